@@ -1,0 +1,194 @@
+import type { EventEmitter } from 'node:events';
+import type {
+  sendUnaryData,
+  ServerDuplexStream,
+  ServerUnaryCall,
+  ServerWritableStream,
+  ServiceDefinition,
+  UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import { Metadata, type ServerSurfaceCall, type StatusObject } from '#grpc-types.ts';
+import { grpcStatusOf, PosternError } from '#errors.ts';
+import type { Identity } from '#gen/postern/v1/identity.ts';
+import type { Rule } from '#rules.ts';
+
+/** Who calls, as TLS proved it. */
+export type Caller =
+  | { readonly kind: 'anonymous'; readonly address: string }
+  | { readonly kind: 'identified'; readonly identity: Identity; readonly serial: string; readonly notAfterMs: number; readonly address: string };
+export type IdentifiedCaller = Extract<Caller, { kind: 'identified' }>;
+
+export interface CallContext {
+  readonly caller: Caller;
+  /** Aborted when the caller hangs up, and when his certificate expires. */
+  readonly signal: AbortSignal;
+  readonly metadata: Metadata;
+}
+
+interface AnyMethod {
+  path: string;
+  requestStream: boolean;
+  responseStream: boolean;
+  requestDeserialize: (bytes: Buffer) => unknown;
+  responseDeserialize: (bytes: Buffer) => unknown;
+}
+type Req<M extends AnyMethod> = ReturnType<M['requestDeserialize']>;
+type Res<M extends AnyMethod> = ReturnType<M['responseDeserialize']>;
+
+/** A duplex handler owns the stream: it reads, writes, obeys `drain` and ends it. */
+export type Handler<M extends AnyMethod> = M['requestStream'] extends true
+  ? (stream: ServerDuplexStream<Req<M>, Res<M>>, context: CallContext) => void
+  : M['responseStream'] extends true
+    ? (request: Req<M>, context: CallContext) => AsyncIterable<Res<M>>
+    : (request: Req<M>, context: CallContext) => Promise<Res<M>>;
+
+export type Handlers<S> = { readonly [K in keyof S]: S[K] extends AnyMethod ? Handler<S[K]> : never };
+
+export interface ServedService {
+  readonly definition: ServiceDefinition;
+  readonly implementation: UntypedServiceImplementation;
+}
+
+export interface ImplementOptions {
+  /** Reads the caller's identity from the connection; throws where a certificate was sent and is not one of ours. */
+  readonly identify: (call: ServerSurfaceCall) => Caller;
+  readonly nowMs: () => number;
+  /** Called for each error that is not an expected answer, once. */
+  readonly onUnexpected: (error: unknown, method: string) => void;
+  /** Called for each refusal by rule or certificate, for the audit log. */
+  readonly onRefused?: (refusal: { readonly method: string; readonly caller: Caller | undefined; readonly reason: string }) => void;
+}
+
+/**
+ * Joins a service's definition, its rules and its handlers into what grpc-js serves. A method without a rule or
+ * a handler does not compile. Every call passes here: identity, expiry, rule, then the handler.
+ */
+export function implement<S extends object>(
+  service: { readonly definition: S; readonly rules: { readonly [K in keyof S]: Rule } },
+  handlers: Handlers<S>,
+  options: ImplementOptions,
+): ServedService {
+  const implementation: UntypedServiceImplementation = {};
+  for (const name of Object.keys(service.definition) as (keyof S & string)[]) {
+    const method = service.definition[name] as AnyMethod;
+    const rule = service.rules[name];
+    const handler = handlers[name];
+    implementation[name] = serve({ method, rule, handler, options });
+  }
+  return { definition: service.definition as unknown as ServiceDefinition, implementation };
+}
+
+function serve(spec: { method: AnyMethod; rule: Rule; handler: unknown; options: ImplementOptions }) {
+  const { method, rule, handler, options } = spec;
+  if (method.requestStream) {
+    return (stream: ServerDuplexStream<unknown, unknown>) => {
+      const admitted = admit(stream, method.path, rule, options);
+      if ('refusal' in admitted) return void stream.emit('error', admitted.refusal);
+      endAtExpiry(stream, admitted, options);
+      (handler as (s: ServerDuplexStream<unknown, unknown>, c: CallContext) => void)(stream, admitted.context);
+    };
+  }
+  if (method.responseStream) {
+    return async (stream: ServerWritableStream<unknown, unknown>) => {
+      const admitted = admit(stream, method.path, rule, options);
+      if ('refusal' in admitted) return void stream.emit('error', admitted.refusal);
+      endAtExpiry(stream, admitted, options);
+      try {
+        const answers = (handler as (r: unknown, c: CallContext) => AsyncIterable<unknown>)(stream.request, admitted.context);
+        for await (const answer of answers) {
+          if (admitted.context.signal.aborted) break;
+          if (!stream.write(answer)) await drained(stream, admitted.context.signal);
+        }
+        stream.end();
+      } catch (error) {
+        stream.emit('error', toStatus(error, method.path, options));
+      } finally {
+        admitted.abort.abort();
+      }
+    };
+  }
+  return async (call: ServerUnaryCall<unknown, unknown>, answer: sendUnaryData<unknown>) => {
+    const admitted = admit(call, method.path, rule, options);
+    if ('refusal' in admitted) return answer(admitted.refusal);
+    try {
+      answer(null, await (handler as (r: unknown, c: CallContext) => Promise<unknown>)(call.request, admitted.context));
+    } catch (error) {
+      answer(toStatus(error, method.path, options));
+    }
+  };
+}
+
+interface Admitted {
+  readonly context: CallContext;
+  readonly abort: AbortController;
+}
+
+function admit(call: ServerSurfaceCall, path: string, rule: Rule, options: ImplementOptions): Admitted | { refusal: StatusObject } {
+  const refuse = (code: 'unauthenticated' | 'expired' | 'denied', reason: string, caller?: Caller) => {
+    options.onRefused?.({ method: path, caller, reason });
+    return { refusal: statusOf(new PosternError(code, reason)) };
+  };
+  let caller: Caller;
+  try {
+    caller = options.identify(call);
+  } catch (error) {
+    return refuse('unauthenticated', error instanceof PosternError ? error.message : 'the certificate is not one of this cluster');
+  }
+  if (caller.kind === 'identified' && caller.notAfterMs <= options.nowMs()) {
+    return refuse('expired', 'the certificate has expired: sign in again', caller);
+  }
+  if (!('anyone' in rule)) {
+    if (caller.kind === 'anonymous') return refuse('unauthenticated', 'a certificate is needed: sign in with tsh login', caller);
+    if (!rule.kinds.includes(caller.identity.kind)) return refuse('denied', 'this certificate may not call this method', caller);
+  }
+  const abort = new AbortController();
+  (call as EventEmitter).on('cancelled', () => abort.abort());
+  return { context: { caller, signal: abort.signal, metadata: call.metadata }, abort };
+}
+
+/** Node keeps a socket authorised after its certificate has expired: a stream that lives on ends here. */
+function endAtExpiry(stream: ServerWritableStream<unknown, unknown> | ServerDuplexStream<unknown, unknown>, admitted: Admitted, options: ImplementOptions): void {
+  const { caller } = admitted.context;
+  if (caller.kind !== 'identified') return;
+  const MAX_TIMER_MS = 2 ** 31 - 1;
+  const timer = setTimeout(
+    () => {
+      admitted.abort.abort();
+      stream.emit('error', statusOf(new PosternError('expired', 'the certificate has expired: sign in again')));
+    },
+    Math.min(Math.max(caller.notAfterMs - options.nowMs(), 0), MAX_TIMER_MS),
+  );
+  timer.unref();
+  const done = () => {
+    clearTimeout(timer);
+    admitted.abort.abort();
+  };
+  stream.once('close', done).once('finish', done).once('error', done);
+}
+
+function drained(stream: ServerWritableStream<unknown, unknown>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      stream.off('drain', done);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    stream.once('drain', done);
+    signal.addEventListener('abort', done, { once: true });
+  });
+}
+
+/** The metadata key that carries our own code beside gRPC's coarser one. */
+export const ERROR_CODE_KEY = 'postern-error';
+
+export function statusOf(error: PosternError): StatusObject {
+  const metadata = new Metadata();
+  metadata.set(ERROR_CODE_KEY, error.code);
+  return { code: grpcStatusOf[error.code], details: error.message, metadata };
+}
+
+function toStatus(error: unknown, path: string, options: ImplementOptions): StatusObject {
+  if (error instanceof PosternError && error.code !== 'internal') return statusOf(error);
+  options.onUnexpected(error, path);
+  return statusOf(new PosternError('internal', 'internal error: the server log has the cause'));
+}

@@ -1,0 +1,13 @@
+// The whole surface (JSON shapes are Teleport's: kind, version, metadata{name, labels, expires, revision, description}, spec):
+//   parseDocuments(text, {file}): ParsedDocument[]      YAML (several documents) or JSON; strict; throws ResourceError with
+//                                                        "role.yaml:7:5: spec.allow.db_labelz: unknown field (did you mean db_labels?)"
+//   parseResource(json: unknown): Resource               the same strictness for one value from the wire
+//   parseYamlStrict(text, schema, {file})                the engine, also used by packages/config: positions, suggestions, no aliases bombs
+//   toYaml(resource[]): string, toJson(resource[]): string (always an array), kindOf('roles' | 'role' | …): Kind | undefined
+//   roleFromResource(resource): Role (packages/rbac), and typed specs for each kind below
+//   kinds: role v3–v8, user v2, token v2, lock v2, db v3, app v3, db_server v3, app_server v3, proxy v2, cert_authority v2,
+//          cluster_auth_preference v2
+// A database's spec: { protocol, uri?, description?, aws: { region, account_id, assume_role_arn?, external_id?, session_tags? } };
+// validateDatabase checks name, protocol dynamodb, account id, region, uri (only an AWS DynamoDB host, and its region must agree).
+// @postern/aws may not be imported here, nor this there: the small host rule is passed in or written as data.
+export {};
