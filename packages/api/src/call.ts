@@ -35,7 +35,12 @@ export async function* callStream<Req, Res>(
   request: Req,
   options: { readonly signal?: AbortSignal } = {},
 ): AsyncGenerator<Res> {
-  const stream: ClientReadableStream<Res> = client.makeServerStreamRequest(method.path, method.requestSerialize, method.responseDeserialize, request);
+  const stream: ClientReadableStream<Res> = client.makeServerStreamRequest(
+    method.path,
+    method.requestSerialize,
+    method.responseDeserialize,
+    request,
+  );
   const cancel = () => stream.cancel();
   options.signal?.addEventListener('abort', cancel, { once: true });
   try {

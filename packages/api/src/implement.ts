@@ -5,6 +5,7 @@ import type {
   ServerUnaryCall,
   ServerWritableStream,
   ServiceDefinition,
+  UntypedHandleCall,
   UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { Metadata, type ServerSurfaceCall, type StatusObject } from '#grpc-types.ts';
@@ -15,7 +16,13 @@ import type { Rule } from '#rules.ts';
 /** Who calls, as TLS proved it. */
 export type Caller =
   | { readonly kind: 'anonymous'; readonly address: string }
-  | { readonly kind: 'identified'; readonly identity: Identity; readonly serial: string; readonly notAfterMs: number; readonly address: string };
+  | {
+      readonly kind: 'identified';
+      readonly identity: Identity;
+      readonly serial: string;
+      readonly notAfterMs: number;
+      readonly address: string;
+    };
 export type IdentifiedCaller = Extract<Caller, { kind: 'identified' }>;
 
 export interface CallContext {
@@ -78,44 +85,63 @@ export function implement<S extends object>(
   return { definition: service.definition as unknown as ServiceDefinition, implementation };
 }
 
-function serve(spec: { method: AnyMethod; rule: Rule; handler: unknown; options: ImplementOptions }) {
-  const { method, rule, handler, options } = spec;
-  if (method.requestStream) {
-    return (stream: ServerDuplexStream<unknown, unknown>) => {
-      const admitted = admit(stream, method.path, rule, options);
-      if ('refusal' in admitted) return void stream.emit('error', admitted.refusal);
-      endAtExpiry(stream, admitted, options);
-      (handler as (s: ServerDuplexStream<unknown, unknown>, c: CallContext) => void)(stream, admitted.context);
-    };
+interface Spec {
+  readonly method: AnyMethod;
+  readonly rule: Rule;
+  readonly handler: unknown;
+  readonly options: ImplementOptions;
+}
+type UnaryCall = ServerUnaryCall<unknown, unknown>;
+type WritableCall = ServerWritableStream<unknown, unknown>;
+type DuplexCall = ServerDuplexStream<unknown, unknown>;
+
+function serve(spec: Spec): UntypedHandleCall {
+  if (spec.method.requestStream) return (stream: DuplexCall) => serveDuplex(spec, stream);
+  if (spec.method.responseStream) return (stream: WritableCall) => void serveStream(spec, stream);
+  return (call: UnaryCall, answer: sendUnaryData<unknown>) => void serveUnary(spec, call, answer);
+}
+
+async function serveUnary(spec: Spec, call: UnaryCall, answer: sendUnaryData<unknown>): Promise<void> {
+  const admitted = admit(call, spec);
+  if ('refusal' in admitted) return answer(admitted.refusal);
+  const handle = spec.handler as (request: unknown, context: CallContext) => Promise<unknown>;
+  try {
+    answer(null, await handle(call.request, admitted.context));
+  } catch (error) {
+    answer(toStatus(error, spec));
   }
-  if (method.responseStream) {
-    return async (stream: ServerWritableStream<unknown, unknown>) => {
-      const admitted = admit(stream, method.path, rule, options);
-      if ('refusal' in admitted) return void stream.emit('error', admitted.refusal);
-      endAtExpiry(stream, admitted, options);
-      try {
-        const answers = (handler as (r: unknown, c: CallContext) => AsyncIterable<unknown>)(stream.request, admitted.context);
-        for await (const answer of answers) {
-          if (admitted.context.signal.aborted) break;
-          if (!stream.write(answer)) await drained(stream, admitted.context.signal);
-        }
-        stream.end();
-      } catch (error) {
-        stream.emit('error', toStatus(error, method.path, options));
-      } finally {
-        admitted.abort.abort();
-      }
-    };
+}
+
+async function serveStream(spec: Spec, stream: WritableCall): Promise<void> {
+  const admitted = admit(stream, spec);
+  if ('refusal' in admitted) {
+    stream.emit('error', admitted.refusal);
+    return;
   }
-  return async (call: ServerUnaryCall<unknown, unknown>, answer: sendUnaryData<unknown>) => {
-    const admitted = admit(call, method.path, rule, options);
-    if ('refusal' in admitted) return answer(admitted.refusal);
-    try {
-      answer(null, await (handler as (r: unknown, c: CallContext) => Promise<unknown>)(call.request, admitted.context));
-    } catch (error) {
-      answer(toStatus(error, method.path, options));
+  endAtExpiry(stream, admitted, spec.options);
+  const { signal } = admitted.context;
+  const handle = spec.handler as (request: unknown, context: CallContext) => AsyncIterable<unknown>;
+  try {
+    for await (const answer of handle(stream.request, admitted.context)) {
+      if (signal.aborted) break;
+      if (!stream.write(answer)) await drained(stream, signal);
     }
-  };
+    stream.end();
+  } catch (error) {
+    stream.emit('error', toStatus(error, spec));
+  } finally {
+    admitted.abort.abort();
+  }
+}
+
+function serveDuplex(spec: Spec, stream: DuplexCall): void {
+  const admitted = admit(stream, spec);
+  if ('refusal' in admitted) {
+    stream.emit('error', admitted.refusal);
+    return;
+  }
+  endAtExpiry(stream, admitted, spec.options);
+  (spec.handler as (stream: DuplexCall, context: CallContext) => void)(stream, admitted.context);
 }
 
 interface Admitted {
@@ -123,7 +149,7 @@ interface Admitted {
   readonly abort: AbortController;
 }
 
-function admit(call: ServerSurfaceCall, path: string, rule: Rule, options: ImplementOptions): Admitted | { refusal: StatusObject } {
+function admit(call: ServerSurfaceCall, { method: { path }, rule, options }: Spec): Admitted | { refusal: StatusObject } {
   const refuse = (code: 'unauthenticated' | 'expired' | 'denied', reason: string, caller?: Caller) => {
     options.onRefused?.({ method: path, caller, reason });
     return { refusal: statusOf(new PosternError(code, reason)) };
@@ -147,7 +173,7 @@ function admit(call: ServerSurfaceCall, path: string, rule: Rule, options: Imple
 }
 
 /** Node keeps a socket authorised after its certificate has expired: a stream that lives on ends here. */
-function endAtExpiry(stream: ServerWritableStream<unknown, unknown> | ServerDuplexStream<unknown, unknown>, admitted: Admitted, options: ImplementOptions): void {
+function endAtExpiry(stream: WritableCall | DuplexCall, admitted: Admitted, options: ImplementOptions): void {
   const { caller } = admitted.context;
   if (caller.kind !== 'identified') return;
   const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -187,7 +213,7 @@ export function statusOf(error: PosternError): StatusObject {
   return { code: grpcStatusOf[error.code], details: error.message, metadata };
 }
 
-function toStatus(error: unknown, path: string, options: ImplementOptions): StatusObject {
+function toStatus(error: unknown, { method: { path }, options }: Spec): StatusObject {
   if (error instanceof PosternError && error.code !== 'internal') return statusOf(error);
   options.onUnexpected(error, path);
   return statusOf(new PosternError('internal', 'internal error: the server log has the cause'));

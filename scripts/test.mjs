@@ -1,0 +1,9 @@
+// npm test: the check, then the stories of test/e2e with real processes and real clients.
+import { runSteps } from './run-steps.mjs';
+
+const ok = await runSteps([
+  { name: 'bundles of tsh, tctl and teleport', command: ['node', 'scripts/build.mjs'] },
+  { name: 'check', command: ['node', 'scripts/check.mjs'], show: true },
+  { name: 'stories', command: ['vitest', 'run'], cwd: 'test/e2e', show: true },
+]);
+process.exit(ok ? 0 : 1);
