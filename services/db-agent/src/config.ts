@@ -1,0 +1,56 @@
+/**
+ * What a database agent is told at start. cli/teleport maps the `db_service` section of teleport.yaml to it. The
+ * environment (AWS credentials, AWS_ENDPOINT_URL) arrives beside it as `env`; nothing else here reads process.env.
+ */
+export interface DbAgentConfig {
+  /** Holds the agent's certificate and the spool of audit events that auth has not acknowledged. */
+  readonly dataDir: string;
+  readonly nodeName: string;
+  /** host:port. One of the two is needed; through a proxy the join is end to end all the same. */
+  readonly proxyServer?: string;
+  readonly authServer?: string;
+  /** The token, or the absolute path of a file that holds it. Read at the first start only. */
+  readonly token?: string;
+  readonly caPins: readonly string[];
+  readonly databases: readonly StaticDatabase[];
+  /** Which `db` resources of the cluster this agent serves as well; none where the list is empty. */
+  readonly resources: readonly ResourceMatcher[];
+  /** Do not verify the proxy's web certificate when asking where the cluster is. For trials. */
+  readonly insecure?: boolean;
+}
+
+export interface StaticDatabase {
+  readonly name: string;
+  readonly description?: string;
+  readonly protocol: string;
+  readonly uri?: string;
+  readonly staticLabels: Readonly<Record<string, string>>;
+  readonly aws: DatabaseAws;
+}
+
+export interface DatabaseAws {
+  readonly region?: string;
+  readonly accountId?: string;
+  /** Assumed first, with `externalId`; the user's role is assumed from it. */
+  readonly assumeRoleArn?: string;
+  readonly externalId?: string;
+  readonly sessionTags?: Readonly<Record<string, string>>;
+}
+
+export interface ResourceMatcher {
+  /** Key to the values it may have; `*` to `*` matches every resource. */
+  readonly labels: Readonly<Record<string, readonly string[]>>;
+  readonly aws?: { readonly assumeRoleArn?: string; readonly externalId?: string };
+}
+
+/** DynamoDB's own largest request is 16 MB (BatchWriteItem); the slack is for JSON around it. */
+export const MAX_BODY_BYTES = 17 * 1024 * 1024;
+export const MAX_HEADER_BYTES = 16 * 1024;
+export const MAX_HEADER_LINES = 100;
+export const BODY_IDLE_MS = 30_000;
+/** All request bodies that the agent holds at once: a body must be whole before it can be hashed. */
+export const BODY_BUDGET_BYTES = 512 * 1024 * 1024;
+export const CONNECT_TIMEOUT_MS = 10_000;
+export const ANSWER_HEADERS_TIMEOUT_MS = 60_000;
+export const ANSWER_IDLE_MS = 60_000;
+export const CONNECTIONS_PER_TARGET = 256;
