@@ -1,0 +1,70 @@
+import { type AuditEvent, PosternError } from '@postern/api';
+
+/**
+ * An audit event on its way to auth. Intent and outcome of one request are told apart by `phase`
+ * ('intent' or 'outcome') and tied together by `request_id`, both in `fieldsJson`.
+ */
+export type SpoolEvent = AuditEvent;
+
+/** The spool holds as much as it may, or the disk is full: refuse the request. */
+export class SpoolFull extends PosternError {
+  constructor(message: string, options?: { readonly cause?: unknown }) {
+    super('unavailable', message, options);
+  }
+}
+
+/** The disk refuses: refuse the request. */
+export class SpoolUnavailable extends PosternError {
+  constructor(message: string, options?: { readonly cause?: unknown }) {
+    super('unavailable', message, options);
+  }
+}
+
+export interface SpoolStats {
+  /** On disk, events already uploaded but not yet deleted included. */
+  readonly bytes: number;
+  /** Durable events that auth has not acknowledged. */
+  readonly waiting: number;
+  /** When the oldest waiting event became durable, in epoch ms; undefined where nothing waits. */
+  readonly oldestMs: number | undefined;
+  /** Outcomes that did not fit and were recorded as `unknown` instead. */
+  readonly replacedOutcomes: number;
+}
+
+/** What opening found after a crash. */
+export interface SpoolReport {
+  /** Intents that had no outcome and were closed with an outcome `unknown`. */
+  readonly closedUnknown: number;
+  /** Segments with bytes that could not be read: a torn last write, or damage (the file is then kept as *.damaged). */
+  readonly unreadable: readonly { readonly segment: string; readonly bytes: number; readonly kind: 'torn' | 'damaged' }[];
+}
+
+export interface DrainOptions {
+  /** Resolves once auth has acknowledged all of them; it drops those that it has seen before. */
+  readonly send: (events: SpoolEvent[]) => Promise<void>;
+  readonly signal: AbortSignal;
+  /** How long to wait, in ms, before the nth try in a row (from 1). */
+  readonly backoff: (attempt: number) => number;
+  /** Told of each failed upload, for the log. */
+  readonly onFailure?: (error: unknown, attempt: number) => void;
+}
+
+export interface Spool {
+  readonly report: SpoolReport;
+  /** Resolves once the event is on disk. Rejects with SpoolFull, SpoolUnavailable, or `limit_exceeded`/`bad_request` for an event auth would refuse. */
+  write(event: SpoolEvent): Promise<void>;
+  /** For outcomes: durable with the next commit, at most a second later. Never throws; where an outcome does not fit, `unknown` is recorded. */
+  writeLater(event: SpoolEvent): void;
+  /** Uploads in order until the signal aborts; at most one at a time. */
+  drain(options: DrainOptions): Promise<void>;
+  stats(): SpoolStats;
+  /** Makes everything durable that writeLater took. */
+  close(): Promise<void>;
+}
+
+export interface SpoolOptions {
+  readonly dir: string;
+  /** 256 MiB unless told. */
+  readonly maxBytes?: number;
+  readonly nowMs: () => number;
+}
