@@ -8,3 +8,11 @@
 //   validateRole(role): readonly RoleProblem[]          {path: 'spec.allow.db_labels.env[0]', message}: bad regex, template, unknown variable
 //   presetRoles: readonly Role[]                        access, editor, auditor
 export * from '#model.ts';
+export { allowedPrincipals } from '#allowed-principals.ts';
+export { type CompiledSubject, compileSubject } from '#compile-subject.ts';
+export { decide } from '#decide.ts';
+export { mayAdminister } from '#may-administer.ts';
+export { presetRoles } from '#preset-roles.ts';
+export { RoleError, type RoleProblem } from '#role-error.ts';
+export { lockMode, maxSessionTtlMs, sessionTtlMs } from '#session-options.ts';
+export { knownVerbs, roleVersions, validateRole } from '#validate-role.ts';

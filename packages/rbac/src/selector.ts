@@ -1,0 +1,61 @@
+import type { LabelSelector, Labels, Traits } from '#model.ts';
+import {
+  type Matches,
+  compileGlob,
+  compilePattern,
+  globParts,
+  isRegex,
+  maxPatternLength,
+  maxPatternProgram,
+  quoteForPattern,
+} from '#patterns.ts';
+import { TemplateError } from '#expression.ts';
+import { parseTemplate, traitTexts } from '#templates.ts';
+
+/** What a selector says of a resource's labels: the first written key and value that matched each, or no match. */
+export interface CompiledSelector {
+  match(labels: Labels): string | undefined;
+}
+
+/**
+ * Keys are ANDed and the values of a key ORed. An empty selector matches nothing; `'*': '*'` matches every resource,
+ * also one without labels. A key whose values all came from missing traits stays, and matches nothing.
+ */
+export function compileSelector(selector: LabelSelector, traits: Traits): CompiledSelector {
+  const keys = Object.entries(selector);
+  if (keys.length === 0) return { match: () => undefined };
+  const wildcard = keys.find(([key]) => key === '*');
+  if (wildcard !== undefined) return { match: () => '*=*' };
+  const compiled = keys.map(([key, values]) => ({ key, values: values.flatMap((value) => compileValue(value, traits)) }));
+  return {
+    match(labels) {
+      for (const { key, values } of compiled) {
+        if (!Object.hasOwn(labels, key)) return undefined;
+        const label = labels[key] ?? '';
+        if (!values.some((matches) => matches(label))) return undefined;
+      }
+      return compiled.map(({ key }) => `${key}=${labels[key] ?? ''}`).join(' ');
+    },
+  };
+}
+
+/** One matcher, or with a template one for each text that the traits give. */
+function compileValue(value: string, traits: Traits): readonly Matches[] {
+  const template = parseTemplate(value);
+  if (template.kind === 'literal') return [isRegex(value) ? patternMatcher(value) : compileGlob(globParts(value))];
+  const { prefix, suffix } = template;
+  return traitTexts(template, traits).map((text) => {
+    if (isRegex(prefix + suffix)) return patternMatcher(prefix + quoteForPattern(text) + suffix, text);
+    return compileGlob([...globParts(prefix), { literal: text }, ...globParts(suffix)]);
+  });
+}
+
+/** Throws where a trait made the pattern too large: left out of a deny rule it would grant. */
+function patternMatcher(pattern: string, trait = ''): Matches {
+  const program = compilePattern(pattern, {
+    length: maxPatternLength * 11,
+    program: maxPatternProgram + Math.min(trait.length, maxPatternLength),
+  });
+  if (typeof program === 'string') throw new TemplateError(program);
+  return (text) => program.test(text);
+}
