@@ -1,0 +1,176 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Daemon, type Finished, freePort, must, type RunOptions, run, until } from '#harness/processes.ts';
+
+export const root = join(import.meta.dirname, '..', '..', '..');
+export const ACCOUNT = '123456789012';
+export const ROLE = 'ExampleTeleportDynamoDBRole';
+export const PASSWORD = 'correct horse battery staple';
+
+/** A cluster as a small company would run it: auth and proxy on one host, agents and people elsewhere, each with files of their own. */
+export class Cluster {
+  readonly dir = mkdtempSync(join(tmpdir(), 'postern-e2e-'));
+  readonly #daemons: Daemon[] = [];
+  proxyPort = 0;
+  emulatorUrl = '';
+
+  /** What a process of this story may see: no AWS settings of the machine, no profile of the person who runs it. */
+  env(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
+    return {
+      PATH: `${join(root, 'node_modules', '.bin')}:${process.env['PATH'] ?? ''}`,
+      HOME: this.dir,
+      LANG: 'C.UTF-8',
+      NO_COLOR: '1',
+      NODE_EXTRA_CA_CERTS: join(this.dir, 'web-ca.pem'),
+      AWS_CONFIG_FILE: '/dev/null',
+      AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
+      AWS_EC2_METADATA_DISABLED: 'true',
+      ...extra,
+    };
+  }
+
+  get proxy(): string {
+    return `localhost:${this.proxyPort}`;
+  }
+  get authConfig(): string {
+    return join(this.dir, 'auth.yaml');
+  }
+
+  async start(options: { readonly sessionTtl?: string } = {}): Promise<void> {
+    await this.#makeWebCertificate();
+    const [web, auth] = [await freePort(), await freePort()];
+    this.proxyPort = web;
+    const lines = [
+      'version: v3',
+      'teleport:',
+      '  nodename: auth-host',
+      `  data_dir: ${join(this.dir, 'auth')}`,
+      'auth_service:',
+      '  enabled: "yes"',
+      '  cluster_name: example.internal',
+      `  listen_addr: 127.0.0.1:${auth}`,
+      '  authentication:',
+      '    type: local',
+      '    second_factor: off',
+      'proxy_service:',
+      '  enabled: "yes"',
+      `  web_listen_addr: 127.0.0.1:${web}`,
+      `  public_addr: localhost:${web}`,
+      '  https_keypairs:',
+      `    - key_file: ${join(this.dir, 'web-key.pem')}`,
+      `      cert_file: ${join(this.dir, 'web-cert.pem')}`,
+      '',
+    ];
+    void options;
+    writeFileSync(this.authConfig, lines.join('\n'));
+    this.daemon('auth-host', ['teleport', 'start', '-c', this.authConfig]);
+    await until('the proxy to be ready', 30_000, async () => {
+      const { code, stdout } = await run(['curl', '-s', '--cacert', join(this.dir, 'web-ca.pem'), `https://${this.proxy}/readyz`]);
+      return code === 0 && stdout.includes('"ok":true') ? true : undefined;
+    });
+  }
+
+  async startEmulator(): Promise<void> {
+    const port = await freePort();
+    this.emulatorUrl = `http://127.0.0.1:${port}`;
+    const settings = {
+      port,
+      accountId: ACCOUNT,
+      roles: [{ name: ROLE, trusts: { tags: true, sourceIdentity: true } }],
+      accessKeys: [{ id: 'AKIAIOSFODNN7EXAMPLE', secret: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY' }],
+      rawLog: this.rawLogFile,
+    };
+    const file = join(this.dir, 'emulator.json');
+    writeFileSync(file, JSON.stringify(settings));
+    this.daemon('emulator', [process.execPath, join(root, 'packages/aws-emulator/src/main.ts'), file]);
+    await until('the emulator', 20_000, async () => ((await fetch(this.emulatorUrl).catch(() => undefined)) === undefined ? undefined : true));
+  }
+
+  get rawLogFile(): string {
+    return join(this.dir, 'aws-requests.jsonl');
+  }
+  /** Every request that reached "AWS", as the emulator wrote it down. */
+  rawLog(): readonly Record<string, unknown>[] {
+    return readFileSync(this.rawLogFile, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  }
+
+  /** Starts an agent from the guide's own teleport.yaml, on a "host" of its own. */
+  startAgent(name: string, yaml: string, env: NodeJS.ProcessEnv = {}): Daemon {
+    const host = join(this.dir, name);
+    mkdirSync(host, { recursive: true });
+    writeFileSync(join(host, 'teleport.yaml'), yaml);
+    return this.daemon(name, ['teleport', 'start', '-c', join(host, 'teleport.yaml')], {
+      AWS_ENDPOINT_URL: this.emulatorUrl,
+      AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE',
+      AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
+      ...env,
+    });
+  }
+
+  daemon(name: string, command: readonly string[], env: NodeJS.ProcessEnv = {}): Daemon {
+    const daemon = new Daemon(name, command, { env: this.env(env), cwd: this.dir, logFile: join(this.dir, `${name}.log`) });
+    this.#daemons.push(daemon);
+    return daemon;
+  }
+
+  /** A shell line as a person types it, in a home of that person's own. */
+  sh(line: string, options: RunOptions & { readonly person?: string } = {}): Promise<Finished> {
+    return run(['bash', '-c', line], { cwd: this.dir, ...options, env: this.env({ TELEPORT_HOME: this.#home(options.person), ...options.env }) });
+  }
+  mustSh(line: string, options: RunOptions & { readonly person?: string } = {}): Promise<string> {
+    return must(['bash', '-c', `set -o pipefail; ${line}`], {
+      cwd: this.dir,
+      ...options,
+      env: this.env({ TELEPORT_HOME: this.#home(options.person), ...options.env }),
+    });
+  }
+  #home(person = 'alice'): string {
+    return join(this.dir, 'home', person, '.tsh');
+  }
+  homeOf(person: string): string {
+    return this.#home(person);
+  }
+
+  /** On the auth host. */
+  admin(line: string, options: RunOptions = {}): Promise<string> {
+    return this.mustSh(line.replace(/\btctl\b/g, `tctl -c ${this.authConfig}`), { ...options, person: 'nobody' });
+  }
+
+  async signIn(person = 'alice', password = PASSWORD): Promise<string> {
+    return this.mustSh(`tsh login --proxy=${this.proxy} --user=${person}`, { person, input: `${password}\n` });
+  }
+
+  async openTunnel(person = 'alice', options: { readonly port?: number; readonly dbUser?: string; readonly db?: string } = {}): Promise<{ port: number; daemon: Daemon }> {
+    const port = options.port ?? (await freePort());
+    const daemon = this.daemon(
+      `tunnel-${person}-${port}`,
+      ['tsh', 'proxy', 'db', '--tunnel', '--port', String(port), `--db-user=${options.dbUser ?? ROLE}`, options.db ?? 'example-dynamodb'],
+      { TELEPORT_HOME: this.#home(person) },
+    );
+    await daemon.says(new RegExp(`(127\\.0\\.0\\.1|localhost):${port}`));
+    return { port, daemon };
+  }
+
+  /** Tools of a person with no AWS account: any keys do, they are never used. */
+  awsEnv(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
+    return { AWS_ACCESS_KEY_ID: 'none', AWS_SECRET_ACCESS_KEY: 'none', AWS_REGION: 'us-east-1', AWS_MAX_ATTEMPTS: '1', AWS_PAGER: '', ...extra };
+  }
+
+  async stop(): Promise<void> {
+    for (const daemon of this.#daemons.toReversed()) await daemon.stop();
+    if (process.env['KEEP'] === undefined) rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  async #makeWebCertificate(): Promise<void> {
+    const at = (name: string) => join(this.dir, name);
+    const ca = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
+    await must(['openssl', 'req', '-x509', ...ca, '-keyout', at('web-ca-key.pem'), '-out', at('web-ca.pem'), '-subj', '/CN=Company web CA']);
+    await must(['openssl', 'req', ...ca, '-keyout', at('web-key.pem'), '-out', at('web.csr'), '-subj', '/CN=localhost']);
+    writeFileSync(at('san'), 'subjectAltName=DNS:localhost');
+    await must(['openssl', 'x509', '-req', '-in', at('web.csr'), '-CA', at('web-ca.pem'), '-CAkey', at('web-ca-key.pem'), '-CAcreateserial', '-days', '2', '-extfile', at('san'), '-out', at('web-cert.pem')]);
+  }
+}

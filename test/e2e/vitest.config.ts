@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['[0-9]*/**/*.test.ts'],
+    pool: 'forks',
+    maxWorkers: 1,
+    testTimeout: 90_000,
+    hookTimeout: 120_000,
+    // A story is told in order; the first step that fails makes the rest of it noise.
+    bail: 0,
+    sequence: { concurrent: false },
+  },
+});
