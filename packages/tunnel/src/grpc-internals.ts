@@ -1,0 +1,85 @@
+import { type ChannelOptions, type ConnectionInjector, Server, ServerCredentials } from '@grpc/grpc-js';
+import type { EventEmitter } from 'node:events';
+import { constants, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import { tunnelLimits } from '#limits.ts';
+
+/** The options of every client channel between our own parts. */
+export function wideChannelOptions(extra: ChannelOptions = {}): ChannelOptions {
+  return {
+    'grpc-node.flow_control_window': tunnelLimits.windowBytes,
+    'grpc.max_receive_message_length': tunnelLimits.maxMessageBytes,
+    'grpc.keepalive_time_ms': tunnelLimits.keepaliveMs,
+    'grpc.keepalive_timeout_ms': tunnelLimits.keepaliveTimeoutMs,
+    'grpc.keepalive_permit_without_calls': 1,
+    // Retries keep a copy of what was sent; a byte stream can never be sent twice.
+    'grpc.enable_retries': 0,
+    'grpc.enable_channelz': 0,
+    // Two channels to one address must be two connections: a shared one would mix certificates and break limits.
+    'grpc.use_local_subchannel_pool': 1,
+    ...extra,
+  };
+}
+
+/** 8 MiB for the connection as a whole; the windows of streams are set by SETTINGS when the session is made. */
+export function widenSession(session: Pick<ServerHttp2Session, 'setLocalWindowSize' | 'destroyed'>): void {
+  if (!session.destroyed) session.setLocalWindowSize(tunnelLimits.windowBytes);
+}
+
+/**
+ * grpc-js has no option for the windows and header limits of its server (1.14), so two private fields of `Server`
+ * are used: `commonServerOptions`, from which it makes its HTTP/2 server, and `http2Servers`, where it keeps it.
+ */
+interface ServerInternals {
+  readonly commonServerOptions: { settings?: Record<string, number | boolean>; maxSessionMemory?: number };
+  readonly http2Servers: Map<EventEmitter, { readonly sessions: Set<ServerHttp2Session> }>;
+}
+
+export interface WideInjector {
+  readonly injector: ConnectionInjector;
+  readonly sessions: ReadonlySet<ServerHttp2Session>;
+}
+
+/** Makes the injector of a server whose sessions have wide windows and bounded headers. One injector a server. */
+export function createWideInjector(server: Server): WideInjector {
+  const internals = internalsOf(server);
+  internals.commonServerOptions.settings = {
+    ...internals.commonServerOptions.settings,
+    initialWindowSize: tunnelLimits.windowBytes,
+    maxHeaderListSize: tunnelLimits.maxMetadataBytes,
+  };
+  const before = new Set(internals.http2Servers.keys());
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const made = [...internals.http2Servers].find(([http2Server]) => !before.has(http2Server));
+  if (!made) throw moved('Server.http2Servers holds no new server after createConnectionInjector');
+  const [http2Server, info] = made;
+  http2Server.on('session', (session: ServerHttp2Session) => widenSession(session));
+  return { injector, sessions: info.sessions };
+}
+
+/**
+ * Sends RST_STREAM for a call on the server's side. A status waits behind the bytes that are queued, so it never
+ * reaches a peer that reads nothing, and the stream would stay for as long as the connection does.
+ * Uses the private `call.stream` of grpc-js's server calls.
+ */
+export function resetServerCall(call: object): boolean {
+  const stream = (call as { call?: { stream?: Partial<ServerHttp2Stream> } }).call?.stream;
+  if (typeof stream?.close !== 'function') return false;
+  stream.close(constants.NGHTTP2_CANCEL);
+  return true;
+}
+
+/** Fails at start-up, not under load, where another version of grpc-js has moved what is used here. */
+export function checkGrpcInternals(): void {
+  internalsOf(new Server({ 'grpc.enable_channelz': 0 }));
+}
+
+function internalsOf(server: Server): ServerInternals {
+  const internals = server as unknown as Partial<ServerInternals>;
+  if (typeof internals.commonServerOptions !== 'object') throw moved('Server.commonServerOptions is gone');
+  if (!(internals.http2Servers instanceof Map)) throw moved('Server.http2Servers is gone');
+  return internals as ServerInternals;
+}
+
+function moved(what: string): Error {
+  return new Error(`@grpc/grpc-js is not the version this was written for (1.14): ${what}`);
+}

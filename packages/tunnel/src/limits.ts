@@ -1,0 +1,27 @@
+/** Every number that bounds a tunnel or a session, in one place. */
+export const tunnelLimits = {
+  /** The largest frame on a byte stream; a larger write is cut. */
+  maxFrameBytes: 64 * 1024,
+  /** Bytes handed to gRPC and not yet taken by HTTP/2; beyond it the writer waits. */
+  maxInFlightBytes: 256 * 1024,
+  /** HTTP/2 windows: 8 MiB carries 77 MB/s at 50 ms of round trip, the default 64 KiB 0.7 MB/s. */
+  windowBytes: 8 * 1024 * 1024,
+  maxMetadataBytes: 16 * 1024,
+  maxMessageBytes: 4 * 1024 * 1024,
+  streamsPerConnection: 100,
+  connectionsPerAgent: 4,
+  /** What one agent may keep open towards one proxy, idle and busy together. */
+  carriesPerAgent: 400,
+  idleCarriesPerAgent: 8,
+  handshakeMs: 10_000,
+  helloMs: 10_000,
+  keepaliveMs: 15_000,
+  keepaliveTimeoutMs: 10_000,
+  heartbeatMs: 10_000,
+  silenceMs: 30_000,
+  dialMs: 5_000,
+  /** A stream whose peer takes nothing for so long while bytes wait is reset. */
+  stallMs: 60_000,
+} as const;
+
+export type TunnelLimits = { readonly [K in keyof typeof tunnelLimits]: number };

@@ -1,0 +1,79 @@
+import { createServer, connect, type AddressInfo, type Server as NetServer, type Socket } from 'node:net';
+import { createSecureContext } from 'node:tls';
+import { Client, credentials, Metadata, type ClientDuplexStream, type ServerDuplexStream, type ServiceDefinition } from '@grpc/grpc-js';
+import { AgentSession } from '@postern/api';
+import { wideChannelOptions } from '#grpc-internals.ts';
+import { createGrpcTlsServer, type GrpcTlsServer, type GrpcTlsServerOptions } from '#grpc-tls-server.ts';
+import { testAuthority } from '#testing/certificates.ts';
+
+export const authority = testAuthority();
+const serverIdentity = authority.issue('server.test');
+const clientIdentity = authority.issue('client.test');
+
+export interface SessionPair {
+  readonly server: GrpcTlsServer;
+  readonly client: Client;
+  readonly port: number;
+  open(): ClientDuplexStream<Buffer, Buffer>;
+  stop(): Promise<void>;
+}
+
+/** A real gRPC server over TLS on loopback, its `connect` handled by `serve`, and a client with a certificate. */
+export async function sessionPair(
+  serve: (call: ServerDuplexStream<Buffer, Buffer>) => void,
+  options: { readonly delayMs?: number; readonly server?: Partial<GrpcTlsServerOptions> } = {},
+): Promise<SessionPair> {
+  const server = createGrpcTlsServer({
+    tls: { ...serverIdentity, ca: authority.caPem, requestCert: true, rejectUnauthorized: true },
+    services: [{ definition: { connect: AgentSession.connect } as unknown as ServiceDefinition, implementation: { connect: serve } }],
+    ...options.server,
+  });
+  const listener = createServer((socket) => server.acceptSocket(socket, { remoteAddress: `${socket.remoteAddress}:${socket.remotePort}` }));
+  const inner = await listen(listener);
+  const relay = options.delayMs === undefined ? undefined : delayRelay(inner, options.delayMs);
+  const port = relay ? await listen(relay) : inner;
+  const client = connectClient(port);
+  return {
+    server,
+    client,
+    port,
+    open: () => client.makeBidiStreamRequest(AgentSession.connect.path, (b: Buffer) => b, (b: Buffer) => b, new Metadata()),
+    async stop() {
+      client.close();
+      await server.stop();
+      listener.close();
+      relay?.close();
+    },
+  };
+}
+
+export function connectClient(port: number): Client {
+  const context = createSecureContext({ ca: authority.caPem, cert: clientIdentity.cert, key: clientIdentity.key });
+  return new Client(
+    `127.0.0.1:${port}`,
+    credentials.createFromSecureContext(context),
+    wideChannelOptions({ 'grpc.ssl_target_name_override': 'server.test' }),
+  );
+}
+
+export function listen(server: NetServer): Promise<number> {
+  return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port)));
+}
+
+/** Holds every byte back for `delayMs`, each way, without limiting how many are on the way: a long wire. */
+export function delayRelay(target: number, delayMs: number): NetServer {
+  return createServer((near) => {
+    const far = connect(target, '127.0.0.1');
+    near.setNoDelay(true);
+    far.setNoDelay(true);
+    pump(near, far, delayMs);
+    pump(far, near, delayMs);
+  });
+}
+
+function pump(from: Socket, to: Socket, delayMs: number): void {
+  from.on('data', (bytes) => setTimeout(() => to.write(bytes), delayMs));
+  from.on('end', () => setTimeout(() => to.end(), delayMs));
+  from.on('error', () => to.destroy());
+  from.on('close', () => setTimeout(() => to.destroy(), delayMs));
+}
