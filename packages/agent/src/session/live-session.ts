@@ -1,0 +1,77 @@
+import type { Duplex } from 'node:stream';
+import { type Identity, PosternError, type Route } from '@postern/api';
+import type { GrpcConnection } from '@postern/tunnel';
+import type { Refused, Standing } from '#authorise/authorizer.ts';
+
+export interface LiveSessionFacts {
+  readonly identity: Identity;
+  readonly route: Route;
+  readonly serial: string;
+  readonly notAfterMs: number;
+  readonly clientAddress: string;
+  readonly standing: Standing;
+}
+
+/** How long a stream has to tell its client why it ends before the connection below is closed. */
+const LAST_WORDS_MS = 500;
+
+/**
+ * One certificate at work: the TLS connections that were opened with it and the streams within. It ends with the last
+ * connection, or when the certificate, the user or a lock says so.
+ */
+export class LiveSession {
+  readonly facts: LiveSessionFacts;
+  readonly #connections = new Set<GrpcConnection>();
+  readonly #streams = new Set<Duplex>();
+  #endedBy: Refused | undefined;
+
+  constructor(facts: LiveSessionFacts) {
+    this.facts = facts;
+  }
+
+  get id(): string {
+    return this.facts.identity.sessionId;
+  }
+  get user(): string {
+    return this.facts.identity.name;
+  }
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+  get streamCount(): number {
+    return this.#streams.size;
+  }
+  /** Why it was ended from here; undefined where the client left. */
+  get endedBy(): Refused | undefined {
+    return this.#endedBy;
+  }
+
+  addConnection(connection: GrpcConnection, onLastClosed: () => void): void {
+    this.#connections.add(connection);
+    connection.onClose(() => {
+      this.#connections.delete(connection);
+      if (this.#connections.size === 0) onLastClosed();
+    });
+  }
+
+  addStream(stream: Duplex): void {
+    this.#streams.add(stream);
+    stream.once('close', () => this.#streams.delete(stream));
+  }
+
+  /** Cuts every stream, whatever is on its way, and then the connections. */
+  end(why: Refused): void {
+    if (this.#endedBy) return;
+    this.#endedBy = why;
+    const error = new PosternError(errorCodeOf(why), why.reason);
+    for (const stream of this.#streams) stream.destroy(error);
+    setTimeout(() => {
+      for (const connection of this.#connections) connection.destroy();
+    }, LAST_WORDS_MS).unref();
+  }
+}
+
+export function errorCodeOf(why: Refused): 'expired' | 'locked' | 'unavailable' | 'denied' {
+  if (why.cause === 'expired' || why.cause === 'locked') return why.cause;
+  return why.cause === 'stale' ? 'unavailable' : 'denied';
+}

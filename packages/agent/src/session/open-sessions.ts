@@ -1,0 +1,114 @@
+import { hash, X509Certificate } from 'node:crypto';
+import { type Identity, Identity_Kind, PosternError } from '@postern/api';
+import type { GrpcConnection } from '@postern/tunnel';
+import type { Certified, Refused, Standing } from '#authorise/authorizer.ts';
+import { errorCodeOf, LiveSession } from '#session/live-session.ts';
+
+export interface OpenSessionsOptions {
+  readonly resourceKind: 'db' | 'app';
+  /** Chain, cluster, kind, dates; throws what may be shown. */
+  readonly checkPeer: (certificateDer: Buffer) => Identity;
+  readonly standingOf: (who: Certified) => Standing;
+  /** Does this agent serve the resource now? */
+  readonly serves: (resourceName: string) => boolean;
+  readonly onStart: (session: LiveSession) => void;
+  readonly onEnd: (session: LiveSession) => void;
+  readonly onRefused: (refused: RefusedConnection) => void;
+}
+
+export interface RefusedConnection {
+  readonly reason: string;
+  readonly clientAddress: string;
+  /** Known where the certificate could be read. */
+  readonly identity?: Identity;
+}
+
+/** Every session certificate that has a connection here now, by the hash of its DER. */
+export class OpenSessions {
+  readonly #options: OpenSessionsOptions;
+  readonly #sessions = new Map<string, LiveSession>();
+
+  constructor(options: OpenSessionsOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /** After the handshake, before a byte of gRPC: false closes the connection. */
+  admit(connection: GrpcConnection): boolean {
+    const { certificateDer, remoteAddress } = connection;
+    let identity: Identity | undefined;
+    try {
+      if (!certificateDer) throw new PosternError('unauthenticated', 'no certificate was sent');
+      const key = fingerprint(certificateDer);
+      const known = this.#sessions.get(key);
+      identity = known?.facts.identity ?? this.#options.checkPeer(certificateDer);
+      const session = known ?? this.#open(identity, certificateDer, remoteAddress);
+      const stopped = session.endedBy ?? this.whyNot(session);
+      if (stopped) throw new PosternError(errorCodeOf(stopped), stopped.reason);
+      session.addConnection(connection, () => this.#close(key, session));
+      if (!known) {
+        this.#sessions.set(key, session);
+        this.#options.onStart(session);
+      }
+      return true;
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#options.onRefused({ reason, clientAddress: remoteAddress, ...(identity ? { identity } : {}) });
+      return false;
+    }
+  }
+
+  /** The session of a call's connection. */
+  find(certificateDer: Buffer | undefined): LiveSession | undefined {
+    return certificateDer && this.#sessions.get(fingerprint(certificateDer));
+  }
+
+  withSerial(serial: string): LiveSession | undefined {
+    return [...this.#sessions.values()].find((session) => session.facts.serial === serial);
+  }
+
+  /** What ends a session as a whole. Asked when it opens, at each stream, at each change of the view, and each second. */
+  whyNot(session: LiveSession): Refused | undefined {
+    const stopped = session.facts.standing.check();
+    if (stopped) return stopped;
+    const { resourceName } = session.facts.route;
+    if (this.#options.serves(resourceName)) return undefined;
+    return { allowed: false, cause: 'identity', reason: `${this.#options.resourceKind}/${resourceName} is not served by this agent` };
+  }
+
+  /** Ends every session that may not go on. A timer set at the start would not see a clock that was moved, nor a lock. */
+  sweep(): void {
+    for (const session of this.#sessions.values()) {
+      const stopped = this.whyNot(session);
+      if (stopped) session.end(stopped);
+    }
+  }
+
+  endAll(why: Refused): void {
+    for (const session of this.#sessions.values()) session.end(why);
+  }
+
+  #open(identity: Identity, certificateDer: Buffer, clientAddress: string): LiveSession {
+    const { route } = identity;
+    if (identity.kind !== Identity_Kind.SESSION || !route) throw new PosternError('denied', 'this certificate is not for a session');
+    if (route.resourceKind !== this.#options.resourceKind) {
+      throw new PosternError('denied', `this certificate is for ${route.resourceKind}/${route.resourceName}, and this agent serves ${this.#options.resourceKind}`);
+    }
+    const certificate = new X509Certificate(certificateDer);
+    const certified = { identity, serial: certificate.serialNumber, notAfterMs: certificate.validToDate.getTime() };
+    return new LiveSession({ ...certified, route, clientAddress, standing: this.#options.standingOf(certified) });
+  }
+
+  #close(key: string, session: LiveSession): void {
+    if (this.#sessions.get(key) !== session) return;
+    this.#sessions.delete(key);
+    this.#options.onEnd(session);
+  }
+}
+
+function fingerprint(certificateDer: Buffer): string {
+  return hash('sha256', certificateDer, 'base64');
+}

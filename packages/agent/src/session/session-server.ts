@@ -1,0 +1,100 @@
+import type { Duplex } from 'node:stream';
+import type { TlsOptions } from 'node:tls';
+import { type Caller, implement, PosternError, type ServerSurfaceCall, services, type SessionInfo, statusOf } from '@postern/api';
+import { byteStream, createGrpcTlsServer, peerOf } from '@postern/tunnel';
+import { errorCodeOf, type LiveSession } from '#session/live-session.ts';
+import type { OpenSessions } from '#session/open-sessions.ts';
+
+/** The metadata key in which tsh says on which local port the connection was accepted. */
+export const LOCAL_PORT_KEY = 'postern-local-port';
+/** One stream is one local TCP connection; an SDK's pool holds 50 to a few hundred. */
+const STREAMS_PER_CONNECTION = 1000;
+const SWEEP_MS = 1000;
+
+export interface SessionConnection {
+  readonly session: LiveSession;
+  /** The bytes of one local connection: HTTP/1.1. */
+  readonly stream: Duplex;
+  /** Undefined where tsh did not say. */
+  readonly localPort: number | undefined;
+}
+
+export interface SessionServerOptions {
+  /** The agent's certificate and the user CAs; client certificates are demanded. */
+  readonly tls: TlsOptions;
+  readonly sessions: OpenSessions;
+  readonly onConnection: (connection: SessionConnection) => void;
+  readonly describe: (session: LiveSession) => SessionInfo;
+  readonly onHandshakeFailed: (error: Error, clientAddress: string) => void;
+  readonly onUnexpected: (error: unknown, method: string) => void;
+  readonly nowMs: () => number;
+}
+
+export interface SessionServer {
+  /** Takes a connection that came out of a tunnel. */
+  accept(raw: Duplex, from: { readonly remoteAddress: string }): void;
+  setTls(tls: TlsOptions): void;
+  stop(options: { readonly graceMs: number }): Promise<void>;
+}
+
+/** TLS ends here and nowhere before: the proxy has carried records that it cannot read. */
+export function createSessionServer(options: SessionServerOptions): SessionServer {
+  const { sessions } = options;
+  const sessionOf = (call: ServerSurfaceCall): LiveSession => {
+    const session = sessions.find(peerOf(call).certificateDer);
+    if (!session) throw new PosternError('unauthenticated', 'this connection has no session');
+    return session;
+  };
+
+  const identify = (call: ServerSurfaceCall): Caller => {
+    const { identity, serial, notAfterMs, clientAddress } = sessionOf(call).facts;
+    return { kind: 'identified', identity, serial, notAfterMs, address: clientAddress };
+  };
+
+  const served = implement(
+    services.agentSession,
+    {
+      connect(call, context) {
+        const session = sessionOf(call as unknown as ServerSurfaceCall);
+        const stopped = session.endedBy ?? sessions.whyNot(session);
+        if (stopped) return void call.emit('error', statusOf(new PosternError(errorCodeOf(stopped), stopped.reason)));
+        const stream = byteStream(call, { remoteAddress: session.facts.clientAddress });
+        // A stream that is cut tells so by 'close'; without a listener the error would end the process.
+        stream.on('error', () => stream.destroy());
+        session.addStream(stream);
+        options.onConnection({ session, stream, localPort: readPort(context.metadata.get(LOCAL_PORT_KEY)) });
+      },
+      describe: (_request, context) => {
+        const session = context.caller.kind === 'identified' ? sessions.withSerial(context.caller.serial) : undefined;
+        if (!session) return Promise.reject(new PosternError('unauthenticated', 'this connection has no session'));
+        return Promise.resolve(options.describe(session));
+      },
+    },
+    { identify, nowMs: options.nowMs, onUnexpected: options.onUnexpected },
+  );
+
+  const server = createGrpcTlsServer({
+    tls: options.tls,
+    services: [served],
+    grpcOptions: { 'grpc.max_concurrent_streams': STREAMS_PER_CONNECTION },
+    admit: (connection) => sessions.admit(connection),
+    onHandshakeFailed: options.onHandshakeFailed,
+  });
+  const sweeper = setInterval(() => sessions.sweep(), SWEEP_MS).unref();
+
+  return {
+    accept: (raw, from) => server.acceptSocket(raw, from),
+    setTls: (tls) => server.setTls(tls),
+    stop: (stopping) => {
+      clearInterval(sweeper);
+      return server.stop(stopping);
+    },
+  };
+}
+
+function readPort(values: readonly (string | Buffer)[]): number | undefined {
+  const [value, ...more] = values;
+  if (typeof value !== 'string' || more.length > 0 || !/^[1-9][0-9]{0,4}$/.test(value)) return undefined;
+  const port = Number(value);
+  return port <= 65_535 ? port : undefined;
+}
