@@ -14,7 +14,9 @@ describe('documents', () => {
 
   it('name only files that exist', () => {
     for (const document of ['docs/request-paths.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'README.md']) {
-      const named = [...read(document).matchAll(/`((?:packages|services|cli|proto|test|scripts|docs)\/[\w./-]+)`/g)].map((match) => match[1] ?? '');
+      const named = [...read(document).matchAll(/`((?:packages|services|cli|proto|test|scripts|docs)\/[\w./-]+)`/g)].map(
+        (match) => match[1] ?? '',
+      );
       expect({ document, missing: named.filter((path) => !existsSync(join(root, path))) }).toEqual({ document, missing: [] });
     }
   });
@@ -22,7 +24,8 @@ describe('documents', () => {
   it('lead through five journeys, each by files', () => {
     const journeys = read('docs/request-paths.md').split(/^## /m).slice(1);
     expect(journeys.length).toBeGreaterThanOrEqual(5);
-    for (const journey of journeys) expect(journey.match(/`(?:packages|services|cli)\/[\w./-]+\.ts`/g)?.length ?? 0).toBeGreaterThanOrEqual(3);
+    for (const journey of journeys)
+      expect(journey.match(/`(?:packages|services|cli)\/[\w./-]+\.ts`/g)?.length ?? 0).toBeGreaterThanOrEqual(3);
   });
 });
 
@@ -31,7 +34,9 @@ describe('the contracts', () => {
     const folder = 'proto/postern/v1';
     const declared = readdirSync(join(root, folder)).flatMap((file) => {
       const service = read(join(folder, file)).match(/^service (\w+) \{([\s\S]*?)^\}/m);
-      return service === null ? [] : [...(service[2] ?? '').matchAll(/^ {2}rpc (\w+)\(/gm)].map((rpc) => `/postern.v1.${service[1]}/${rpc[1]}`);
+      return service === null
+        ? []
+        : [...(service[2] ?? '').matchAll(/^ {2}rpc (\w+)\(/gm)].map((rpc) => `/postern.v1.${service[1]}/${rpc[1]}`);
     });
     const ruled = Object.values(services).flatMap(({ definition, rules }) =>
       Object.entries(definition as Record<string, { path: string }>)

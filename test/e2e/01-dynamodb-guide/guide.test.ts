@@ -14,7 +14,10 @@ describe.skipIf(cannot !== undefined)('the DynamoDB guide, typed as it stands', 
   const cluster = new Cluster();
   let endpoint = '';
   const python = async (action: string) =>
-    JSON.parse(await cluster.mustSh(`python3 ${join(here, 'clients.py')} ${endpoint} ${action}`, { env: cluster.awsEnv() })) as Record<string, unknown>;
+    JSON.parse(await cluster.mustSh(`python3 ${join(here, 'clients.py')} ${endpoint} ${action}`, { env: cluster.awsEnv() })) as Record<
+      string,
+      unknown
+    >;
 
   beforeAll(async () => {
     await cluster.startEmulator();
@@ -92,16 +95,20 @@ db_service:
         account_id: "${ACCOUNT}"
 `,
     );
-    await until('the database to be listed', 30_000, async () => ((await cluster.sh('tsh db ls')).stdout.includes('example-dynamodb') ? true : undefined));
+    await until('the database to be listed', 30_000, async () =>
+      (await cluster.sh('tsh db ls')).stdout.includes('example-dynamodb') ? true : undefined,
+    );
     await cluster.mustSh('tsh db ls | grep "env=dev"');
-    await cluster.mustSh("tsh db ls -f json | jq -e '.[] | select(.metadata.name == \"example-dynamodb\")'");
+    await cluster.mustSh('tsh db ls -f json | jq -e \'.[] | select(.metadata.name == "example-dynamodb")\'');
   });
 
   it('opens the tunnel on port 8000 and lists tables with the AWS CLI', async () => {
     const { port } = await cluster.openTunnel('alice');
     endpoint = `http://localhost:${port}`;
     await cluster.mustSh(`python3 ${join(here, 'prepare.py')} ${endpoint}`, { env: cluster.awsEnv() });
-    const listed = JSON.parse(await cluster.mustSh(`aws dynamodb list-tables --endpoint-url=${endpoint}`, { env: cluster.awsEnv() })) as { TableNames: string[] };
+    const listed = JSON.parse(await cluster.mustSh(`aws dynamodb list-tables --endpoint-url=${endpoint}`, { env: cluster.awsEnv() })) as {
+      TableNames: string[];
+    };
     expect(listed.TableNames).toEqual(expect.arrayContaining(['table1', 'table2', 'table3']));
   });
 
@@ -115,7 +122,11 @@ db_service:
     let items = 0;
     for await (const page of paginateScan({ client, pageSize: 11 }, { TableName: 'pages' })) items += page.Items?.length ?? 0;
     expect(items).toBe(50);
-    const streams = new DynamoDBStreamsClient({ endpoint, region: 'us-east-1', credentials: { accessKeyId: 'none', secretAccessKey: 'none' } });
+    const streams = new DynamoDBStreamsClient({
+      endpoint,
+      region: 'us-east-1',
+      credentials: { accessKeyId: 'none', secretAccessKey: 'none' },
+    });
     expect((await streams.send(new ListStreamsCommand({}))).Streams).toHaveLength(1);
   });
 
@@ -161,7 +172,10 @@ db_service:
 
   it('recorded the intent of each request before AWS saw it, and the outcome after', async () => {
     const records = await until('the outcomes in the log', 20_000, async () => {
-      const listed = JSON.parse(await cluster.mustSh('tctl audit ls --kind=db.session.dynamodb.request --limit=10000 -f json')) as Record<string, unknown>[];
+      const listed = JSON.parse(await cluster.mustSh('tctl audit ls --kind=db.session.dynamodb.request --limit=10000 -f json')) as Record<
+        string,
+        unknown
+      >[];
       const outcomes = listed.filter((record) => record['phase'] === 'outcome').length;
       return outcomes > 0 && outcomes === listed.filter((record) => record['phase'] === 'intent').length ? listed : undefined;
     });
@@ -194,7 +208,9 @@ spec:
     await cluster.mustSh('tctl users update alice --set-roles=access,auditor,editor,aws-dynamodb-access');
     await cluster.signIn();
     // An edit of a role that the certificate carries acts on the open tunnel, and the CLI prints the sentence.
-    await cluster.mustSh("sed -i 's/^    db_users:/    db_labels_x:/; s/^  allow:/  deny:\\n    db_labels:\\n      env: dev\\n  allow:/; s/db_labels_x/db_users/' aws-dynamodb-access.yaml && tctl create -f aws-dynamodb-access.yaml");
+    await cluster.mustSh(
+      "sed -i 's/^    db_users:/    db_labels_x:/; s/^  allow:/  deny:\\n    db_labels:\\n      env: dev\\n  allow:/; s/db_labels_x/db_users/' aws-dynamodb-access.yaml && tctl create -f aws-dynamodb-access.yaml",
+    );
     const refused = await until('the edit to act', 5_000, async () => {
       const answer = await cluster.sh(`aws dynamodb list-tables --endpoint-url=${endpoint}`, { env: cluster.awsEnv() });
       return answer.code === 0 ? undefined : answer;
@@ -205,7 +221,11 @@ spec:
 });
 
 async function post(endpoint: string, target: string, body: Buffer): Promise<Response> {
-  return fetch(endpoint, { method: 'POST', headers: { 'content-type': 'application/x-amz-json-1.0', 'x-amz-target': target }, body: new Uint8Array(body) });
+  return fetch(endpoint, {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-amz-json-1.0', 'x-amz-target': target },
+    body: new Uint8Array(body),
+  });
 }
 
 /** A well-formed BatchWriteItem of exactly `bytes`: AWS may refuse it, but it has to arrive whole. */

@@ -84,7 +84,9 @@ export class Cluster {
     const file = join(this.dir, 'emulator.json');
     writeFileSync(file, JSON.stringify(settings));
     this.daemon('emulator', [process.execPath, join(root, 'packages/aws-emulator/src/main.ts'), file]);
-    await until('the emulator', 20_000, async () => ((await fetch(this.emulatorUrl).catch(() => undefined)) === undefined ? undefined : true));
+    await until('the emulator', 20_000, async () =>
+      (await fetch(this.emulatorUrl).catch(() => undefined)) === undefined ? undefined : true,
+    );
   }
 
   get rawLogFile(): string {
@@ -119,7 +121,11 @@ export class Cluster {
 
   /** A shell line as a person types it, in a home of that person's own. */
   sh(line: string, options: RunOptions & { readonly person?: string } = {}): Promise<Finished> {
-    return run(['bash', '-c', line], { cwd: this.dir, ...options, env: this.env({ TELEPORT_HOME: this.#home(options.person), ...options.env }) });
+    return run(['bash', '-c', line], {
+      cwd: this.dir,
+      ...options,
+      env: this.env({ TELEPORT_HOME: this.#home(options.person), ...options.env }),
+    });
   }
   mustSh(line: string, options: RunOptions & { readonly person?: string } = {}): Promise<string> {
     return must(['bash', '-c', `set -o pipefail; ${line}`], {
@@ -144,7 +150,10 @@ export class Cluster {
     return this.mustSh(`tsh login --proxy=${this.proxy} --user=${person}`, { person, input: `${password}\n` });
   }
 
-  async openTunnel(person = 'alice', options: { readonly port?: number; readonly dbUser?: string; readonly db?: string } = {}): Promise<{ port: number; daemon: Daemon }> {
+  async openTunnel(
+    person = 'alice',
+    options: { readonly port?: number; readonly dbUser?: string; readonly db?: string } = {},
+  ): Promise<{ port: number; daemon: Daemon }> {
     const port = options.port ?? (await freePort());
     const daemon = this.daemon(
       `tunnel-${person}-${port}`,
@@ -157,7 +166,14 @@ export class Cluster {
 
   /** Tools of a person with no AWS account: any keys do, they are never used. */
   awsEnv(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
-    return { AWS_ACCESS_KEY_ID: 'none', AWS_SECRET_ACCESS_KEY: 'none', AWS_REGION: 'us-east-1', AWS_MAX_ATTEMPTS: '1', AWS_PAGER: '', ...extra };
+    return {
+      AWS_ACCESS_KEY_ID: 'none',
+      AWS_SECRET_ACCESS_KEY: 'none',
+      AWS_REGION: 'us-east-1',
+      AWS_MAX_ATTEMPTS: '1',
+      AWS_PAGER: '',
+      ...extra,
+    };
   }
 
   async stop(): Promise<void> {
@@ -168,9 +184,37 @@ export class Cluster {
   async #makeWebCertificate(): Promise<void> {
     const at = (name: string) => join(this.dir, name);
     const ca = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
-    await must(['openssl', 'req', '-x509', ...ca, '-keyout', at('web-ca-key.pem'), '-out', at('web-ca.pem'), '-subj', '/CN=Company web CA']);
+    await must([
+      'openssl',
+      'req',
+      '-x509',
+      ...ca,
+      '-keyout',
+      at('web-ca-key.pem'),
+      '-out',
+      at('web-ca.pem'),
+      '-subj',
+      '/CN=Company web CA',
+    ]);
     await must(['openssl', 'req', ...ca, '-keyout', at('web-key.pem'), '-out', at('web.csr'), '-subj', '/CN=localhost']);
     writeFileSync(at('san'), 'subjectAltName=DNS:localhost');
-    await must(['openssl', 'x509', '-req', '-in', at('web.csr'), '-CA', at('web-ca.pem'), '-CAkey', at('web-ca-key.pem'), '-CAcreateserial', '-days', '2', '-extfile', at('san'), '-out', at('web-cert.pem')]);
+    await must([
+      'openssl',
+      'x509',
+      '-req',
+      '-in',
+      at('web.csr'),
+      '-CA',
+      at('web-ca.pem'),
+      '-CAkey',
+      at('web-ca-key.pem'),
+      '-CAcreateserial',
+      '-days',
+      '2',
+      '-extfile',
+      at('san'),
+      '-out',
+      at('web-cert.pem'),
+    ]);
   }
 }

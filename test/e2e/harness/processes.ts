@@ -50,7 +50,11 @@ export class Daemon {
   readonly name: string;
   readonly exited: Promise<number | null>;
 
-  constructor(name: string, command: readonly string[], options: { readonly env: NodeJS.ProcessEnv; readonly cwd: string; readonly logFile: string }) {
+  constructor(
+    name: string,
+    command: readonly string[],
+    options: { readonly env: NodeJS.ProcessEnv; readonly cwd: string; readonly logFile: string },
+  ) {
     const [program = '', ...args] = command;
     this.name = name;
     this.logFile = options.logFile;
