@@ -1,16 +1,25 @@
-// The whole surface:
-//   createAuthority({kind: 'host' | 'user', cluster, nowMs}): Promise<Authority>      P-256, self-signed, 10 years; {kind, certificatePem, privateKey: KeyObject}
-//   issueCertificate({authority, identity: Identity, publicKey: Buffer (SPKI DER, P-256 or refused), notAfterMs, nowMs, dnsNames?}): Promise<Issued>
-//        {certificatePem, certificateDer, serial, notBeforeMs, notAfterMs}; backdated 60 s; EKU clientAuth for USER/SESSION/ADMIN, client+server for hosts;
-//        SPIFFE URI SAN spiffe://CLUSTER/{user|agent|proxy|auth}/NAME; the Identity extension (OID under 2.25, critical=false, protobuf)
-//   identityOf(certificateDer: Buffer): Identity      structural; throws PkiError where absent or malformed; a per-DER LRU cache is welcome
-//   generateKey(): {privateKey: KeyObject, publicKeyDer: Buffer, privateKeyPem: string}
-//   caPin(certificatePem): "sha256:<hex of SHA-256 of the SPKI>";  matchesPin(pin, pems): string | undefined (the pem)
-//   serverTlsOptions({identity: HostIdentityMaterial, clientCas: string[], requestCert, rejectUnauthorized}), clientTlsOptions({...}):
-//        TLS 1.3 preferred, 1.2 minimum, SSL_OP_NO_TICKET, AES-GCM first, handshakeTimeout 10 s
-//   checkPeer({certificateDer, cluster, kinds, names?, nowMs}): Identity   cluster, kind, EKU, dates, not a CA: throws PkiError
-//   makeTicket({resourceId: Buffer(8), expiresMs, key}): string (58 chars, base32 lower-case, no padding)
-//   readTicket({ticket, keys, nowMs}): {resourceId, expiresMs} | undefined      HMAC-SHA-256/128, constant time
-//   resourceId(kind, name): Buffer(8)  first 8 bytes of SHA-256 of "kind/name"
-//   proxyHeader({clientAddress, clientPort, key}): Buffer; readProxyHeader(...)     PROXY protocol v2 with an HMAC TLV
-export {};
+// @peculiar/x509 is loaded by createAuthority and issueCertificate when they are first called; everything else here
+// loads in a few milliseconds.
+export { type Authority, authorityKeyPem, createAuthority, loadAuthority } from '#certificates/authority.ts';
+export { type CheckPeerOptions, checkPeer, type Peer, verifyPeer } from '#certificates/check-peer.ts';
+export { identityOid } from '#certificates/identity-extension.ts';
+export type { AuthorityKind } from '#certificates/identity-rules.ts';
+export { type Issued, type IssueOptions, issueCertificate } from '#certificates/issue-certificate.ts';
+export { caPin, certificateDerOf, type GeneratedKey, generateKey, isPin, matchesPin, readPublicKey } from '#certificates/keys.ts';
+export { type CertificateFacts, identityOf, readCertificate } from '#certificates/read-certificate.ts';
+export { PkiError, type PkiReason } from '#pki-error.ts';
+export { MAX_PROXY_HEADER_BYTES, type ProxyHeader, proxyHeader, readProxyHeader } from '#routing/proxy-header.ts';
+export { RESOURCE_ID_BYTES, resourceId } from '#routing/resource-id.ts';
+export { makeTicket, readTicket, type Ticket, TICKET_LENGTH } from '#routing/ticket.ts';
+export {
+  type ClientTlsOptions,
+  clientContextOptions,
+  clientTlsOptions,
+  HANDSHAKE_TIMEOUT_MS,
+  type HostIdentityMaterial,
+  type IdentityMaterial,
+  type ServerExpectation,
+  serverIdentityCheck,
+  type ServerTlsOptions,
+  serverTlsOptions,
+} from '#tls/tls-options.ts';
