@@ -10,4 +10,5 @@
 // A database's spec: { protocol, uri?, description?, aws: { region, account_id, assume_role_arn?, external_id?, session_tags? } };
 // validateDatabase checks name, protocol dynamodb, account id, region, uri (only an AWS DynamoDB host, and its region must agree).
 // @postern/aws may not be imported here, nor this there: the small host rule is passed in or written as data.
-export {};
+export { type Problem, ResourceError } from '#resource-error.ts';
+export { parseYamlStrict } from '#yaml/parse-yaml-strict.ts';
