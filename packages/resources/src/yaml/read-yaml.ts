@@ -32,9 +32,11 @@ export function readYaml(text: string, { file }: { readonly file: string }): rea
     throw new ResourceError(file, [{ path: '', message: `is larger than ${maxYamlBytes / 1024} KiB` }]);
   const lines = new LineCounter();
   const tokens = [...new Parser(lines.addNewLine).parse(text)];
-  const deep = exceedsDepth(tokens, maxYamlDepth);
-  if (deep !== undefined)
-    throw new ResourceError(file, [{ path: '', message: `is nested deeper than ${maxYamlDepth} levels`, ...place(lines, deep) }]);
+  const excess = findExcess(tokens, { depth: maxYamlDepth, values: maxYamlValues });
+  if (excess !== undefined) {
+    const message = excess.of === 'depth' ? `is nested deeper than ${maxYamlDepth} levels` : `has more than ${maxYamlValues} values`;
+    throw new ResourceError(file, [{ path: '', message, ...place(lines, excess.offset) }]);
+  }
   const directive = tokens.find((token) => token.type === 'directive');
   if (directive !== undefined)
     throw new ResourceError(file, [{ path: '', message: 'directives (%) are not supported', ...place(lines, directive.offset) }]);
