@@ -10,3 +10,6 @@ export {
   peerOf,
 } from '#grpc-tls-server.ts';
 export { type TunnelLimits, tunnelLimits } from '#limits.ts';
+export { type ProxyStatus, ReverseTunnelClient, type ReverseTunnelClientOptions } from '#reverse/tunnel-client.ts';
+export { type DialOptions, ReverseTunnelServer, type ReverseTunnelServerOptions } from '#reverse/tunnel-server.ts';
+export { type DialInfo, TUNNEL_SERVER_NAME, type TunnelCredentials } from '#reverse/tunnel-session.ts';

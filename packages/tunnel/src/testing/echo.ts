@@ -37,7 +37,13 @@ export async function sessionPair(
     server,
     client,
     port,
-    open: () => client.makeBidiStreamRequest(AgentSession.connect.path, (b: Buffer) => b, (b: Buffer) => b, new Metadata()),
+    open: () =>
+      client.makeBidiStreamRequest(
+        AgentSession.connect.path,
+        (b: Buffer) => b,
+        (b: Buffer) => b,
+        new Metadata(),
+      ),
     async stop() {
       client.close();
       await server.stop();

@@ -1,0 +1,130 @@
+import type { ServerDuplexStream } from '@grpc/grpc-js';
+import { type AgentFrame, PosternError, type ProxyFrame, statusOf } from '@postern/api';
+import type { GrpcConnection } from '#grpc-tls-server.ts';
+import { resetServerCall } from '#grpc-internals.ts';
+import type { TunnelLimits } from '#limits.ts';
+
+export type AttachCall = ServerDuplexStream<AgentFrame, ProxyFrame>;
+export type CarryCall = ServerDuplexStream<Buffer, Buffer>;
+
+interface Waiter {
+  readonly take: (carry: CarryCall) => void;
+}
+
+/** What a proxy holds of one agent: its connections, its control streams, its idle and busy Carry streams. */
+export class AttachedAgent {
+  readonly agentId: string;
+  readonly #limits: TunnelLimits;
+  readonly #connections = new Set<GrpcConnection>();
+  readonly #attaches = new Map<AttachCall, { draining: boolean }>();
+  readonly #idle = new Set<CarryCall>();
+  readonly #busy = new Set<CarryCall>();
+  readonly #waiters = new Set<Waiter>();
+
+  constructor(agentId: string, limits: TunnelLimits) {
+    this.agentId = agentId;
+    this.#limits = limits;
+  }
+
+  /** Attached, and not about to leave. */
+  get dialable(): boolean {
+    return [...this.#attaches.values()].some(({ draining }) => !draining);
+  }
+  get attachCount(): number {
+    return this.#attaches.size;
+  }
+  get idleCount(): number {
+    return this.#idle.size;
+  }
+  get busyCount(): number {
+    return this.#busy.size;
+  }
+  get empty(): boolean {
+    return this.#attaches.size + this.#connections.size + this.#busy.size === 0;
+  }
+
+  addConnection(connection: GrpcConnection): boolean {
+    if (this.#connections.size >= this.#limits.connectionsPerAgent) return false;
+    this.#connections.add(connection);
+    return true;
+  }
+  removeConnection(connection: GrpcConnection): void {
+    this.#connections.delete(connection);
+  }
+
+  addAttach(call: AttachCall): boolean {
+    if (this.#attaches.size >= this.#limits.connectionsPerAgent) return false;
+    this.#attaches.set(call, { draining: false });
+    return true;
+  }
+  markDraining(call: AttachCall): void {
+    const attach = this.#attaches.get(call);
+    if (attach) attach.draining = true;
+  }
+  removeAttach(call: AttachCall): void {
+    this.#attaches.delete(call);
+    if (this.#attaches.size > 0) return;
+    for (const idle of this.#idle) endCall(idle, 'this agent has left the proxy');
+    this.#idle.clear();
+  }
+
+  addCarry(call: CarryCall): void {
+    if (this.#attaches.size === 0) return endCall(call, 'attach before opening carry streams');
+    if (this.#idle.size + this.#busy.size >= this.#limits.carriesPerAgent || this.#idle.size >= this.#limits.idleCarriesPerAgent) {
+      return endCall(
+        call,
+        `an agent may keep ${this.#limits.idleCarriesPerAgent} idle carry streams and ${this.#limits.carriesPerAgent} in all`,
+      );
+    }
+    const forget = () => {
+      this.#idle.delete(call);
+      this.#busy.delete(call);
+    };
+    call.once('cancelled', forget).once('close', forget).once('error', forget);
+    const [waiter] = this.#waiters;
+    if (!waiter) return void this.#idle.add(call);
+    this.#waiters.delete(waiter);
+    this.#busy.add(call);
+    waiter.take(call);
+  }
+
+  /** An idle stream, or the next that the agent opens; rejects when the signal is aborted. */
+  takeCarry(signal: AbortSignal): Promise<CarryCall> {
+    for (const call of this.#idle) {
+      this.#idle.delete(call);
+      if (call.destroyed || call.cancelled) continue;
+      this.#busy.add(call);
+      return Promise.resolve(call);
+    }
+    return new Promise((resolve, reject) => {
+      const waiter: Waiter = { take: resolve };
+      this.#waiters.add(waiter);
+      signal.addEventListener(
+        'abort',
+        () => {
+          if (this.#waiters.delete(waiter)) reject(new PosternError('unavailable', `agent ${this.agentId} opened no stream in time`));
+        },
+        { once: true },
+      );
+      this.tell({ frame: { $case: 'openCarries', value: { count: this.#waiters.size } } });
+    });
+  }
+
+  tell(frame: ProxyFrame): void {
+    for (const call of this.#attaches.keys()) if (!call.writableNeedDrain && !call.writableEnded) call.write(frame);
+  }
+
+  /** Ends everything of this agent: streams that are open as well. */
+  end(error: PosternError): void {
+    for (const call of [...this.#attaches.keys(), ...this.#idle]) endCall(call, error.message, error);
+    for (const call of this.#busy) resetServerCall(call);
+    // The status of the control stream has left by then; a peer that reads nothing loses the connection.
+    setImmediate(() => {
+      for (const connection of this.#connections) connection.destroy();
+    });
+  }
+}
+
+export function endCall(call: AttachCall | CarryCall, reason: string, error = new PosternError('unavailable', reason)): void {
+  if (!call.writableEnded && !call.destroyed) call.emit('error', statusOf(error));
+}

@@ -1,0 +1,160 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { fullJitterBackoff } from '#backoff.ts';
+import type { ByteStream } from '#byte-stream.ts';
+import { type TunnelLimits, tunnelLimits } from '#limits.ts';
+import { type DialInfo, type TunnelCredentials, TunnelSession } from '#reverse/tunnel-session.ts';
+
+export interface ProxyStatus {
+  readonly proxy: string;
+  readonly state: 'connecting' | 'attached' | 'waiting';
+  /** Known once attached. */
+  readonly proxyId?: string;
+  readonly lastError?: string;
+}
+
+export interface ReverseTunnelClientOptions {
+  /** host:port of every proxy to attach to. */
+  readonly proxies: readonly string[];
+  /** Read at every connection, so that a renewed certificate is used. */
+  readonly credentials: () => TunnelCredentials;
+  readonly version: string;
+  /** Told to the proxy at attach; it trusts what auth lists. */
+  readonly resourceIds?: () => readonly Buffer[];
+  /** Why this resource is not served here, or undefined where it is. */
+  readonly serves?: (resourceId: Buffer) => string | undefined;
+  /** A client's TLS connection, as the proxy relays it: hand it to createGrpcTlsServer(…).acceptSocket. */
+  readonly onConnection: (stream: ByteStream, info: DialInfo) => void;
+  readonly onStatus?: (status: ProxyStatus) => void;
+  readonly limits?: Partial<TunnelLimits>;
+  readonly random?: () => number;
+  readonly backoff?: { readonly baseMs: number; readonly capMs: number };
+}
+
+interface Link {
+  readonly proxy: string;
+  readonly abort: AbortController;
+  current: TunnelSession | undefined;
+  readonly retiring: Set<TunnelSession>;
+  status: ProxyStatus;
+  done: Promise<void>;
+}
+
+/** An agent's end of reverse tunnels: attached to every proxy it is told of, for as long as it runs. */
+export class ReverseTunnelClient {
+  readonly #options: ReverseTunnelClientOptions;
+  readonly #limits: TunnelLimits;
+  readonly #links = new Map<string, Link>();
+  #started = false;
+
+  constructor(options: ReverseTunnelClientOptions) {
+    this.#options = options;
+    this.#limits = { ...tunnelLimits, ...options.limits };
+  }
+
+  start(): void {
+    this.#started = true;
+    this.setProxies(this.#options.proxies);
+  }
+
+  /** Attaches to those that are new, leaves those that are gone once their open streams have ended. */
+  setProxies(proxies: readonly string[]): void {
+    if (!this.#started) return;
+    for (const [proxy, link] of this.#links) {
+      if (proxies.includes(proxy)) continue;
+      this.#links.delete(proxy);
+      link.abort.abort();
+      link.current?.retire();
+    }
+    for (const proxy of proxies) {
+      if (this.#links.has(proxy)) continue;
+      const link: Link = {
+        ...{ proxy, abort: new AbortController(), current: undefined, retiring: new Set<TunnelSession>() },
+        ...{ status: { proxy, state: 'connecting' }, done: Promise.resolve() },
+      };
+      this.#links.set(proxy, link);
+      link.done = this.#keepAttached(link);
+    }
+  }
+
+  /** Call when the certificate was renewed: attaches anew beside what is open, which goes on until it ends or expires. */
+  renew(): void {
+    for (const { current } of this.#links.values()) current?.retire();
+  }
+
+  status(): ProxyStatus[] {
+    return [...this.#links.values()].map(({ status }) => status);
+  }
+
+  /** Tells every proxy to send nothing more; settles when the open streams have ended or after `graceMs`. */
+  async stop({ graceMs = 0 }: { readonly graceMs?: number } = {}): Promise<void> {
+    const links = [...this.#links.values()];
+    this.#links.clear();
+    this.#started = false;
+    for (const link of links) link.abort.abort();
+    const sessions = links.flatMap((link) => [...link.retiring, ...(link.current ? [link.current] : [])]);
+    for (const session of sessions) session.retire();
+    if (graceMs > 0) await Promise.race([Promise.all(sessions.map(({ ended }) => ended)), delay(graceMs)]);
+    for (const session of sessions) session.end();
+    await Promise.all(links.map(({ done }) => done));
+  }
+
+  async #keepAttached(link: Link): Promise<void> {
+    const { signal } = link.abort;
+    const backoff = fullJitterBackoff({
+      ...(this.#options.backoff ?? { baseMs: 500, capMs: 10_000 }),
+      ...(this.#options.random ? { random: this.#options.random } : {}),
+    });
+    while (!signal.aborted) {
+      this.#report(link, { proxy: link.proxy, state: 'connecting' });
+      const startedMs = performance.now();
+      const outcome = await this.#attachOnce(link);
+      if (performance.now() - startedMs >= this.#limits.silenceMs) backoff.reset();
+      if (outcome === 'again') continue;
+      if (signal.aborted) return;
+      this.#report(link, { proxy: link.proxy, state: 'waiting', lastError: outcome.message });
+      await delay(backoff.nextMs(), undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  /** Settles when this attachment takes no more dials: 'again' where another should follow at once. */
+  async #attachOnce(link: Link): Promise<'again' | Error> {
+    let session: TunnelSession;
+    try {
+      session = this.#open(link);
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error));
+    }
+    link.current = session;
+    try {
+      const proxyId = await session.attached;
+      this.#report(link, { proxy: link.proxy, state: 'attached', proxyId });
+      const retired = session.retired.then((why) => (why === 'wanted' ? 'again' : new Error('the proxy is stopping')));
+      return await Promise.race([session.ended, retired]);
+    } catch (error) {
+      return error as Error;
+    } finally {
+      link.current = undefined;
+      link.retiring.add(session);
+      void session.ended.then(() => link.retiring.delete(session));
+      if (link.abort.signal.aborted) session.retire();
+    }
+  }
+
+  #open(link: Link): TunnelSession {
+    return new TunnelSession({
+      proxy: link.proxy,
+      credentials: this.#options.credentials(),
+      version: this.#options.version,
+      resourceIds: this.#options.resourceIds?.() ?? [],
+      limits: this.#limits,
+      serves: this.#options.serves ?? (() => undefined),
+      onConnection: this.#options.onConnection,
+    });
+  }
+
+  #report(link: Link, status: ProxyStatus): void {
+    if (this.#links.get(link.proxy) !== link) return;
+    link.status = status;
+    this.#options.onStatus?.(status);
+  }
+}
