@@ -1,2 +1,2 @@
-// openSqliteStore({ path, nowMs }) and openRedisStore({ url, clusterId, nowMs }) answer a Store; see store.ts.
+export { openSqliteStore, type SqliteStoreOptions } from '#sqlite/open-sqlite-store.ts';
 export * from '#store.ts';

@@ -47,7 +47,13 @@ export interface WatchOptions {
 }
 export type Operation =
   | { readonly kind: 'create'; readonly key: string; readonly value: string; readonly expiresMs?: number }
-  | { readonly kind: 'update'; readonly key: string; readonly value: string; readonly expectedRevision: string; readonly expiresMs?: number }
+  | {
+      readonly kind: 'update';
+      readonly key: string;
+      readonly value: string;
+      readonly expectedRevision: string;
+      readonly expiresMs?: number;
+    }
   | { readonly kind: 'put'; readonly key: string; readonly value: string; readonly expiresMs?: number }
   | { readonly kind: 'delete'; readonly key: string; readonly expectedRevision?: string }
   /** Changes nothing; the batch fails unless the key has this revision, or, with `undefined`, is absent. */

@@ -1,0 +1,97 @@
+import { type Entry, StoreError } from '#store.ts';
+
+/** One committed change. Revisions of consecutive changes of the store are consecutive, which is how a gap is seen. */
+export type Change =
+  | { readonly revision: number; readonly type: 'put'; readonly entry: Entry }
+  | { readonly revision: number; readonly type: 'delete'; readonly key: string };
+
+export const keyOf = (change: Change): string => (change.type === 'put' ? change.entry.key : change.key);
+
+/** What one watcher has not read yet: bounded, and ended by an error rather than by silence. */
+export class ChangeQueue {
+  readonly prefix: string;
+  readonly #maxBehind: number;
+  #waiting: Change[] = [];
+  #failure: StoreError | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor(prefix: string, maxBehind: number) {
+    this.prefix = prefix;
+    this.#maxBehind = maxBehind;
+  }
+
+  push(change: Change): void {
+    if (this.#failure !== undefined) return;
+    if (this.#waiting.length >= this.#maxBehind) {
+      this.fail(
+        new StoreError('behind', `the watcher of ${this.prefix} is more than ${this.#maxBehind} events behind: watch again from the start`),
+      );
+      return;
+    }
+    this.#waiting.push(change);
+    this.#wake?.();
+  }
+
+  fail(error: StoreError): void {
+    this.#failure ??= error;
+    // A watcher that has lost one event must not act on the rest.
+    this.#waiting = [];
+    this.#wake?.();
+  }
+
+  throwIfFailed(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  takeNow(): Change[] {
+    this.throwIfFailed();
+    const taken = this.#waiting;
+    this.#waiting = [];
+    return taken;
+  }
+
+  /** Everything that waits, at least one change; empty only where the signal aborted. */
+  async take(signal: AbortSignal): Promise<Change[]> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const wake = (): void => resolve();
+    this.#wake = wake;
+    signal.addEventListener('abort', wake, { once: true });
+    try {
+      if (this.#failure === undefined && this.#waiting.length === 0 && !signal.aborted) await promise;
+    } finally {
+      signal.removeEventListener('abort', wake);
+      this.#wake = undefined;
+    }
+    return signal.aborted ? [] : this.takeNow();
+  }
+}
+
+/** Hands each committed change to the watchers of its prefix, in commit order. */
+export class WatchHub {
+  readonly #queues = new Set<ChangeQueue>();
+
+  get size(): number {
+    return this.#queues.size;
+  }
+
+  subscribe(prefix: string, maxBehind: number): ChangeQueue {
+    const queue = new ChangeQueue(prefix, maxBehind);
+    this.#queues.add(queue);
+    return queue;
+  }
+
+  unsubscribe(queue: ChangeQueue): void {
+    this.#queues.delete(queue);
+  }
+
+  publish(change: Change): void {
+    const key = keyOf(change);
+    for (const queue of this.#queues) {
+      if (key.startsWith(queue.prefix)) queue.push(change);
+    }
+  }
+
+  failAll(error: StoreError): void {
+    for (const queue of this.#queues) queue.fail(error);
+  }
+}
