@@ -1,6 +1,20 @@
-// The whole surface:
-//   createLogger({service, level, format: 'json' | 'text', destination?}): Logger   pino to stderr; only allow-listed fields; a stuck reader never
-//        blocks: at most 8 MiB waits, then lines are dropped and counted; Logger {debug, info, warn, error(fields, message), child}
-//   Health: named checks → /healthz, /readyz JSON;  Counters and histograms with a Prometheus text page (own small registry; prom-client is not needed yet)
-//   Backlog and drop counters are metrics too.
-export {};
+export {
+  answerDiagnostics,
+  type DiagnosticAnswer,
+  type DiagnosticsOptions,
+  type DiagnosticsServer,
+  serveDiagnostics,
+} from '#health/diagnostics.ts';
+export { type CheckResult, Health, type HealthCheck, type HealthReport } from '#health/health.ts';
+export { MAX_WAITING_BYTES } from '#log/bounded-destination.ts';
+export { type LogField, type LogFields, loggableFields, scrub } from '#log/fields.ts';
+export { type CreateLoggerOptions, createLogger, type Logger, type LogLevel, logLevels } from '#log/logger.ts';
+export {
+  type Counter,
+  createMetrics,
+  type Gauge,
+  type Histogram,
+  type Labels,
+  latencyBucketsSeconds,
+  type Metrics,
+} from '#metrics/metrics.ts';

@@ -121,7 +121,7 @@ function signerOf(authority: Authority): Promise<webcrypto.CryptoKey> {
 
 /** For people who look with openssl; X.520 bounds a common name at 64 characters. */
 function subjectText(name: string): string {
-  return [...name].slice(0, 64).join('');
+  return name.slice(0, 64).toWellFormed();
 }
 
 function isDnsName(name: string): boolean {

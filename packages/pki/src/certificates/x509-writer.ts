@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type * as X509 from '@peculiar/x509';
 
 /** Every certificate is dated back, so that a peer whose clock is a little behind takes it at once. */
 export const BACKDATE_MS = 60_000;
@@ -10,7 +11,7 @@ export const SIGNING = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } a
  * @peculiar/x509 takes 100 ms and more to load and needs reflect-metadata; only programs that sign certificates
  * pay for it, on the first one.
  */
-export async function x509(): Promise<typeof import('@peculiar/x509')> {
+export async function x509(): Promise<typeof X509> {
   await import('reflect-metadata');
   return import('@peculiar/x509');
 }
