@@ -10,5 +10,25 @@
 // A database's spec: { protocol, uri?, description?, aws: { region, account_id, assume_role_arn?, external_id?, session_tags? } };
 // validateDatabase checks name, protocol dynamodb, account id, region, uri (only an AWS DynamoDB host, and its region must agree).
 // @postern/aws may not be imported here, nor this there: the small host rule is passed in or written as data.
+export { isRegion } from '#aws-partitions.ts';
+export { isReservedLabel, type MeaningProblem, originLabel } from '#check-meaning.ts';
+export { type Database, databaseFromResource } from '#database-from-resource.ts';
+export { parseDurationMs } from '#duration.ts';
+export { dynamoDbUri } from '#dynamodb-uri.ts';
+export type { AppSpec } from '#kinds/app.ts';
+export type { AppServerSpec, CertAuthoritySpec, ClusterAuthPreferenceSpec, DbServerSpec, ProxySpec } from '#kinds/cluster.ts';
+export type { DatabaseSpec } from '#kinds/database.ts';
+export { type Kind, kindNames, kindOf, kinds } from '#kinds/kind.ts';
+export { labels as labelsSchema } from '#kinds/fields.ts';
+export type { LockSpec } from '#kinds/lock.ts';
+export type { Metadata } from '#kinds/metadata.ts';
+export type { RoleSpec } from '#kinds/role.ts';
+export type { TokenRole, TokenSpec } from '#kinds/token.ts';
+export type { UserSpec } from '#kinds/user.ts';
+export { type ParsedDocument, parseDocuments, parseResource } from '#parse-resource.ts';
+export { toJson, toYaml } from '#print-resources.ts';
+export type { Resource, ResourceOf, Specs } from '#resource.ts';
 export { type Problem, ResourceError } from '#resource-error.ts';
+export { roleFromResource } from '#role-from-resource.ts';
+export { validateDatabase } from '#validate-database.ts';
 export { parseYamlStrict } from '#yaml/parse-yaml-strict.ts';

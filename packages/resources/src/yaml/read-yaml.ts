@@ -1,10 +1,12 @@
 import {
+  type CST,
   Composer,
   type Document,
   isAlias,
   isMap,
   isScalar,
   isSeq,
+  Lexer,
   LineCounter,
   type Node,
   type ParsedNode,
@@ -19,7 +21,6 @@ import { type Path, type YamlDocument, writtenPath } from '#yaml/yaml-document.t
 
 export const maxYamlBytes = 1024 * 1024;
 export const maxYamlDepth = 64;
-/** A file of commas alone has half a million values in a megabyte and took four seconds to compose. */
 export const maxYamlValues = 50_000;
 
 /**
@@ -31,7 +32,7 @@ export function readYaml(text: string, { file }: { readonly file: string }): rea
   if (Buffer.byteLength(text) > maxYamlBytes)
     throw new ResourceError(file, [{ path: '', message: `is larger than ${maxYamlBytes / 1024} KiB` }]);
   const lines = new LineCounter();
-  const tokens = [...new Parser(lines.addNewLine).parse(text)];
+  const tokens = tokenise(text, lines, file);
   const excess = findExcess(tokens, { depth: maxYamlDepth, values: maxYamlValues });
   if (excess !== undefined) {
     const message = excess.of === 'depth' ? `is nested deeper than ${maxYamlDepth} levels` : `has more than ${maxYamlValues} values`;
@@ -50,6 +51,21 @@ export function readYaml(text: string, { file }: { readonly file: string }): rea
   const refused = read.flatMap((document) => document.problems);
   if (refused.length > 0) throw new ResourceError(file, refused);
   return read.map((document) => document.document);
+}
+
+/** Stops at the limit: a file of commas alone has half a million values in a megabyte and took seconds to parse. */
+function tokenise(text: string, lines: LineCounter, file: string): readonly CST.Token[] {
+  const parser = new Parser(lines.addNewLine);
+  lines.addNewLine(0);
+  const tokens: CST.Token[] = [];
+  let lexemes = 0;
+  for (const lexeme of new Lexer().lex(text)) {
+    lexemes += 1;
+    if (lexemes > maxYamlValues * 4) throw new ResourceError(file, [{ path: '', message: `has more than ${maxYamlValues} values` }]);
+    for (const token of parser.next(lexeme)) tokens.push(token);
+  }
+  for (const token of parser.end()) tokens.push(token);
+  return tokens;
 }
 
 function isEmpty(node: ParsedNode): boolean {

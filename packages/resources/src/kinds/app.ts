@@ -1,0 +1,23 @@
+import { z } from 'zod';
+
+import { isVoid, kept } from '#kinds/fields.ts';
+
+export const appSpec = z.strictObject({
+  uri: z.string().min(1).max(2048),
+  public_addr: z.string().max(255).optional(),
+  description: z.string().max(1024).optional(),
+  cloud: z.enum(['AWS', '']).optional(),
+  aws: z.strictObject({ external_id: z.string().optional(), roles_anywhere_profile: kept.optional() }).nullable().optional(),
+  dynamic_labels: z.unknown().refine(isVoid, { error: 'labels from commands are not supported; write them in metadata.labels' }).optional(),
+  insecure_skip_verify: kept.optional(),
+  rewrite: kept.optional(),
+  cors: kept.optional(),
+  required_apps: kept.optional(),
+  integration: z.unknown().refine(isVoid, { error: 'integrations are not supported' }).optional(),
+  identity_center: kept.optional(),
+  tcp_ports: kept.optional(),
+  user_groups: kept.optional(),
+  use_any_proxy_public_addr: kept.optional(),
+  mcp: kept.optional(),
+});
+export type AppSpec = z.infer<typeof appSpec>;

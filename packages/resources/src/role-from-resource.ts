@@ -1,0 +1,39 @@
+import type { LabelSelector, Role, RoleConditions, RoleOptions } from '@postern/rbac';
+
+import { parseDurationMs } from '#duration.ts';
+import type { RoleConditionsSpec } from '#kinds/role.ts';
+import type { ResourceOf } from '#resource.ts';
+
+/** The part of a role that decisions are made of. */
+export function roleFromResource(resource: ResourceOf<'role'>): Role {
+  const { allow, deny, options } = resource.spec;
+  const ttl = options?.max_session_ttl === undefined ? undefined : parseDurationMs(options.max_session_ttl);
+  const lock = options?.lock === 'strict' || options?.lock === 'best_effort' ? options.lock : undefined;
+  const read: RoleOptions = {
+    // Teleport prints 0s for a time-out that nobody set.
+    ...(ttl === undefined || ttl === 0 ? {} : { maxSessionTtlMs: ttl }),
+    ...(lock === undefined ? {} : { lock }),
+  };
+  return {
+    name: resource.metadata.name,
+    version: resource.version,
+    allow: conditions(allow ?? {}),
+    deny: conditions(deny ?? {}),
+    options: read,
+  };
+}
+
+function conditions(spec: RoleConditionsSpec): RoleConditions {
+  return {
+    ...(spec.db_labels === undefined ? {} : { dbLabels: selector(spec.db_labels) }),
+    ...(spec.app_labels === undefined ? {} : { appLabels: selector(spec.app_labels) }),
+    ...(spec.db_users === undefined ? {} : { dbUsers: spec.db_users }),
+    ...(spec.aws_role_arns === undefined ? {} : { awsRoleArns: spec.aws_role_arns }),
+    ...(spec.rules === undefined || spec.rules === null ? {} : { rules: spec.rules.map(({ resources, verbs }) => ({ resources, verbs })) }),
+  };
+}
+
+/** A text is a list of one. fromEntries keeps a label named "__proto__" as a label. */
+function selector(written: Readonly<Record<string, string | readonly string[]>>): LabelSelector {
+  return Object.fromEntries(Object.entries(written).map(([key, value]) => [key, typeof value === 'string' ? [value] : value]));
+}
