@@ -1,0 +1,42 @@
+import type { Command } from 'commander';
+import type { AdminOptions } from '#connection/administrator.ts';
+import { type Format, formatOption, parseDuration } from '../../../tsh/src/terminal/output.ts';
+import type { LockFlags } from '#cluster/create-lock.ts';
+
+export function addClusterCommands(tctl: Command, options: () => AdminOptions): void {
+  tctl
+    .command('status')
+    .description('name, version and CA pins of the cluster')
+    .addOption(formatOption())
+    .action(async ({ format }: { format: Format }) => (await import('#cluster/status.ts')).status(options(), format));
+  tctl
+    .command('lock')
+    .description('cut off a user, everyone with a role, or a host, at once')
+    .option('--user <name>', 'lock this user')
+    .option('--role <name>', 'lock everyone with this role')
+    .option('--server-id <uuid>', 'lock this agent or proxy')
+    .option('--message <text>', 'shown to whoever is locked out')
+    .option('--expires <time>', 'when the lock ends, RFC 3339')
+    .option('--ttl <duration>', 'how long the lock lasts: 30m, 8h', parseDuration)
+    .addOption(formatOption())
+    .action(async (flags: LockFlags & { format: Format }) => (await import('#cluster/create-lock.ts')).createLock(options(), flags));
+  const db = tctl.command('db').description('databases');
+  db.command('ls')
+    .description('databases and the agents that serve them')
+    .option('--search <words>', 'only those that hold each of these words')
+    .addOption(formatOption())
+    .action(async (flags: { format: Format; search?: string }) =>
+      (await import('#cluster/list-databases.ts')).listDatabases(options(), flags),
+    );
+  const access = tctl.command('access').description('who may do what');
+  access
+    .command('explain')
+    .description('what would be decided, and by which rule')
+    .requiredOption('--user <name>', 'whose access')
+    .requiredOption('--db <name>', 'to which database')
+    .option('--db-user <role>', 'under which IAM role')
+    .addOption(formatOption())
+    .action(async (flags: { user: string; db: string; dbUser?: string; format: Format }) => {
+      await (await import('#access/explain.ts')).explain(options(), flags);
+    });
+}

@@ -1,0 +1,37 @@
+import { randomUUID } from 'node:crypto';
+import { callUnary, ResourcesService } from '@postern/api';
+import { type AdminOptions, asAdministrator } from '#connection/administrator.ts';
+import { type Format, print } from '../../../tsh/src/terminal/output.ts';
+import { UsageError } from '../../../tsh/src/terminal/usage-error.ts';
+
+export interface LockFlags {
+  readonly user?: string;
+  readonly role?: string;
+  readonly serverId?: string;
+  readonly message?: string;
+  readonly expires?: string;
+  readonly ttl?: number;
+}
+
+export async function createLock(options: AdminOptions, flags: LockFlags & { readonly format: Format }): Promise<void> {
+  const { user, role, serverId: server_id, message } = flags;
+  if (user === undefined && role === undefined && server_id === undefined)
+    throw new UsageError('say what to lock: --user, --role or --server-id');
+  const expires = expiryOf(flags);
+  const name = randomUUID();
+  const lock = { kind: 'lock', version: 'v2', metadata: { name }, spec: { target: { user, role, server_id }, message, expires } };
+  await asAdministrator(options, ({ client }) =>
+    callUnary(client, ResourcesService.createResource, { kind: 'lock', json: Buffer.from(JSON.stringify(lock)) }),
+  );
+  await print(flags.format, JSON.parse(JSON.stringify(lock)), () => `Created a lock with name "${name}".`);
+}
+
+function expiryOf({ expires, ttl }: LockFlags): string | undefined {
+  if (expires !== undefined && ttl !== undefined) throw new UsageError('--expires and --ttl exclude each other');
+  if (ttl !== undefined) return new Date(Date.now() + ttl).toISOString();
+  if (expires === undefined) return undefined;
+  const ms = Date.parse(expires);
+  if (Number.isNaN(ms)) throw new UsageError(`--expires: "${expires}" is not a time such as 2026-01-31T08:00:00Z`);
+  if (ms <= Date.now()) throw new UsageError(`--expires: ${expires} is in the past, the lock would lock nothing`);
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,78 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Client } from '@grpc/grpc-js';
+import { PosternError } from '@postern/api/errors';
+import { openAuthChannel } from '@postern/membership';
+import { type AdminIdentity, readAdminIdentity } from '#connection/admin-identity.ts';
+import { openProfileChannel } from '../../../tsh/src/profile/open-profile-channel.ts';
+import { signedIn } from '../../../tsh/src/profile/signed-in.ts';
+
+/** Flags that come before or after any command of tctl. */
+export interface AdminOptions {
+  readonly config?: string;
+  readonly authServer?: string;
+  readonly identity?: string;
+  readonly insecure?: boolean;
+  readonly debug?: boolean;
+}
+export interface Administrator {
+  readonly client: Client;
+  /** The user whose certificate is used; undefined for the local administrator. */
+  readonly user: string | undefined;
+}
+const DEFAULT_CONFIG = '/etc/teleport.yaml';
+const ADMIN_FILE = join('proc', 'admin.json');
+
+/** Opens a channel to auth as the administrator that the flags and the machine name, and closes it afterwards. */
+export async function asAdministrator<T>(options: AdminOptions, act: (administrator: Administrator) => Promise<T>): Promise<T> {
+  const administrator = await openAdministrator(options, process.env);
+  try {
+    return await act(administrator);
+  } finally {
+    administrator.client.close();
+  }
+}
+
+/** In this order: --identity, the local administrator of an auth host's configuration, the tsh profile. */
+async function openAdministrator(options: AdminOptions, env: NodeJS.ProcessEnv): Promise<Administrator> {
+  const authServer = options.authServer ?? env['TELEPORT_AUTH_SERVER'];
+  if (options.identity !== undefined) return asLocal(readAdminIdentity(options.identity), authServer);
+  const file = options.config ?? env['TELEPORT_CONFIG_FILE'];
+  const local = await localIdentity(file);
+  if (local !== undefined) return asLocal(local, authServer);
+  const who = signedIn({ ...(options.insecure === undefined ? {} : { insecure: options.insecure }) }, env, Date.now());
+  return { client: openProfileChannel(who), user: who.profile.user };
+}
+
+/** A file that was named must do; /etc/teleport.yaml counts where it is there, readable and runs auth. */
+async function localIdentity(named: string | undefined): Promise<AdminIdentity | undefined> {
+  const file = named ?? DEFAULT_CONFIG;
+  if (named === undefined && !existsSync(file)) return undefined;
+  const { readTeleportConfig } = await import('@postern/config');
+  let dataDir: string;
+  try {
+    const config = readTeleportConfig({ file });
+    if (config.auth?.enabled !== true) return undefined;
+    dataDir = config.dataDir;
+  } catch (error) {
+    if (named === undefined) return undefined;
+    throw error;
+  }
+  const path = join(dataDir, ADMIN_FILE);
+  if (named !== undefined || existsSync(path)) return readAdminIdentity(path);
+  return undefined;
+}
+
+function asLocal(identity: AdminIdentity, authServer: string | undefined): Administrator {
+  if (identity.notAfterMs <= Date.now())
+    throw new PosternError('expired', `${identity.file} has expired: restart the auth server, which writes it anew`);
+  const { cluster, hostCaPems, certificatePem, privateKeyPem } = identity;
+  const client = openAuthChannel({
+    address: authServer ?? identity.address,
+    via: 'direct',
+    hostCaPems,
+    cluster,
+    client: { certificatePem, privateKeyPem },
+  });
+  return { client, user: undefined };
+}

@@ -1,0 +1,38 @@
+import { Command, Option } from 'commander';
+import { addAuditCommands } from '#audit/audit-commands.ts';
+import type { AdminOptions } from '#connection/administrator.ts';
+import { addClusterCommands } from '#cluster/cluster-commands.ts';
+import { addResourceCommands } from '#resources/resource-commands.ts';
+import { addTokenCommands } from '#tokens/token-commands.ts';
+import { addUserCommands } from '#users/user-commands.ts';
+import { type Format, formatOption } from '../../tsh/src/terminal/output.ts';
+import { runProgram } from '../../tsh/src/terminal/run-program.ts';
+
+/** The command line of tctl. Each command is loaded when it is called: nothing here may import gRPC, zod or yaml. */
+export function runTctl(argv: readonly string[], version: string): Promise<never> {
+  return runProgram(tctlProgram(version), argv);
+}
+
+export function tctlProgram(version: string): Command {
+  const tctl = new Command('tctl')
+    .description('administer a cluster')
+    .exitOverride()
+    .showHelpAfterError('run with --help to see the flags')
+    .addOption(new Option('-c, --config <file>', 'teleport.yaml of the auth host (TELEPORT_CONFIG_FILE)'))
+    .option('--auth-server <host:port>', 'the auth server to dial (TELEPORT_AUTH_SERVER)')
+    .option('-i, --identity <file>', 'act with the identity in this file')
+    .option('--insecure', 'go on with a tsh login that was never verified')
+    .option('-d, --debug', 'print the stack of an error');
+  const options = () => tctl.opts<AdminOptions>();
+  addClusterCommands(tctl, options);
+  addTokenCommands(tctl, options);
+  addResourceCommands(tctl, options);
+  addUserCommands(tctl, options);
+  addAuditCommands(tctl, options);
+  tctl
+    .command('version')
+    .description('the version of tctl')
+    .addOption(formatOption())
+    .action(async ({ format }: { format: Format }) => (await import('../../tsh/src/terminal/version.ts')).printVersion(version, format));
+  return tctl;
+}

@@ -1,0 +1,54 @@
+import type { Client } from '@grpc/grpc-js';
+import { callUnary, PosternError, ResourcesService } from '@postern/api';
+import { type Resource, toJson, toYaml } from '@postern/resources';
+import { type AdminOptions, asAdministrator } from '#connection/administrator.ts';
+import { listAll } from '#resources/list-all.ts';
+import { parseRefs, type ResourceRefText } from '#resources/resource-ref.ts';
+import { type Format, labelsText, table, warn } from '../../../tsh/src/terminal/output.ts';
+
+export interface GetFlags {
+  readonly withSecrets?: boolean;
+  readonly format: Format;
+}
+
+/** YAML documents by default; JSON is always an array, as scripts expect. */
+export async function getResources(options: AdminOptions, text: string, flags: GetFlags): Promise<void> {
+  const refs = parseRefs(text);
+  const found = await asAdministrator(options, async ({ client }) => {
+    const resources: Resource[] = [];
+    for (const ref of refs)
+      resources.push(...(await read(client, ref, { withSecrets: flags.withSecrets === true, skipDenied: text === 'all' })));
+    return resources;
+  });
+  if (flags.format === 'json') process.stdout.write(withEnd(toJson(found)));
+  else if (flags.format === 'yaml') process.stdout.write(found.length === 0 ? '' : withEnd(toYaml(found)));
+  else
+    process.stdout.write(
+      withEnd(
+        table(
+          ['Kind', 'Name', 'Labels'],
+          found.map(({ kind, metadata }) => [kind, metadata.name, labelsText(metadata.labels ?? {})]),
+        ),
+      ),
+    );
+}
+
+async function read(
+  client: Client,
+  { kind, name }: ResourceRefText,
+  { withSecrets, skipDenied }: { readonly withSecrets: boolean; readonly skipDenied: boolean },
+): Promise<readonly Resource[]> {
+  try {
+    if (name === undefined) return (await listAll(client, { kind, withSecrets })) as readonly Resource[];
+    const { json } = await callUnary(client, ResourcesService.getResource, { kind, name, withSecrets });
+    return [JSON.parse(json.toString('utf8')) as Resource];
+  } catch (error) {
+    if (!skipDenied || !(error instanceof PosternError) || (error.code !== 'denied' && error.code !== 'unimplemented')) throw error;
+    warn(`left out ${kind}: ${error.message}`);
+    return [];
+  }
+}
+
+function withEnd(text: string): string {
+  return text.endsWith('\n') ? text : `${text}\n`;
+}

@@ -1,0 +1,17 @@
+import { callUnary, UsersService } from '@postern/api';
+import { type AdminOptions, asAdministrator } from '#connection/administrator.ts';
+import { type TraitFlags, traitsOf } from '#users/traits.ts';
+import { newPassword } from '../../../tsh/src/terminal/secrets.ts';
+
+export interface AddUserFlags extends TraitFlags {
+  readonly roles: readonly string[];
+  readonly passwordStdin?: boolean;
+}
+
+export async function addUser(options: AdminOptions, name: string, flags: AddUserFlags): Promise<void> {
+  const password = await newPassword({ fromStdin: flags.passwordStdin === true, user: name });
+  await asAdministrator(options, ({ client }) =>
+    callUnary(client, UsersService.createUser, { name, roles: [...flags.roles], traits: traitsOf(flags), password }),
+  );
+  process.stdout.write(`User "${name}" has been created with roles: ${flags.roles.join(', ')}\n`);
+}

@@ -1,0 +1,23 @@
+import { PosternError } from '@postern/api/errors';
+import { type VisibleDatabase, visibleDatabases } from '#databases/visible-databases.ts';
+import type { SignedIn } from '#profile/signed-in.ts';
+import { UsageError } from '#terminal/usage-error.ts';
+
+/** Which IAM role is meant is never guessed: the error lists those that are allowed. */
+export async function askForDbUser(who: SignedIn, name: string): Promise<never> {
+  const database = findDatabase(await visibleDatabases(who), name);
+  const allowed = database.allowed.filter((user) => !database.denied.includes(user));
+  if (allowed.length === 0)
+    throw new PosternError('denied', `no role lets ${who.profile.user} use an IAM role on database "${name}": ask for one with db_users`);
+  throw new UsageError(`--db-user is missing: allowed for "${name}" are ${allowed.join(', ')}`);
+}
+
+export function findDatabase(databases: readonly VisibleDatabase[], name: string): VisibleDatabase {
+  const found = databases.find((database) => database.name === name);
+  if (found === undefined) throw unknownDatabase(name);
+  return found;
+}
+
+export function unknownDatabase(name: string): PosternError {
+  return new PosternError('not_found', `database "${name}" not found: tsh db ls lists those that you may reach`);
+}

@@ -1,0 +1,13 @@
+import { PosternError } from '@postern/api/errors';
+import { type GlobalOptions, signedIn } from '#profile/signed-in.ts';
+
+export function logoutOfDatabase(options: { readonly globals: GlobalOptions; readonly name: string | undefined }): void {
+  const { profile, store } = signedIn(options.globals, process.env, Date.now());
+  const held = store.databases(profile);
+  if (options.name !== undefined && !held.includes(options.name)) {
+    throw new PosternError('not_found', `not logged in to database "${options.name}": tsh status lists those you are logged in to`);
+  }
+  const gone = options.name === undefined ? held : [options.name];
+  for (const name of gone) store.removeDatabase(profile, name);
+  process.stdout.write(gone.length === 1 ? `Logged out of database "${gone[0]}".\n` : `Logged out of ${gone.length} databases.\n`);
+}

@@ -1,0 +1,70 @@
+import { callUnary, ResourcesService } from '@postern/api';
+import { openProfileChannel } from '#profile/open-profile-channel.ts';
+import type { SignedIn } from '#profile/signed-in.ts';
+
+/** A database that the user may see, with the IAM roles that he may ask for. */
+export interface VisibleDatabase {
+  readonly name: string;
+  readonly description: string;
+  readonly protocol: string;
+  readonly uri: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly allowed: readonly string[];
+  readonly denied: readonly string[];
+  /** As auth sent it, for -f json and yaml. */
+  readonly json: object;
+}
+
+interface SentDatabase {
+  readonly metadata?: { readonly name?: string; readonly description?: string; readonly labels?: Record<string, string> };
+  readonly spec?: { readonly protocol?: string; readonly uri?: string; readonly database?: SentDatabase };
+  readonly users?: { readonly allowed?: readonly string[]; readonly denied?: readonly string[] };
+}
+const PAGE_SIZE = 200;
+
+/** Several agents may serve one database: it is listed once. */
+export async function visibleDatabases(who: SignedIn): Promise<readonly VisibleDatabase[]> {
+  const client = openProfileChannel(who);
+  const byName = new Map<string, VisibleDatabase>();
+  try {
+    let pageToken = '';
+    do {
+      const page = await callUnary(client, ResourcesService.listResources, {
+        kind: 'db_server',
+        withSecrets: false,
+        pageSize: PAGE_SIZE,
+        pageToken,
+      });
+      for (const { json } of page.resources) {
+        const database = readDatabase(JSON.parse(json.toString('utf8')) as SentDatabase);
+        byName.set(database.name, database);
+      }
+      pageToken = page.nextPageToken;
+    } while (pageToken !== '');
+  } finally {
+    client.close();
+  }
+  return [...byName.values()].sort((a, b) => a.name.localeCompare(b.name));
+}
+
+function readDatabase(sent: SentDatabase): VisibleDatabase {
+  const database = sent.spec?.database ?? sent;
+  const users = sent.users ?? database.users;
+  return {
+    name: database.metadata?.name ?? '',
+    description: database.metadata?.description ?? '',
+    protocol: database.spec?.protocol ?? '',
+    uri: database.spec?.uri ?? '',
+    labels: database.metadata?.labels ?? {},
+    allowed: users?.allowed ?? [],
+    denied: users?.denied ?? [],
+    json: { ...database, users: { allowed: users?.allowed ?? [], denied: users?.denied ?? [] } },
+  };
+}
+
+/** "[a b], except: [x]" as Teleport writes it. */
+export function usersText({ allowed, denied }: Pick<VisibleDatabase, 'allowed' | 'denied'>): string {
+  if (allowed.length === 0) return '(none)';
+  const except = denied.length === 0 ? '' : `, except: [${denied.join(' ')}]`;
+  return `[${allowed.join(' ')}]${except}`;
+}

@@ -1,0 +1,93 @@
+import { callUnary, LoginService, PosternError, type SignInResponse } from '@postern/api';
+import { type Found, findCluster, openAuthChannel } from '@postern/membership';
+import { generateKey } from '@postern/pki';
+import { profileOf } from '#login/profile-of.ts';
+import { printStatus } from '#login/status.ts';
+import { ProfileStore } from '#profile/profile-store.ts';
+import { withPort } from '#profile/proxy-address.ts';
+import { activeProfile, type GlobalOptions, globalsFrom } from '#profile/signed-in.ts';
+import { say, warn } from '#terminal/output.ts';
+import { askHidden, readSecretLine } from '#terminal/secrets.ts';
+import { UsageError } from '#terminal/usage-error.ts';
+
+export interface LoginOptions {
+  readonly globals: GlobalOptions;
+  readonly caPins: readonly string[];
+  readonly ttlMinutes: number | undefined;
+  readonly clientVersion: string;
+}
+/** Tried where no port was written and nobody answers at 443: the port that a cluster listens on by default. */
+const SECOND_PORT = 3080;
+const SECONDS_PER_MINUTE = 60;
+
+/** Learns the cluster's host CA, signs in end to end with auth, and keeps the certificate. */
+export async function login(options: LoginOptions): Promise<void> {
+  const globals = globalsFrom(options.globals, process.env);
+  const store = ProfileStore.fromEnvironment(process.env);
+  const before = activeProfile(globals, store);
+  const address = globals.proxy ?? before?.proxy;
+  if (address === undefined) throw new UsageError('--proxy is missing: run tsh login --proxy=<host:port>');
+  const stillValid = before !== undefined && before.validUntilMs > Date.now();
+  // As people expect of a command that they run again: a sign-in that lasts is shown, not asked for anew.
+  if (stillValid && process.stdin.isTTY && options.ttlMinutes === undefined && options.caPins.length === 0)
+    return printStatus(store, before.proxy, 'text');
+
+  const { proxy, found } = await find(address, options.caPins, globals.insecure === true);
+  const verified = options.caPins.length > 0 || globals.insecure !== true;
+  if (!verified) warn(`${proxy} is not verified (--insecure): whoever answers there may read what you send`);
+  const user = globals.user ?? before?.user ?? process.env['USER'];
+  if (user === undefined || user === '') throw new UsageError('--user is missing: run tsh login --user=<name>');
+  const password = await passwordOf(user, proxy);
+  if (password === '') {
+    if (stillValid) return printStatus(store, before.proxy, 'text');
+    throw new UsageError('no password: type it on a terminal, or give it as one line on standard input');
+  }
+
+  const key = generateKey();
+  const answer = await signIn({
+    proxy,
+    found,
+    request: {
+      user,
+      password,
+      publicKey: key.publicKeyDer,
+      ttlSeconds: (options.ttlMinutes ?? 0) * SECONDS_PER_MINUTE,
+      clientVersion: options.clientVersion,
+    },
+  });
+  const profile = profileOf({ proxy, answer, verified });
+  store.save(profile, { privateKeyPem: key.privateKeyPem, certificatePem: answer.certificatePem });
+  await printStatus(store, proxy, 'text');
+}
+
+async function find(address: string, caPins: readonly string[], insecure: boolean): Promise<{ proxy: string; found: Found }> {
+  const ask = (proxy: string) => findCluster({ proxy, caPins, insecure });
+  const proxy = withPort(address);
+  try {
+    return { proxy, found: await ask(proxy) };
+  } catch (error) {
+    if (/:\d+$/.test(address) || !(error instanceof PosternError) || error.code !== 'cannot_connect') throw error;
+    const second = withPort(address, SECOND_PORT);
+    say(`nobody answers at ${proxy}, trying ${second}`);
+    return { proxy: second, found: await ask(second) };
+  }
+}
+
+function passwordOf(user: string, proxy: string): Promise<string> {
+  return process.stdin.isTTY && process.stderr.isTTY ? askHidden(`Password of ${user} at ${proxy}:`) : readSecretLine();
+}
+
+interface SignInCall {
+  readonly proxy: string;
+  readonly found: Found;
+  readonly request: { user: string; password: string; publicKey: Buffer; ttlSeconds: number; clientVersion: string };
+}
+
+async function signIn({ proxy, found, request }: SignInCall): Promise<SignInResponse> {
+  const client = openAuthChannel({ address: proxy, via: 'proxy', hostCaPems: found.hostCaPems, cluster: found.cluster });
+  try {
+    return await callUnary(client, LoginService.signIn, request);
+  } finally {
+    client.close();
+  }
+}

@@ -1,0 +1,77 @@
+import type { Socket } from 'node:net';
+import { type ErrorCode, PosternError } from '@postern/api/errors';
+import type { ByteStream } from '@postern/tunnel';
+import { awsRefusal, FORBIDDEN, shapeOf } from '#proxy-db/aws-refusal.ts';
+import { type GuardOptions, refusalOf } from '#proxy-db/local-guard.ts';
+import { readHead } from '#proxy-db/read-head.ts';
+
+export interface ConnectionOptions {
+  readonly openStream: () => Promise<ByteStream>;
+  readonly guard: GuardOptions;
+  /** A line for the person in front of the terminal. */
+  readonly notice: (line: string) => void;
+}
+
+/** One local connection: guarded, then joined to a stream of the session. Never rejects. */
+export async function serveConnection(socket: Socket, options: ConnectionOptions): Promise<void> {
+  socket.setNoDelay(true);
+  socket.on('error', () => socket.destroy());
+  const first = await readHead(socket);
+  if (first.kind === 'closed') return void socket.destroy();
+  const refusal = first.kind === 'refused' ? first.reason : refusalOf(first.head, options.guard);
+  if (refusal !== undefined || first.kind === 'refused') {
+    options.notice(`refused a local connection: ${refusal}`);
+    return answer(socket, awsRefusal(FORBIDDEN, `tsh proxy db: ${refusal}`));
+  }
+  try {
+    const stream = await options.openStream();
+    if (socket.destroyed) stream.destroy();
+    else join(socket, stream, first.bytes);
+  } catch (error) {
+    options.notice(messageOf(error));
+    answer(socket, awsRefusal(shapeOf(codeOf(error)), `tsh proxy db: ${messageOf(error)}`));
+  }
+}
+
+/**
+ * Copies bytes both ways; `pipe` obeys backpressure. Where the stream breaks while the client waits for the first
+ * byte of an answer, it gets one that says so; in the middle of an answer only a cut connection is honest.
+ */
+function join(socket: Socket, stream: ByteStream, first: Buffer): void {
+  let clientWaits = true;
+  socket.on('data', () => {
+    clientWaits = true;
+  });
+  stream.on('data', () => {
+    clientWaits = false;
+  });
+  stream.on('error', (error) => {
+    if (clientWaits && socket.writable) answer(socket, awsRefusal(shapeOf(codeOf(error)), `tsh proxy db: ${messageOf(error)}`));
+    else socket.destroy();
+  });
+  stream.on('close', () => {
+    if (!socket.writableEnded) socket.destroy();
+  });
+  socket.on('close', () => stream.destroy());
+  stream.write(first);
+  socket.pipe(stream);
+  stream.pipe(socket);
+}
+
+/** Reads on for a moment, so that the answer is not lost in the reset that unread bytes would cause. */
+function answer(socket: Socket, text: string): void {
+  const LINGER_MS = 1_000;
+  socket.unpipe();
+  socket.resume();
+  socket.end(text);
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+  socket.once('close', () => clearTimeout(timer));
+}
+
+function codeOf(error: unknown): ErrorCode | undefined {
+  return error instanceof PosternError ? error.code : undefined;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof PosternError ? error.message : 'the connection to the agent broke';
+}

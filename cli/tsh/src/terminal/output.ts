@@ -1,0 +1,97 @@
+import { styleText } from 'node:util';
+import { InvalidArgumentError, Option } from 'commander';
+
+export type Format = 'text' | 'json' | 'yaml';
+const formats: readonly Format[] = ['text', 'json', 'yaml'];
+
+/** `-f json|yaml|text`, the same for every command that prints data. */
+export function formatOption(fallback: Format = 'text'): Option {
+  return new Option('-f, --format <format>', 'how to print: text, json or yaml').choices([...formats]).default(fallback);
+}
+
+/** Data goes to stdout, in the form that was asked for. */
+export async function print(format: Format, data: unknown, text: () => string): Promise<void> {
+  process.stdout.write(await render(format, data, text));
+}
+
+export async function render(format: Format, data: unknown, text: () => string): Promise<string> {
+  if (format === 'json') return `${JSON.stringify(data, undefined, 2)}\n`;
+  if (format === 'yaml') {
+    const { stringify } = await import('yaml');
+    return stringify(data, { lineWidth: 0 });
+  }
+  const body = text();
+  return body === '' || body.endsWith('\n') ? body : `${body}\n`;
+}
+
+/** Everything that is not data: progress, hints, confirmations of long-running commands. */
+export function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+export function warn(line: string): void {
+  say(`${styleText('yellow', 'WARNING:', { stream: process.stderr })} ${line}`);
+}
+
+/** Names and labels come from other people: a control character in one must not reach the terminal. */
+export function printable(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '?');
+}
+
+/** Columns as wide as their widest cell, a line of dashes below the head. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const cells = rows.map((row) => row.map(printable));
+  const widths = head.map((title, at) => Math.max(title.length, ...cells.map((row) => row[at]?.length ?? 0)));
+  const line = (row: readonly string[]) =>
+    row
+      .map((cell, at) => cell.padEnd(widths[at] ?? 0))
+      .join(' ')
+      .trimEnd();
+  return [line(head), widths.map((width) => '-'.repeat(width)).join(' '), ...cells.map(line)].join('\n');
+}
+
+export function labelsText(labels: Readonly<Record<string, string>>): string {
+  return Object.entries(labels)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(',');
+}
+
+/** "k=v,k2=v2" as Teleport's flags take it. */
+export function parseLabels(text: string): Record<string, string> {
+  const labels: Record<string, string> = Object.create(null) as Record<string, string>;
+  for (const pair of text.split(',').filter((part) => part !== '')) {
+    const at = pair.indexOf('=');
+    if (at <= 0) throw new InvalidArgumentError(`"${pair}" is not key=value.`);
+    labels[pair.slice(0, at).trim()] = pair.slice(at + 1).trim();
+  }
+  return { ...labels };
+}
+
+/** "a,b" or a flag given several times. */
+export function collectList(value: string, before: readonly string[] = []): string[] {
+  return [
+    ...before,
+    ...value
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== ''),
+  ];
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** "30m", "1h30m", "2d" in milliseconds. */
+export function parseDuration(text: string): number {
+  const parts = [...text.matchAll(/(\d+)([smhd])/g)];
+  if (parts.length === 0 || parts.map((part) => part[0]).join('') !== text) {
+    throw new InvalidArgumentError('Write a duration such as 30m, 8h or 1h30m.');
+  }
+  return parts.reduce((sum, [, amount, unit]) => sum + Number(amount) * (UNIT_MS[unit ?? ''] ?? 0), 0);
+}
+
+export function durationText(ms: number): string {
+  const minutes = Math.max(0, Math.floor(ms / 60_000));
+  const hours = Math.floor(minutes / 60);
+  return hours > 0 ? `${hours}h${minutes % 60}m0s` : `${minutes}m${Math.floor((Math.max(0, ms) % 60_000) / 1000)}s`;
+}

@@ -1,0 +1,38 @@
+import { UsageError } from './usage-error.ts';
+
+const MAX_SECRET_BYTES = 4096;
+
+/** Asked for on the terminal without an echo; the question goes to stderr, so that stdout stays data. */
+export async function askHidden(question: string): Promise<string> {
+  const { isCancel, password } = await import('@clack/prompts');
+  const answer = await password({ message: question, output: process.stderr });
+  if (isCancel(answer)) throw new UsageError('stopped before a password was given');
+  return answer;
+}
+
+/** The first line of standard input, without its line break. Never more than 4 KiB is kept. */
+export async function readSecretLine(input: NodeJS.ReadableStream = process.stdin): Promise<string> {
+  let bytes = Buffer.alloc(0);
+  for await (const chunk of input) {
+    bytes = Buffer.concat([bytes, Buffer.from(chunk as Buffer)]);
+    if (bytes.includes(0x0a)) break;
+    if (bytes.length > MAX_SECRET_BYTES) throw new UsageError(`the password on standard input is longer than ${MAX_SECRET_BYTES} bytes`);
+  }
+  return (bytes.toString('utf8').split('\n')[0] ?? '').replace(/\r$/, '');
+}
+
+/** A new password: from standard input where the flag says so, else asked for twice. */
+export async function newPassword(options: { readonly fromStdin: boolean; readonly user: string }): Promise<string> {
+  if (options.fromStdin) {
+    const password = await readSecretLine();
+    if (password === '') throw new UsageError('--password-stdin was given and standard input is empty');
+    return password;
+  }
+  if (!process.stdin.isTTY || !process.stderr.isTTY) {
+    throw new UsageError('there is no terminal to ask for a password: give it on standard input with --password-stdin');
+  }
+  const first = await askHidden(`New password for ${options.user}:`);
+  const second = await askHidden('The same again:');
+  if (first !== second) throw new UsageError('the two passwords differ: nothing was changed');
+  return first;
+}

@@ -1,0 +1,6 @@
+import { type Format, print } from './output.ts';
+
+/** The second word is what scripts read: vX.Y.Z. */
+export async function printVersion(version: string, format: Format): Promise<void> {
+  await print(format, { version, runtime: `node ${process.version}` }, () => `Postern v${version} node ${process.version}`);
+}
