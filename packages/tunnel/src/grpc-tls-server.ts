@@ -1,6 +1,6 @@
-import { createServer, type TLSSocket, type TlsOptions } from 'node:tls';
+import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
 import type { Duplex } from 'node:stream';
-import { Server, type ServerOptions } from '@grpc/grpc-js';
+import { Server as GrpcServer, type ServerOptions } from '@grpc/grpc-js';
 import type { ServedService, ServerSurfaceCall } from '@postern/api';
 import { checkGrpcInternals, createWideInjector } from '#grpc-internals.ts';
 import { tunnelLimits } from '#limits.ts';
@@ -55,7 +55,7 @@ export function peerOf(call: ServerSurfaceCall): Peer {
  */
 export function createGrpcTlsServer(options: GrpcTlsServerOptions): GrpcTlsServer {
   checkGrpcInternals();
-  const server = new Server({
+  const server = new GrpcServer({
     'grpc.enable_channelz': 0,
     'grpc.max_receive_message_length': tunnelLimits.maxMessageBytes,
     'grpc.max_concurrent_streams': tunnelLimits.streamsPerConnection,
@@ -65,17 +65,10 @@ export function createGrpcTlsServer(options: GrpcTlsServerOptions): GrpcTlsServe
   });
   for (const { definition, implementation } of options.services) server.addService(definition, implementation);
   const { injector, sessions } = createWideInjector(server);
-  const addresses = new WeakMap<object, string>();
   const open = new Set<Duplex>();
   let stopped = false;
 
   const tls = createServer({ handshakeTimeout: tunnelLimits.handshakeMs, ...options.tls, ALPNProtocols: ['h2'] });
-  tls.on('tlsClientError', (error, socket) => {
-    options.onHandshakeFailed?.(error, addresses.get(rawOf(socket)) ?? 'unknown');
-    // Node reports a handshake that took too long and leaves the socket open.
-    socket.destroy();
-  });
-  tls.on('secureConnection', (socket) => serve(socket, addresses.get(rawOf(socket)) ?? 'unknown'));
 
   function serve(socket: TLSSocket, remoteAddress: string): void {
     socket.on('error', () => socket.destroy());
@@ -104,8 +97,14 @@ export function createGrpcTlsServer(options: GrpcTlsServerOptions): GrpcTlsServe
     acceptSocket(raw, from) {
       raw.on('error', () => raw.destroy());
       if (stopped) return void raw.destroy();
-      addresses.set(raw, from.remoteAddress);
-      tls.emit('connection', raw);
+      endTls(tls, raw, {
+        secured: (socket) => serve(socket, from.remoteAddress),
+        failed: (error, socket) => {
+          options.onHandshakeFailed?.(error, from.remoteAddress);
+          // Node reports a handshake that took too long and leaves the socket open.
+          socket.destroy();
+        },
+      });
     },
     acceptSecure: (socket, from) => serve(socket, from.remoteAddress),
     peerOf,
@@ -127,8 +126,26 @@ export function createGrpcTlsServer(options: GrpcTlsServerOptions): GrpcTlsServe
   };
 }
 
-/** The connection that a TLSSocket of a tls.Server was made from: Node keeps it, wrapped where it is no net.Socket. */
-function rawOf(socket: TLSSocket): object {
-  const parent = (socket as unknown as { _parent?: { stream?: object } })._parent;
-  return parent?.stream ?? parent ?? socket;
+interface Outcome {
+  readonly secured: (socket: TLSSocket) => void;
+  readonly failed: (error: Error, socket: TLSSocket) => void;
+}
+
+/**
+ * Runs the handshake of one connection as the tls.Server would, and says which connection became which TLSSocket:
+ * Node's events do not, where the connection is a Duplex. The server is stood in for by an object that inherits
+ * everything from it and hears its events first.
+ */
+function endTls(server: Server, raw: Duplex, outcome: Outcome): void {
+  const heard: Server = Object.create(server, {
+    emit: {
+      value: (event: string, ...values: unknown[]): boolean => {
+        if (event === 'secureConnection') outcome.secured(values[0] as TLSSocket);
+        else if (event === 'tlsClientError') outcome.failed(values[0] as Error, values[1] as TLSSocket);
+        else return server.emit(event, ...values);
+        return true;
+      },
+    },
+  });
+  for (const listener of server.listeners('connection')) listener.call(heard, raw);
 }

@@ -1,5 +1,5 @@
 import { createSecureContext, type PeerCertificate, type SecureContextOptions } from 'node:tls';
-import { Client, type ClientDuplexStream, credentials } from '@grpc/grpc-js';
+import { Client, type ClientDuplexStream, credentials, type ServiceError } from '@grpc/grpc-js';
 import { type AgentFrame, fromServiceError, openDuplex, PosternError, type ProxyFrame, ReverseTunnel } from '@postern/api';
 import { byteStream, type ByteStream } from '#byte-stream.ts';
 import { wideChannelOptions } from '#grpc-internals.ts';
@@ -123,7 +123,7 @@ export class TunnelSession {
     const silence = setTimeout(() => this.end(new PosternError('unavailable', `proxy ${proxy} has gone silent`)), limits.silenceMs);
     const heartbeat = setInterval(() => this.#tell({ frame: { $case: 'heartbeat', value: { timeMs: Date.now() } } }), limits.heartbeatMs);
     this.#timers.push(hello, silence, heartbeat);
-    this.#attach.on('error', (error) => this.end(fromServiceError(error)));
+    this.#attach.on('error', (error: ServiceError) => this.end(fromServiceError(error)));
     this.#attach.on('end', () => this.end(new PosternError('unavailable', `proxy ${proxy} ended the tunnel`)));
     this.#attach.on('data', ({ frame }: ProxyFrame) => {
       silence.refresh();

@@ -62,8 +62,8 @@ export function connectClient(port: number): Client {
   );
 }
 
-export function listen(server: NetServer): Promise<number> {
-  return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port)));
+export function listen(server: NetServer, port = 0): Promise<number> {
+  return new Promise((resolve) => server.listen(port, '127.0.0.1', () => resolve((server.address() as AddressInfo).port)));
 }
 
 /** Holds every byte back for `delayMs`, each way, without limiting how many are on the way: a long wire. */

@@ -1,0 +1,63 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { fullJitterBackoff } from '#backoff.ts';
+import { cutFrames } from '#frames.ts';
+import { readAnswer, readDial, writeAnswer, writeDial } from '#reverse/dial-frame.ts';
+
+describe('frames', () => {
+  it('hold the same bytes in the same order, every one but the last full, none empty', () => {
+    fc.assert(
+      fc.property(fc.array(fc.uint8Array({ minLength: 1, maxLength: 50 })), fc.integer({ min: 1, max: 64 }), (parts, max) => {
+        const chunks = parts.map((part) => Buffer.from(part));
+        const frames = cutFrames(chunks, max);
+        expect(Buffer.concat(frames)).toEqual(Buffer.concat(chunks));
+        expect(frames.slice(0, -1).every(({ length }) => length === max)).toBe(true);
+        expect(frames.every(({ length }) => length > 0 && length <= max)).toBe(true);
+      }),
+    );
+  });
+});
+
+describe('the dial message', () => {
+  it('is read as it was written, with whatever head follows', () => {
+    const id = fc.uint8Array({ minLength: 8, maxLength: 8 });
+    fc.assert(
+      fc.property(id, fc.string({ maxLength: 100 }), fc.uint8Array({ maxLength: 300 }), (resourceId, clientAddress, head) => {
+        const dial = { resourceId: Buffer.from(resourceId), clientAddress: clientAddress.toWellFormed(), head: Buffer.from(head) };
+        expect(readDial(writeDial(dial))).toEqual(dial);
+      }),
+    );
+  });
+
+  it('is refused with a named error, never a crash, whatever bytes come instead', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+        try {
+          readDial(Buffer.from(bytes));
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'bad_request' });
+        }
+      }),
+      { numRuns: 5000 },
+    );
+    expect(() => readDial(Buffer.from([0, 0, 0, 0]))).toThrow(/malformed/);
+  });
+
+  it('is answered by one byte, or by a reason that is cut to its limit', () => {
+    expect(readAnswer(writeAnswer())).toBeUndefined();
+    expect(readAnswer(writeAnswer('not here'))).toBe('not here');
+    expect(readAnswer(writeAnswer('x'.repeat(9999)))).toHaveLength(512);
+    expect(() => readAnswer(Buffer.from([7]))).toThrow(/malformed/);
+    expect(() => readAnswer(Buffer.alloc(0))).toThrow(/malformed/);
+  });
+});
+
+describe('full-jitter backoff', () => {
+  it('draws evenly below a ceiling that doubles up to its cap, and starts over when reset', () => {
+    const backoff = fullJitterBackoff({ baseMs: 100, capMs: 1000, random: () => 0.999 });
+    expect(Array.from({ length: 6 }, () => backoff.nextMs())).toEqual([99, 199, 399, 799, 999, 999]);
+    backoff.reset();
+    expect(backoff.nextMs()).toBe(99);
+    expect(fullJitterBackoff({ baseMs: 100, capMs: 1000, random: () => 0 }).nextMs()).toBe(0);
+  });
+});

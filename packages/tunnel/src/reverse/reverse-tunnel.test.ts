@@ -1,0 +1,203 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import { PosternError } from '@postern/api';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { ReverseTunnelClient } from '#reverse/tunnel-client.ts';
+import { listen } from '#testing/echo.ts';
+import { type TestProxy, testAgent, testProxy } from '#testing/tunnel-pair.ts';
+
+const resourceId = Buffer.from('resource');
+const toClose: { stop(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const thing of toClose.splice(0).reverse()) await thing.stop();
+});
+async function proxy(options?: Parameters<typeof testProxy>[0]): Promise<TestProxy> {
+  const made = await testProxy(options);
+  toClose.push(made);
+  return made;
+}
+function agent(name: string, options: Parameters<typeof testAgent>[1]): ReverseTunnelClient {
+  const made = testAgent(name, options);
+  toClose.push(made);
+  made.start();
+  return made;
+}
+const echo = (stream: Duplex) => void stream.on('error', () => undefined).pipe(stream);
+const attached = (p: TestProxy, ...names: string[]) =>
+  expect.poll(() => p.tunnels.attachedAgents().sort(), { timeout: 8000 }).toEqual(names);
+async function exchange(stream: Duplex, sent: Buffer): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  stream.on('data', (part: Buffer) => parts.push(part));
+  stream.end(sent);
+  await once(stream, 'end');
+  return Buffer.concat(parts);
+}
+async function dialTo(p: TestProxy, agentId: string, head?: Buffer): Promise<Duplex> {
+  const stream = await p.tunnels.dial({ agentId, resourceId, clientAddress: '192.0.2.1:7', ...(head ? { head } : {}) });
+  return stream.on('error', () => undefined);
+}
+
+describe('a reverse tunnel', () => {
+  it('carries bytes both ways to an agent that dialled out, with the head in front and the client address told', async () => {
+    const p = await proxy();
+    const seen: unknown[] = [];
+    agent('agent-a', {
+      proxies: [p.address],
+      onConnection: (stream, info) => {
+        seen.push([info.resourceId.toString(), info.clientAddress, info.proxyId, stream.remoteAddress]);
+        echo(stream);
+      },
+    });
+    await attached(p, 'agent-a');
+    const body = randomBytes(500_000);
+    const stream = await dialTo(p, 'agent-a', Buffer.from('head '));
+    expect((await exchange(stream, body)).equals(Buffer.concat([Buffer.from('head '), body]))).toBe(true);
+    expect(seen).toEqual([['resource', '192.0.2.1:7', 'proxy-1', '192.0.2.1:7']]);
+  });
+
+  it('keeps opened streams ready, opens more when many dials come at once, and forgets those that ended', async () => {
+    const p = await proxy();
+    agent('agent-a', { proxies: [p.address], onConnection: echo });
+    await attached(p, 'agent-a');
+    await expect.poll(() => p.tunnels.counts().idleCarries).toBe(4);
+    const streams = await Promise.all(Array.from({ length: 60 }, () => dialTo(p, 'agent-a')));
+    expect(p.tunnels.counts().busyCarries).toBe(60);
+    await Promise.all(streams.map((stream, i) => exchange(stream, Buffer.from(`${i}`))));
+    await expect.poll(() => p.tunnels.counts().busyCarries).toBe(0);
+  });
+
+  it('spreads over a second connection when one is full of streams, and stops at the limit of streams per agent', async () => {
+    const p = await proxy({ limits: { carriesPerAgent: 120, dialMs: 500 } });
+    agent('agent-a', { proxies: [p.address], onConnection: echo });
+    await attached(p, 'agent-a');
+    const dials = await Promise.allSettled(Array.from({ length: 130 }, () => dialTo(p, 'agent-a')));
+    expect(dials.filter(({ status }) => status === 'fulfilled')).toHaveLength(120);
+    expect(p.server.connectionCount).toBe(2);
+  });
+
+  it('refuses a dial to an agent that is not attached, and tells the words of an agent that refuses', async () => {
+    const p = await proxy();
+    agent('agent-a', {
+      proxies: [p.address],
+      onConnection: echo,
+      serves: (id) => (id.equals(resourceId) ? 'not mine any more' : undefined),
+    });
+    await attached(p, 'agent-a');
+    await expect(dialTo(p, 'agent-b')).rejects.toMatchObject({
+      code: 'unavailable',
+      message: 'agent agent-b is not attached to this proxy',
+    });
+    await expect(dialTo(p, 'agent-a')).rejects.toMatchObject({ code: 'unavailable', message: 'agent agent-a refused: not mine any more' });
+  });
+
+  it('fails a dial in time when the agent does not answer, and gives a silent agent up', async () => {
+    const p = await proxy({ limits: { dialMs: 200, silenceMs: 600, heartbeatMs: 100 } });
+    // A wire that stops delivering towards the proxy and says nothing: a one-way partition.
+    let cut = false;
+    const wire = createServer((near) => {
+      const far = connect(Number(p.address.split(':')[1]), '127.0.0.1');
+      near.on('data', (bytes) => cut || far.write(bytes));
+      far.pipe(near);
+      near.on('error', () => far.destroy()).on('close', () => far.destroy());
+      far.on('error', () => near.destroy());
+    });
+    const port = await listen(wire);
+    agent('agent-a', { proxies: [`127.0.0.1:${port}`], onConnection: echo, limits: { heartbeatMs: 100 } });
+    await attached(p, 'agent-a');
+    await expect.poll(() => p.tunnels.counts().idleCarries).toBe(4);
+    cut = true;
+    await expect(dialTo(p, 'agent-a')).rejects.toMatchObject({ code: 'unavailable' });
+    await expect.poll(() => p.tunnels.attachedAgents(), { timeout: 3000 }).toEqual([]);
+    expect(p.changes.at(-1)).toContain('agent-a detached');
+    cut = false;
+    wire.close();
+  });
+
+  it('attaches to every proxy of a list, follows changes of the list, and comes back to a proxy that restarts', async () => {
+    const [one, two] = [await proxy({ proxyId: 'one' }), await proxy({ proxyId: 'two' })];
+    const client = agent('agent-a', { proxies: [one.address], onConnection: echo });
+    await attached(one, 'agent-a');
+    client.setProxies([one.address, two.address]);
+    await attached(two, 'agent-a');
+    expect(
+      client
+        .status()
+        .map(({ state, proxyId }) => `${proxyId} ${state}`)
+        .sort(),
+    ).toEqual(['one attached', 'two attached']);
+    client.setProxies([two.address]);
+    await attached(one);
+    await two.stop();
+    const again = await testProxy({ proxyId: 'two again', port: Number(two.address.split(':')[1]) });
+    toClose.push(again);
+    await attached(again, 'agent-a');
+  });
+
+  it('changes to a renewed certificate without cutting an open stream', async () => {
+    const p = await proxy();
+    const client = agent('agent-a', { proxies: [p.address], onConnection: echo });
+    await attached(p, 'agent-a');
+    const stream = await dialTo(p, 'agent-a');
+    stream.write('before');
+    expect(String((await once(stream, 'data'))[0])).toBe('before');
+    client.renew();
+    await expect.poll(() => p.server.connectionCount).toBe(2);
+    await attached(p, 'agent-a');
+    stream.write('after');
+    expect(String((await once(stream, 'data'))[0])).toBe('after');
+    stream.end();
+    stream.resume();
+    await expect.poll(() => p.server.connectionCount).toBe(1);
+    await attached(p, 'agent-a');
+  });
+
+  it('cuts every stream and connection of an agent that is ended, and of no other', async () => {
+    const p = await proxy();
+    agent('agent-a', { proxies: [p.address], onConnection: echo, backoff: { baseMs: 60_000, capMs: 60_000 }, random: () => 0.99 });
+    agent('agent-b', { proxies: [p.address], onConnection: echo });
+    await attached(p, 'agent-a', 'agent-b');
+    const [a, b] = [await dialTo(p, 'agent-a'), await dialTo(p, 'agent-b')];
+    const closed = new Promise((resolve) => a.on('error', resolve));
+    p.tunnels.endAgent('agent-a', new PosternError('locked', 'agent agent-a is locked'));
+    await closed;
+    await attached(p, 'agent-b');
+    expect((await exchange(b, Buffer.from('goes on'))).toString()).toBe('goes on');
+  });
+
+  it('sends agents elsewhere when the proxy drains, while open streams go on', async () => {
+    const [one, two] = [await proxy(), await proxy()];
+    agent('agent-a', { proxies: [one.address, two.address], onConnection: echo });
+    await attached(one, 'agent-a');
+    await attached(two, 'agent-a');
+    const stream = await dialTo(one, 'agent-a');
+    one.tunnels.drain();
+    await attached(one);
+    await expect(dialTo(one, 'agent-a')).rejects.toMatchObject({ code: 'unavailable' });
+    expect((await exchange(stream, Buffer.from('still here'))).toString()).toBe('still here');
+    await attached(two, 'agent-a');
+  });
+
+  it('does not attach to a server whose certificate is not a proxy, though the same authority signed it', async () => {
+    const p = await proxy();
+    const statuses: string[] = [];
+    agent('agent-a', {
+      proxies: [p.address],
+      onConnection: echo,
+      onStatus: ({ state, lastError }) => statuses.push(`${state} ${lastError ?? ''}`),
+      credentials: () => ({ context: {}, checkServer: () => new Error('the peer is no proxy of this cluster') }),
+    });
+    await expect.poll(() => statuses.filter((line) => line.startsWith('waiting')).length).toBeGreaterThan(1);
+    expect(p.tunnels.attachedAgents()).toEqual([]);
+  });
+
+  it('refuses a fifth connection of one agent', async () => {
+    const p = await proxy();
+    for (let i = 0; i < 5; i++) agent('agent-a', { proxies: [p.address], onConnection: echo });
+    await expect.poll(() => p.server.connectionCount).toBe(4);
+    await delay(200);
+    expect(p.server.connectionCount).toBeLessThanOrEqual(4);
+  });
+});

@@ -1,0 +1,74 @@
+import { createServer, type Server as NetServer, type Socket } from 'node:net';
+import { X509Certificate } from 'node:crypto';
+import { type Caller, Identity, Identity_Kind, implement, services } from '@postern/api';
+import { createGrpcTlsServer, peerOf, type GrpcTlsServer } from '#grpc-tls-server.ts';
+import type { TunnelLimits } from '#limits.ts';
+import { ReverseTunnelClient, type ReverseTunnelClientOptions } from '#reverse/tunnel-client.ts';
+import { ReverseTunnelServer } from '#reverse/tunnel-server.ts';
+import { authority, listen } from '#testing/echo.ts';
+
+const nameOf = (der: Buffer) => new X509Certificate(der).subject.replace('CN=', '');
+
+export interface TestProxy {
+  readonly tunnels: ReverseTunnelServer;
+  readonly server: GrpcTlsServer;
+  readonly address: string;
+  readonly sockets: Set<Socket>;
+  readonly changes: string[];
+  stop(): Promise<void>;
+}
+
+/** The tunnel door of a proxy: the agent's id is the common name of its certificate here. */
+export async function testProxy(
+  options: { readonly limits?: Partial<TunnelLimits>; readonly proxyId?: string; readonly port?: number } = {},
+): Promise<TestProxy> {
+  const changes: string[] = [];
+  const tunnels = new ReverseTunnelServer({
+    proxyId: options.proxyId ?? 'proxy-1',
+    version: '0.1.0',
+    ...(options.limits ? { limits: options.limits } : {}),
+    onChange: ({ agentId, state, reason }) => changes.push(`${agentId} ${state}: ${reason}`),
+  });
+  const identify = (call: Parameters<typeof peerOf>[0]): Caller => {
+    const { certificateDer, remoteAddress } = peerOf(call);
+    if (!certificateDer) return { kind: 'anonymous', address: remoteAddress };
+    const identity = Identity.create({ kind: Identity_Kind.DB_AGENT, name: nameOf(certificateDer), cluster: 'test' });
+    return { kind: 'identified', identity, serial: '1', notAfterMs: Date.now() + 3_600_000, address: remoteAddress };
+  };
+  const server = createGrpcTlsServer({
+    tls: { ...authority.issue('proxy.test'), ca: authority.caPem, requestCert: true, rejectUnauthorized: true },
+    services: [implement(services.reverseTunnel, tunnels.handlers, { identify, nowMs: Date.now, onUnexpected: () => undefined })],
+    admit: (connection) => connection.certificateDer !== undefined && tunnels.admit(nameOf(connection.certificateDer), connection),
+  });
+  const sockets = new Set<Socket>();
+  const listener: NetServer = createServer((socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    server.acceptSocket(socket, { remoteAddress: `${socket.remoteAddress}:${socket.remotePort}` });
+  });
+  const port = await listen(listener, options.port);
+  return {
+    ...{ tunnels, server, sockets, changes, address: `127.0.0.1:${port}` },
+    async stop() {
+      tunnels.stop();
+      listener.close();
+      await server.stop();
+    },
+  };
+}
+
+export function testAgent(
+  name: string,
+  options: Pick<ReverseTunnelClientOptions, 'proxies' | 'onConnection'> & Partial<ReverseTunnelClientOptions>,
+): ReverseTunnelClient {
+  const { cert, key } = authority.issue(name);
+  return new ReverseTunnelClient({
+    version: '0.1.0',
+    credentials: () => ({
+      context: { ca: authority.caPem, cert, key },
+      checkServer: (_host, certificate) => (certificate.subject.CN === 'proxy.test' ? undefined : new Error('not a proxy')),
+    }),
+    backoff: { baseMs: 20, capMs: 100 },
+    ...options,
+  });
+}
