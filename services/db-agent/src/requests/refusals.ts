@@ -1,0 +1,98 @@
+import type { Refused } from '@postern/agent';
+import { CredentialError, type DynamoDbRefusalCode } from '@postern/aws';
+import { BODY_IDLE_MS } from '#config.ts';
+import type { Outcome } from '#forwarding/relay.ts';
+import { tooLarge } from '#sessions/request-shape.ts';
+
+/** A request that does not go on: what the client's SDK is told, and what the log says. */
+export interface Refusal {
+  readonly code: DynamoDbRefusalCode;
+  /** Shown by the SDK as it stands. */
+  readonly message: string;
+  /** The reason alone, for the log. */
+  readonly reason: string;
+  readonly role?: string;
+  /** Instead of the status that belongs to the code. */
+  readonly status?: number;
+  readonly close?: boolean;
+  readonly retryAfterMs?: number;
+}
+
+export interface Who {
+  readonly user: string;
+  readonly resource: string;
+  readonly principal: string;
+}
+
+export function refusedByVerdict(who: Who, operation: string, verdict: Refused): Refusal {
+  const code =
+    verdict.cause === 'expired'
+      ? 'ExpiredTokenException'
+      : verdict.cause === 'stale'
+        ? 'ServiceUnavailableException'
+        : 'AccessDeniedException';
+  const message = verdict.cause === 'expired' ? verdict.reason : notAuthorized(who, operation, verdict.reason);
+  return { code, message, reason: verdict.reason, ...(verdict.role === undefined ? {} : { role: verdict.role }) };
+}
+
+export function notAuthorized(who: Who, operation: string, reason: string): string {
+  return `User ${who.user} is not authorized to perform dynamodb:${operation} on ${who.resource} as role ${who.principal}: ${reason}`;
+}
+
+/** The intent could not be made durable, so nothing may leave for AWS. */
+export function refusedByAudit(error: unknown): Refusal {
+  const reason = `the audit log cannot take the request: ${error instanceof Error ? error.message : String(error)}`;
+  return { code: 'ServiceUnavailableException', message: reason, reason };
+}
+
+export function refusedByCredentials(who: Who, operation: string, error: unknown): Refusal {
+  if (!(error instanceof CredentialError))
+    return {
+      code: 'ServiceUnavailableException',
+      message: `role ${who.principal} could not be assumed`,
+      reason: error instanceof Error ? error.message : String(error),
+    };
+  const reason = error.detail === undefined ? error.message : `${error.message} (${error.detail})`;
+  if (error.code === 'denied') return { code: 'AccessDeniedException', message: notAuthorized(who, operation, error.message), reason };
+  if (error.code === 'expired') return { code: 'ExpiredTokenException', message: error.message, reason };
+  return {
+    code: 'ServiceUnavailableException',
+    message: error.message,
+    reason,
+    ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
+  };
+}
+
+/** Nothing of AWS's answer has reached the client; its SDK decides whether to try again. */
+export function answerLost(outcome: Exclude<Outcome, { kind: 'answered' }>): Refusal {
+  const message =
+    outcome.kind === 'not_sent'
+      ? `AWS could not be reached: ${outcome.reason}`
+      : `the answer of AWS was lost, and it may have acted: ${outcome.reason}`;
+  return { code: 'ServiceUnavailableException', message, reason: outcome.reason };
+}
+
+export function unknownTarget(target: string): Refusal {
+  const reason = `X-Amz-Target ${JSON.stringify(target.slice(0, 100))} is not an operation of DynamoDB or DynamoDB Streams`;
+  return { code: 'ValidationException', message: reason, reason };
+}
+
+export function bodyRefusal(failed: 'too_large' | 'no_room' | 'idle' | 'client_gone'): Refusal {
+  if (failed === 'too_large') {
+    const { code, reason } = tooLarge();
+    return { code, message: reason, reason };
+  }
+  if (failed === 'no_room') return busy('the agent holds as many request bodies as it may: try again');
+  const reason =
+    failed === 'idle' ? `the request body stopped for ${BODY_IDLE_MS / 1000} s` : 'the client left before its request was complete';
+  return { code: 'ValidationException', status: 408, message: reason, reason, close: true };
+}
+
+export function busy(reason: string): Refusal {
+  return { code: 'ServiceUnavailableException', message: reason, reason, retryAfterMs: 1000 };
+}
+
+export function unsignable(error: unknown): Refusal {
+  const reason = error instanceof Error ? error.message : String(error);
+  return { code: 'ValidationException', message: `the request cannot be signed: ${reason}`, reason };
+}

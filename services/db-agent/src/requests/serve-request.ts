@@ -1,0 +1,193 @@
+import type { IncomingMessage } from 'node:http';
+import type { SessionConnection } from '@postern/agent';
+import { type Credentials, type DynamoDbOperation, dynamodbOperation, type SigningKeys, signRequest, tablesOf } from '@postern/aws';
+import type { Asked, OpenRecord, RequestRecords } from '#audit/request-records.ts';
+import { BODY_IDLE_MS, MAX_BODY_BYTES } from '#config.ts';
+import type { RoleCredentials } from '#credentials/role-credentials.ts';
+import { relay } from '#forwarding/relay.ts';
+import { MAX_IN_FLIGHT, type Upstreams } from '#forwarding/upstreams.ts';
+import { answerRefusal } from '#requests/answer-refusal.ts';
+import {
+  answerLost,
+  bodyRefusal,
+  busy,
+  type Refusal,
+  refusedByAudit,
+  refusedByCredentials,
+  refusedByVerdict,
+  unknownTarget,
+  unsignable,
+  type Who,
+} from '#requests/refusals.ts';
+import type { SessionPlace, SessionPlaces } from '#requests/session-place.ts';
+import type { BodyBudget } from '#sessions/body-budget.ts';
+import { browserRefusal } from '#sessions/browser-guard.ts';
+import type { Exchange } from '#sessions/http-door.ts';
+import { readBody } from '#sessions/read-body.ts';
+import { readHead, type RequestHead } from '#sessions/request-head.ts';
+import { shapeRefusal } from '#sessions/request-shape.ts';
+
+export interface ServeRequestDeps {
+  readonly places: SessionPlaces;
+  readonly budget: BodyBudget;
+  readonly records: RequestRecords;
+  readonly credentials: RoleCredentials;
+  readonly signingKeys: SigningKeys;
+  readonly upstreams: Upstreams;
+  readonly nowMs: () => number;
+  readonly onWarning: (message: string, fields: { readonly user: string; readonly resource: string; readonly reason: string }) => void;
+}
+
+/** Serves one request of a session: the steps of its life in their order. Every way out answers the client and leaves a record. */
+export async function serveRequest(deps: ServeRequestDeps, exchange: Exchange): Promise<void> {
+  const { request, response, connection } = exchange;
+  const { session } = connection;
+
+  // 3 session: what is read is what AWS will read, and no browser sent it.
+  const head = readHead(request.rawHeaders);
+  const malformed = checkHead(request, head, connection);
+  if (malformed) return refuse(deps, exchange, { refusal: malformed, asked: askedOf(request, head) });
+
+  // 4 request: one of the operations in the table, on the database of the certificate.
+  const operation = dynamodbOperation(head.target ?? '');
+  if (!operation) return refuse(deps, exchange, { refusal: unknownTarget(head.target ?? ''), asked: askedOf(request, head) });
+  const who = whoOf(connection);
+  const place = deps.places.of(session);
+  if ('reason' in place)
+    return refuse(deps, exchange, {
+      refusal: refusedByVerdict(who, operation.operation, { allowed: false, cause: 'identity', reason: place.reason }),
+      asked: askedOf(request, head, operation),
+    });
+
+  // 5 authorize, before a byte of the body is taken; and again when it is there, since it may have been minutes on its way.
+  const early = session.facts.standing.authorize(place.asked);
+  if (!early.allowed)
+    return refuse(deps, exchange, {
+      refusal: refusedByVerdict(who, operation.operation, early),
+      asked: askedOf(request, head, operation),
+      place,
+    });
+  const upstream = deps.upstreams.to(operation.service, place.database.hosts[operation.service]);
+  if (upstream.inFlight >= MAX_IN_FLIGHT)
+    return refuse(deps, exchange, {
+      refusal: busy('too many requests of this agent wait for AWS'),
+      asked: askedOf(request, head, operation),
+      place,
+    });
+
+  if (exchange.waitsForContinue) response.writeContinue();
+  const body = await readBody(request, {
+    contentLength: head.contentLength,
+    maxBytes: MAX_BODY_BYTES,
+    idleMs: BODY_IDLE_MS,
+    budget: deps.budget,
+    owner: session.facts.serial,
+  });
+  if ('failed' in body)
+    return refuse(deps, exchange, { refusal: bodyRefusal(body.failed), asked: askedOf(request, head, operation), place });
+  try {
+    const named = tablesOf(operation, body.bytes, place.database);
+    const asked = askedOf(request, head, operation, named.tables);
+    if (named.refusal) return refuse(deps, exchange, { refusal: { ...named.refusal, reason: named.refusal.message }, asked, place });
+    const verdict = session.facts.standing.authorize(place.asked);
+    if (!verdict.allowed) return refuse(deps, exchange, { refusal: refusedByVerdict(who, operation.operation, verdict), asked, place });
+
+    // 6 audit: nothing leaves for AWS, STS included, before the intent is on disk.
+    let record: OpenRecord;
+    try {
+      record = await deps.records.begin(session, place, asked);
+    } catch (error) {
+      return refuse(deps, exchange, { refusal: refusedByAudit(error), asked, place });
+    }
+
+    // 7 credentials: the person's own, for the role of the certificate.
+    let credentials: Credentials;
+    try {
+      credentials = await deps.credentials.for(session, place);
+    } catch (error) {
+      const refusal = refusedByCredentials(who, operation.operation, error);
+      record.end({ kind: 'not_sent', reason: refusal.reason });
+      deps.onWarning('credentials could not be had', { user: who.user, resource: who.resource, reason: refusal.reason });
+      answerRefusal(exchange, refusal);
+      return;
+    }
+
+    // 8 sign: for the database's region and host, whatever the client signed for.
+    let headers: string[];
+    try {
+      headers = sign(deps, { place, operation, credentials, rawHeaders: request.rawHeaders, body: body.bytes });
+    } catch (error) {
+      const refusal = unsignable(error);
+      record.end({ kind: 'not_sent', reason: refusal.reason });
+      answerRefusal(exchange, refusal);
+      return;
+    }
+
+    // 9 forward; 10 audit: what became of it.
+    const outcome = await relay({
+      upstream,
+      headers,
+      body: body.bytes,
+      response,
+      wantsCapacity: body.bytes.length < 16_384 && body.bytes.includes('ReturnConsumedCapacity'),
+    });
+    record.end(outcome);
+    if (outcome.kind !== 'answered' && !response.headersSent) answerRefusal(exchange, answerLost(outcome));
+  } finally {
+    body.release();
+  }
+}
+
+function checkHead(request: IncomingMessage, head: RequestHead, connection: SessionConnection): Refusal | undefined {
+  const fromBrowser = browserRefusal(head, connection.localPort);
+  if (fromBrowser !== undefined)
+    return { code: 'AccessDeniedException', status: 403, message: fromBrowser, reason: fromBrowser, close: true };
+  const shape = shapeRefusal({ method: request.method, url: request.url, head });
+  return shape && { code: shape.code, message: shape.reason, reason: shape.reason, close: shape.close };
+}
+
+function sign(
+  deps: ServeRequestDeps,
+  input: {
+    readonly place: SessionPlace;
+    readonly operation: DynamoDbOperation;
+    readonly credentials: Credentials;
+    readonly rawHeaders: readonly string[];
+    readonly body: Buffer;
+  },
+): string[] {
+  const { place, operation, credentials, rawHeaders, body } = input;
+  const nowMs = deps.nowMs();
+  const { region, hosts } = place.database;
+  const key = deps.signingKeys.for(credentials, { nowMs, region, service: 'dynamodb' });
+  return signRequest(
+    { method: 'POST', path: '/', query: '', host: hosts[operation.service], headers: rawHeaders, payload: body, nowMs },
+    key,
+  ).headers;
+}
+
+interface RefuseInput {
+  readonly refusal: Refusal;
+  readonly asked: Asked;
+  readonly place?: SessionPlace;
+}
+
+function refuse(deps: ServeRequestDeps, exchange: Exchange, { refusal, asked, place }: RefuseInput): void {
+  const status = answerRefusal(exchange, refusal);
+  deps.records.refused({ session: exchange.connection.session, place, asked, reason: refusal.reason, role: refusal.role, status });
+}
+
+function askedOf(request: IncomingMessage, head: RequestHead, operation?: DynamoDbOperation, tables?: readonly string[]): Asked {
+  return {
+    method: request.method ?? '',
+    path: request.url ?? '',
+    target: head.target ?? '',
+    ...(operation === undefined ? {} : { operation: operation.operation }),
+    ...(tables === undefined ? {} : { tables }),
+  };
+}
+
+function whoOf({ session }: SessionConnection): Who {
+  const { route } = session.facts;
+  return { user: session.user, resource: `db/${route.resourceName}`, principal: route.principal };
+}
