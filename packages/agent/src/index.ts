@@ -1,4 +1,12 @@
-export { Authorizer, type Certified, type Refused, STALE_CEILING_MS, type Standing, STRICT_STALE_MS, type Verdict } from '#authorise/authorizer.ts';
+export {
+  Authorizer,
+  type Certified,
+  type Refused,
+  STALE_CEILING_MS,
+  type Standing,
+  STRICT_STALE_MS,
+  type Verdict,
+} from '#authorise/authorizer.ts';
 export { PolicyView } from '#authorise/policy-view.ts';
 export type { ServedResource } from '#presence/served-resource.ts';
 export type { LiveSession } from '#session/live-session.ts';

@@ -99,8 +99,13 @@ export class Authorizer {
 
   #staleness(strict: boolean): Refused | undefined {
     const ageMs = this.#options.viewAgeMs();
-    if (ageMs > STALE_CEILING_MS) return refused('stale', `this agent has not heard from auth for ${minutes(ageMs)} minutes, so it cannot know of locks: try another agent or later`);
-    if (strict && ageMs > STRICT_STALE_MS) return refused('stale', `this agent has not heard from auth for ${minutes(ageMs)} minutes, and a role of yours has lock: strict`);
+    if (ageMs > STALE_CEILING_MS)
+      return refused(
+        'stale',
+        `this agent has not heard from auth for ${minutes(ageMs)} minutes, so it cannot know of locks: try another agent or later`,
+      );
+    if (strict && ageMs > STRICT_STALE_MS)
+      return refused('stale', `this agent has not heard from auth for ${minutes(ageMs)} minutes, and a role of yours has lock: strict`);
     return undefined;
   }
 
@@ -109,14 +114,23 @@ export class Authorizer {
     const { identity } = who;
     const user = this.#options.policy.user(identity.name);
     if (!user) return { refused: refused('identity', `user ${identity.name} does not exist`) };
-    if (user.generation !== identity.generation) return { refused: refused('identity', `user ${identity.name} was changed since the certificate was issued: sign in again with tsh login`) };
+    if (user.generation !== identity.generation)
+      return {
+        refused: refused('identity', `user ${identity.name} was changed since the certificate was issued: sign in again with tsh login`),
+      };
     const names = identity.roles.filter((name) => user.roles.includes(name));
     const roles: Role[] = [];
     const revisions: string[] = [];
     for (const name of names) {
       const known = this.#options.policy.role(name);
       if (!known) return { refused: { ...refused('identity', `role ${name} does not exist`), role: name } };
-      if (!known.role) return { refused: { ...refused('identity', `role ${name} cannot be read by this agent: ${known.problem ?? 'unknown reason'}`), role: name } };
+      if (!known.role)
+        return {
+          refused: {
+            ...refused('identity', `role ${name} cannot be read by this agent: ${known.problem ?? 'unknown reason'}`),
+            role: name,
+          },
+        };
       roles.push(known.role);
       revisions.push(`${name}@${known.revision}`);
     }
@@ -134,7 +148,12 @@ export class Authorizer {
       this.#compiled.set(who.serial, effective);
       return effective;
     } catch (error) {
-      return { refused: refused('identity', `the roles of ${who.identity.name} cannot be applied: ${error instanceof Error ? error.message : String(error)}`) };
+      return {
+        refused: refused(
+          'identity',
+          `the roles of ${who.identity.name} cannot be applied: ${error instanceof Error ? error.message : String(error)}`,
+        ),
+      };
     }
   }
 }

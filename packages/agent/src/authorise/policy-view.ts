@@ -98,7 +98,10 @@ export class PolicyView {
   #putLock(resource: WatchedResource): void {
     const lock = readLock(resource.name, resource.json);
     // What cannot be read as a lock stops everyone: the administrator meant to stop somebody.
-    this.#locks.set(resource.name, lock ?? { name: resource.name, target: {}, message: `lock ${resource.name} cannot be read`, expiresMs: undefined });
+    this.#locks.set(
+      resource.name,
+      lock ?? { name: resource.name, target: {}, message: `lock ${resource.name} cannot be read`, expiresMs: undefined },
+    );
     if (!lock) this.#options.onUnreadable({ kind: 'lock', name: resource.name, reason: 'no spec.target in it' });
   }
 
@@ -112,7 +115,11 @@ export class PolicyView {
 /** Agents receive users reduced to name, generation and role names. */
 function readUser(json: unknown): KnownUser | undefined {
   if (typeof json !== 'object' || json === null) return undefined;
-  const { spec, metadata, generation } = json as { spec?: Record<string, unknown>; metadata?: Record<string, unknown>; generation?: unknown };
+  const { spec, metadata, generation } = json as {
+    spec?: Record<string, unknown>;
+    metadata?: Record<string, unknown>;
+    generation?: unknown;
+  };
   const found = [spec?.generation, metadata?.generation, generation].find((value) => typeof value === 'string');
   const roles = spec?.roles;
   if (typeof found !== 'string' || !Array.isArray(roles)) return undefined;

@@ -88,7 +88,8 @@ export class Announcer {
 
   #plan(): void {
     if (this.#stopped) return;
-    const waitMs = this.#failures > 0 ? Math.min(this.#options.backoff(this.#failures), ANNOUNCE_EVERY_MS) : this.#again ? 0 : ANNOUNCE_EVERY_MS;
+    const waitMs =
+      this.#failures > 0 ? Math.min(this.#options.backoff(this.#failures), ANNOUNCE_EVERY_MS) : this.#again ? 0 : ANNOUNCE_EVERY_MS;
     this.#timer = setTimeout(() => void this.announce(), waitMs).unref();
   }
 

@@ -1,13 +1,14 @@
-import { hash, X509Certificate } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { type Identity, Identity_Kind, PosternError } from '@postern/api';
+import type { Peer } from '@postern/pki';
 import type { GrpcConnection } from '@postern/tunnel';
 import type { Certified, Refused, Standing } from '#authorise/authorizer.ts';
 import { errorCodeOf, LiveSession } from '#session/live-session.ts';
 
 export interface OpenSessionsOptions {
   readonly resourceKind: 'db' | 'app';
-  /** Chain, cluster, kind, dates; throws what may be shown. */
-  readonly checkPeer: (certificateDer: Buffer) => Identity;
+  /** Signature by the user CA, cluster, kind, dates; throws what may be shown. */
+  readonly verifyPeer: (certificateDer: Buffer) => Peer;
   readonly standingOf: (who: Certified) => Standing;
   /** Does this agent serve the resource now? */
   readonly serves: (resourceName: string) => boolean;
@@ -44,8 +45,8 @@ export class OpenSessions {
       if (!certificateDer) throw new PosternError('unauthenticated', 'no certificate was sent');
       const key = fingerprint(certificateDer);
       const known = this.#sessions.get(key);
-      identity = known?.facts.identity ?? this.#options.checkPeer(certificateDer);
-      const session = known ?? this.#open(identity, certificateDer, remoteAddress);
+      const session = known ?? this.#open(this.#options.verifyPeer(certificateDer), remoteAddress);
+      identity = session.facts.identity;
       const stopped = session.endedBy ?? this.whyNot(session);
       if (stopped) throw new PosternError(errorCodeOf(stopped), stopped.reason);
       session.addConnection(connection, () => this.#close(key, session));
@@ -91,15 +92,16 @@ export class OpenSessions {
     for (const session of this.#sessions.values()) session.end(why);
   }
 
-  #open(identity: Identity, certificateDer: Buffer, clientAddress: string): LiveSession {
-    const { route } = identity;
-    if (identity.kind !== Identity_Kind.SESSION || !route) throw new PosternError('denied', 'this certificate is not for a session');
+  #open(peer: Peer, clientAddress: string): LiveSession {
+    const { route, kind } = peer.identity;
+    if (kind !== Identity_Kind.SESSION || !route) throw new PosternError('denied', 'this certificate is not for a session');
     if (route.resourceKind !== this.#options.resourceKind) {
-      throw new PosternError('denied', `this certificate is for ${route.resourceKind}/${route.resourceName}, and this agent serves ${this.#options.resourceKind}`);
+      throw new PosternError(
+        'denied',
+        `this certificate is for ${route.resourceKind}/${route.resourceName}, and this agent serves ${this.#options.resourceKind}`,
+      );
     }
-    const certificate = new X509Certificate(certificateDer);
-    const certified = { identity, serial: certificate.serialNumber, notAfterMs: certificate.validToDate.getTime() };
-    return new LiveSession({ ...certified, route, clientAddress, standing: this.#options.standingOf(certified) });
+    return new LiveSession({ ...peer, route, clientAddress, standing: this.#options.standingOf(peer) });
   }
 
   #close(key: string, session: LiveSession): void {
