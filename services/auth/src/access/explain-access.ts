@@ -1,0 +1,39 @@
+import { PosternError } from '@postern/api';
+import { decide } from '@postern/rbac';
+import { compile, type Person, type PersonDeps, requireMay } from '#administration/person.ts';
+import { accessRequest } from '#certs/issue-session-cert.ts';
+import { findLock, lockedBy } from '#locks/locks.ts';
+import { findServers } from '#presence/served-resource.ts';
+import { findUser } from '#users/user-record.ts';
+
+export interface Explanation {
+  readonly allowed: boolean;
+  readonly decision: string;
+  readonly steps: readonly string[];
+}
+
+/** What would be decided for a user now, by the code that decides. Oneself may always be asked about; others need to read users and roles. */
+export async function explainAccess(
+  deps: PersonDeps,
+  person: Person,
+  asked: { readonly user: string; readonly kind: string; readonly name: string; readonly principal: string },
+): Promise<Explanation> {
+  if (asked.user !== person.name || person.kind === 'admin') {
+    requireMay(person, 'user', 'read');
+    requireMay(person, 'role', 'read');
+  }
+  if (asked.kind !== 'db' && asked.kind !== 'app') throw new PosternError('bad_request', `resource kind ${JSON.stringify(asked.kind.slice(0, 32))}: use db`);
+  const user = await findUser(deps.store, asked.user);
+  if (user === undefined) throw new PosternError('not_found', `no user ${asked.user}: tctl get users lists them`);
+  const lock = await findLock(deps, { user: user.name, roles: user.roles });
+  if (lock !== undefined) return { allowed: false, decision: lockedBy(lock).message, steps: [] };
+  const subject = compile(user, await deps.roles.load(user.roles));
+  const [server] = await findServers(deps.store, asked.kind, asked.name);
+  if (server === undefined) throw new PosternError('not_found', `no agent serves ${asked.kind}/${asked.name} now: tctl db ls lists what is served`);
+  const isAboutPrincipal = asked.principal !== '';
+  const request = isAboutPrincipal ? accessRequest(server, asked.principal) : { kind: server.kind, name: server.name, labels: server.labels };
+  const decision = decide(subject, request);
+  const host = await findLock(deps, { hostId: server.hostId });
+  const steps = host === undefined ? decision.steps : [...decision.steps, `agent ${server.hostId}: ${lockedBy(host).message}`];
+  return { allowed: decision.allowed, decision: decision.reason, steps };
+}

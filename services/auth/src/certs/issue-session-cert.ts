@@ -1,0 +1,159 @@
+import { randomUUID } from 'node:crypto';
+import { type IdentifiedCaller, Identity_Kind, PosternError } from '@postern/api';
+import { issueCertificate } from '@postern/pki';
+import { type AccessRequest, allowedPrincipals, decide, sessionTtlMs } from '@postern/rbac';
+import type { PersonDeps, SignedInUser } from '#administration/person.ts';
+import type { Authorities } from '#authorities/authorities.ts';
+import { userIdentity } from '#certs/issue-user-cert.ts';
+import { partitionOfRegion, principalSpellings } from '#certs/principal-spellings.ts';
+import { findLock } from '#locks/locks.ts';
+import { findServers, type ServedResource } from '#presence/served-resource.ts';
+import { keys } from '#state/keys.ts';
+import type { RouteKeys } from '#tickets/route-keys.ts';
+import type { Trail } from '#trail/act.ts';
+
+export interface SessionCertDeps extends PersonDeps {
+  readonly trail: Trail;
+  readonly authorities: Authorities;
+  readonly routeKeys: RouteKeys;
+  readonly defaultTtlMs: number;
+}
+
+export interface SessionCertRequest {
+  readonly person: SignedInUser;
+  /** The certificate that asks: nothing issued to it outlives it. */
+  readonly caller: IdentifiedCaller;
+  readonly resourceKind: string;
+  readonly resourceName: string;
+  readonly principal: string;
+  readonly publicKey: Buffer;
+  readonly askedTtlMs: number | undefined;
+}
+
+export interface IssuedSession {
+  readonly certificatePem: string;
+  readonly ticket: string;
+  readonly agentIds: readonly string[];
+  readonly notAfterMs: number;
+  readonly protocol: string;
+  readonly sessionId: string;
+}
+
+/** What auth remembers of a session, so that an agent can only report on sessions that were issued for what it serves. */
+export interface SessionRecord {
+  readonly user: string;
+  readonly resourceKind: 'db' | 'app';
+  readonly resourceName: string;
+}
+/** Reports may come late: an agent's spool waits for auth to come back. */
+const SESSION_KEPT_MS = 48 * 3_600_000;
+
+export async function issueSessionCert(deps: SessionCertDeps, request: SessionCertRequest): Promise<IssuedSession> {
+  const { person, principal } = request;
+  const kind = requireKind(request.resourceKind);
+  const servers = await decideServers(deps, { ...request, kind });
+  const [server] = servers;
+  if (server === undefined) throw notFound(kind, request.resourceName);
+  const nowMs = deps.nowMs();
+  const ttlMs = sessionTtlMs(person.roles, request.askedTtlMs, deps.defaultTtlMs);
+  const sessionId = randomUUID();
+  const issued = await issueCertificate({
+    authority: deps.authorities.signer('user'),
+    identity: {
+      ...userIdentity(person.user, deps.authorities.cluster),
+      kind: Identity_Kind.SESSION,
+      route: { resourceKind: kind, resourceName: server.name, principal },
+      sessionId,
+      secondFactor: request.caller.identity.secondFactor,
+    },
+    publicKey: request.publicKey,
+    notAfterMs: Math.min(nowMs + ttlMs, request.caller.notAfterMs),
+    nowMs,
+  });
+  const record: SessionRecord = { user: person.name, resourceKind: kind, resourceName: server.name };
+  await deps.store.create(keys.session(sessionId), JSON.stringify(record), { expiresMs: issued.notAfterMs + SESSION_KEPT_MS });
+  await deps.trail.record({
+    kind: 'cert.create',
+    code: 'TC000I',
+    user: person.name,
+    resource: `${kind}/${server.name}`,
+    sessionId,
+    fields: {
+      cert_type: 'session',
+      serial: issued.serial,
+      expires: new Date(issued.notAfterMs).toISOString(),
+      route: { resource_kind: kind, resource_name: server.name, principal },
+      roles: person.user.roles,
+      'addr.remote': person.address,
+    },
+  });
+  return {
+    certificatePem: issued.certificatePem,
+    ticket: deps.routeKeys.ticketFor({ kind, name: server.name, expiresMs: issued.notAfterMs }),
+    agentIds: servers.map(({ hostId }) => hostId),
+    notAfterMs: issued.notAfterMs,
+    protocol: server.protocol,
+    sessionId,
+  };
+}
+
+/** The hosts through which this user may reach the resource as this principal; throws where there is none. */
+async function decideServers(
+  deps: SessionCertDeps,
+  request: SessionCertRequest & { readonly kind: 'db' | 'app' },
+): Promise<readonly ServedResource[]> {
+  const { person, kind, principal } = request;
+  const visible: ServedResource[] = [];
+  for (const server of await findServers(deps.store, kind, request.resourceName)) {
+    const isLocked = (await findLock(deps, { hostId: server.hostId })) !== undefined;
+    if (!isLocked && decide(person.subject, { kind, name: server.name, labels: server.labels }).allowed) visible.push(server);
+  }
+  const [first] = visible;
+  // One answer for a resource that is not there and one that this user may not see.
+  if (first === undefined) throw notFound(kind, request.resourceName);
+  if (principal === '') {
+    const reason = `say which IAM role to use on ${kind}/${first.name} with --db-user`;
+    await recordDenied(deps, request, reason);
+    throw new PosternError('denied', `${reason}: ${allowedText(person, first)}`);
+  }
+  const decisions = visible.map((server) => ({ server, decision: decide(person.subject, accessRequest(server, principal)) }));
+  const allowed = decisions.filter(({ decision }) => decision.allowed);
+  if (allowed.length === 0) {
+    const reason = decisions[0]?.decision.reason ?? 'no role allows it';
+    await recordDenied(deps, request, reason);
+    throw new PosternError('denied', `${reason}: ${allowedText(person, first)}`);
+  }
+  return allowed.map(({ server }) => server);
+}
+
+export function accessRequest(server: ServedResource, principal: string): AccessRequest {
+  const account = { id: server.awsAccountId, partition: partitionOfRegion(server.awsRegion) };
+  return { kind: server.kind, name: server.name, labels: server.labels, principal: principalSpellings(principal, account) };
+}
+
+function allowedText(person: SignedInUser, server: ServedResource): string {
+  const { allowed } = allowedPrincipals(person.subject, { kind: server.kind, name: server.name, labels: server.labels });
+  if (allowed.length === 0) return 'your roles allow none';
+  return `your roles allow ${allowed.map((name) => (name === '*' ? 'any role' : name)).join(', ')}`;
+}
+
+async function recordDenied(deps: SessionCertDeps, request: SessionCertRequest & { readonly kind: string }, reason: string): Promise<void> {
+  await deps.trail.record({
+    kind: 'cert.create',
+    code: 'TC000E',
+    success: false,
+    user: request.person.name,
+    resource: `${request.kind}/${request.resourceName}`,
+    fields: { cert_type: 'session', error: reason, route: { principal: request.principal }, 'addr.remote': request.person.address },
+  });
+}
+
+function requireKind(kind: string): 'db' | 'app' {
+  if (kind === 'db' || kind === 'app') return kind;
+  throw new PosternError('bad_request', `resource kind ${JSON.stringify(kind.slice(0, 32))}: use db`);
+}
+
+function notFound(kind: 'db' | 'app', name: string): PosternError {
+  const what = kind === 'db' ? 'database' : 'application';
+  return new PosternError('not_found', `no ${what} ${JSON.stringify(name.slice(0, 80))} is served to you now: see them with tsh ${kind === 'db' ? 'db' : 'apps'} ls`);
+}

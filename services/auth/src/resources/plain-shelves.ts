@@ -1,0 +1,95 @@
+import { PosternError } from '@postern/api';
+import type { Entry, Store } from '@postern/store';
+import { isRefused } from '#presence/served-resource.ts';
+import { expiryOf } from '#resources/expiry.ts';
+import type { ActCodes, Shelf, ShownResource } from '#resources/shelf.ts';
+import { readResource, withoutRevision } from '#resources/stored-resource.ts';
+import { keys, segment } from '#state/keys.ts';
+
+/** Databases and applications that administrators write and agents pick up. */
+export function dynamicShelf(options: { readonly kind: 'db' | 'app'; readonly nowMs: () => number }): Shelf {
+  const { kind, nowMs } = options;
+  const prefix = kind === 'db' ? 'databases/' : 'apps/';
+  const letters = kind === 'db' ? 'TDB' : 'TAP';
+  return {
+    kind,
+    prefix,
+    acts: acts(kind, { create: `${letters}03I`, update: `${letters}04I`, delete: `${letters}05I` }),
+    show: shownByName,
+    planWrite: async ({ resource }) => ({
+      key: keys.resource(kind, resource.metadata.name),
+      value: JSON.stringify(withoutRevision(resource)),
+      ...expiryOf(resource, nowMs()),
+      with: [],
+      recordedAs: resource.metadata.name,
+      fields: { [`${kind}_labels`]: resource.metadata.labels ?? {} },
+    }),
+    planDelete: async () => [],
+  };
+}
+
+/** What agents announced. Administrators may remove an entry that is in the way; agents that live announce it again. */
+export function serverShelf(options: { readonly kind: 'db' | 'app'; readonly store: Store }): Shelf {
+  const { kind, store } = options;
+  const prefix = `${kind}_servers/`;
+  return {
+    kind: `${kind}_server`,
+    prefix,
+    acts: acts(`${kind}_server`, { create: 'TPS01I', update: 'TPS02I', delete: 'TPS03I' }),
+    show: (entry) => ({ name: entry.key.slice(prefix.length), revision: entry.revision, resource: readResource(entry) }),
+    planDelete: async ({ entry }) => {
+      const { metadata } = readResource(entry);
+      return isRefused(readResource(entry)) ? [] : [{ kind: 'delete', key: keys.serverName(kind, metadata.name) }];
+    },
+    find: async (name) => {
+      const [resourceName = '', hostId] = name.split('/');
+      if (hostId === undefined) return store.list(`${prefix}${segment(resourceName)}/`);
+      const entry = await store.get(keys.server(kind, resourceName, hostId));
+      return entry === undefined ? [] : [entry];
+    },
+  };
+}
+
+export function proxyShelf(): Shelf {
+  return {
+    kind: 'proxy',
+    prefix: 'proxies/',
+    acts: acts('proxy', { create: 'TPS11I', update: 'TPS12I', delete: 'TPS13I' }),
+    show: shownByName,
+    planDelete: async () => [],
+  };
+}
+
+/** The one setting of the cluster. What it may say is checked by the parser: second_factor off, nothing unenforced. */
+export function authPreferenceShelf(): Shelf {
+  return {
+    kind: 'cluster_auth_preference',
+    prefix: 'auth_preference/',
+    acts: acts('auth_preference', { create: 'TCAUTH001I', update: 'TCAUTH001I', delete: 'TCAUTH001I' }, 'update'),
+    show: (entry) => ({ name: 'cluster-auth-preference', revision: entry.revision, resource: readResource(entry) }),
+    find: async () => [],
+    planWrite: async ({ resource }) => {
+      if (resource.metadata.name !== 'cluster-auth-preference') {
+        throw new PosternError('bad_request', 'metadata.name: the one cluster_auth_preference is named cluster-auth-preference');
+      }
+      return { key: keys.authPreference, value: JSON.stringify(withoutRevision(resource)), with: [], recordedAs: resource.metadata.name, fields: {} };
+    },
+  };
+}
+
+function shownByName(entry: Entry): ShownResource {
+  const resource = readResource(entry);
+  return { name: resource.metadata.name, revision: entry.revision, resource };
+}
+
+function acts(
+  noun: string,
+  codes: { readonly create: string; readonly update: string; readonly delete: string },
+  onlyVerb?: string,
+): ActCodes {
+  return {
+    create: [`${noun}.${onlyVerb ?? 'create'}`, codes.create],
+    update: [`${noun}.${onlyVerb ?? 'update'}`, codes.update],
+    delete: [`${noun}.${onlyVerb ?? 'delete'}`, codes.delete],
+  };
+}
