@@ -1,0 +1,146 @@
+import { join } from 'node:path';
+import type { AuditProblem } from '#audit/audit-log.ts';
+import { IndexDatabase, type IndexRow, type Watermark } from '#audit/index/index-database.ts';
+import { readIndexedFields, readLink } from '#audit/record/stored-line.ts';
+import type { Head } from '#audit/segments/head-file.ts';
+import { linkEndingAt, sizeOf } from '#audit/segments/recover-log.ts';
+import { firstEiOf, listSegments, type ReadLine, readLines, segmentName } from '#audit/segments/segment-files.ts';
+
+const rowsPerTransaction = 128;
+const maxWaitingRows = 50_000;
+const restMs = 25;
+const retryMs = 1000;
+
+export interface NewRow {
+  readonly row: IndexRow;
+  readonly hash: string;
+}
+
+/**
+ * Keeps the index a little behind the log, in small transactions between other work. What it has not indexed yet is
+ * held in memory, so that a record stored a moment ago is known as well as one of last year.
+ */
+export class Indexer {
+  readonly #database: IndexDatabase;
+  #waiting: NewRow[] = [];
+  readonly #digests = new Set<string>();
+  #timer: NodeJS.Timeout | undefined;
+
+  private constructor(database: IndexDatabase) {
+    this.#database = database;
+  }
+
+  static open(dir: string): Indexer {
+    return new Indexer(new IndexDatabase(join(dir, 'index.sqlite')));
+  }
+
+  get database(): IndexDatabase {
+    return this.#database;
+  }
+
+  /** True where the index lags so far that memory would grow: the disk refuses it. */
+  get stuck(): boolean {
+    return this.#waiting.length >= maxWaitingRows;
+  }
+
+  has(digest: string): boolean {
+    return this.#digests.has(digest) || this.#database.has(digest);
+  }
+
+  add(rows: readonly NewRow[]): void {
+    for (const row of rows) {
+      this.#waiting.push(row);
+      this.#digests.add(row.row.digest);
+    }
+    this.#schedule(restMs);
+  }
+
+  /** Resolves once everything handed in so far can be found. */
+  async flush(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      this.#index();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#database.close();
+  }
+
+  /** Reads from the segments what the index lacks, all of it where the index belongs to other segments. */
+  async catchUp(dir: string, head: Head): Promise<readonly AuditProblem[]> {
+    const problems: AuditProblem[] = [];
+    let mark = this.#database.watermark;
+    if (mark !== undefined && !(await belongs(dir, mark, head))) {
+      this.#database.clear();
+      mark = undefined;
+    }
+    for (const segment of await listSegments(dir)) {
+      const first = firstEiOf(segment);
+      if (first > head.ei || (mark !== undefined && first < mark.segment)) continue;
+      const from = mark?.segment === first ? mark.end : 0;
+      const to = segment === head.segment ? head.bytes : Number.MAX_SAFE_INTEGER;
+      for await (const lines of readLines(dir, segment, { from, to })) {
+        this.#addLines(segment, lines, problems);
+      }
+    }
+    return problems;
+  }
+
+  #addLines(segment: string, lines: readonly ReadLine[], problems: AuditProblem[]): void {
+    const rows: NewRow[] = [];
+    for (const { bytes, offset } of lines) {
+      const link = readLink(bytes);
+      if (typeof link === 'string') {
+        problems.push({ kind: 'record_damaged', segment, detail: `at byte ${offset}: ${link}` });
+        continue;
+      }
+      const place = { ei: link.ei, segment: firstEiOf(segment), offset, length: bytes.length };
+      rows.push({ row: { ...place, ...readIndexedFields(bytes) }, hash: link.hash });
+    }
+    const last = rows.at(-1);
+    if (last !== undefined)
+      this.#database.add(
+        rows.map(({ row }) => row),
+        watermarkOf(last),
+      );
+  }
+
+  #index(): void {
+    const rows = this.#waiting.slice(0, rowsPerTransaction);
+    const last = rows.at(-1);
+    if (last === undefined) return;
+    this.#database.add(
+      rows.map(({ row }) => row),
+      watermarkOf(last),
+    );
+    this.#waiting = this.#waiting.slice(rows.length);
+    for (const { row } of rows) this.#digests.delete(row.digest);
+  }
+
+  #schedule(delayMs: number): void {
+    if (this.#timer !== undefined || this.#waiting.length === 0) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      try {
+        this.#index();
+        this.#schedule(this.#waiting.length >= rowsPerTransaction ? 0 : restMs);
+      } catch {
+        // Tried again; once too much waits, `stuck` makes appending say so.
+        this.#schedule(retryMs);
+      }
+    }, delayMs);
+    this.#timer.unref();
+  }
+}
+
+const watermarkOf = ({ row, hash }: NewRow): Watermark => ({ ei: row.ei, hash, segment: row.segment, end: row.offset + row.length + 1 });
+
+async function belongs(dir: string, mark: Watermark, head: Head): Promise<boolean> {
+  if (mark.ei > head.ei) return false;
+  const segment = segmentName(mark.segment);
+  if ((await sizeOf(dir, segment)) < mark.end) return false;
+  const link = await linkEndingAt(dir, segment, mark.end);
+  return typeof link !== 'string' && link.hash === mark.hash;
+}

@@ -1,0 +1,210 @@
+import { randomUUID } from 'node:crypto';
+import { chmod, mkdir } from 'node:fs/promises';
+import { type AuditEvent, PosternError } from '@postern/api';
+import type { AuditFilter, AuditLog, AuditLogOptions, AuditProblem, AuditQuery, Emitter, Verification } from '#audit/audit-log.ts';
+import { CommitQueue } from '#audit/commit-queue.ts';
+import type { Position } from '#audit/index/index-database.ts';
+import { Indexer, type NewRow } from '#audit/index/indexer.ts';
+import { RecordReader } from '#audit/index/read-records.ts';
+import { type PreparedEvent, prepareEvent } from '#audit/record/prepare-event.ts';
+import { stampLine } from '#audit/record/stored-line.ts';
+import { HeadFile } from '#audit/segments/head-file.ts';
+import { recoverLog } from '#audit/segments/recover-log.ts';
+import { firstEiOf } from '#audit/segments/segment-files.ts';
+import { SegmentWriter } from '#audit/segments/segment-writer.ts';
+import { verifySegments } from '#audit/segments/verify-segments.ts';
+import { matches, TailQueue } from '#audit/tail-queue.ts';
+
+const defaultMaxSegmentBytes = 64 * 1024 * 1024;
+const maxEventsPerAppend = 10_000;
+const rowsPerPage = 500;
+
+interface Append {
+  readonly events: readonly PreparedEvent[];
+  readonly emitter: Emitter;
+}
+interface Appended {
+  readonly stored: number;
+  readonly duplicates: number;
+}
+
+export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> {
+  const { dir, nowMs, maxSegmentBytes = defaultMaxSegmentBytes } = options;
+  let indexer: Indexer | undefined;
+  try {
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    await chmod(dir, 0o700);
+    // First of all: its lock keeps a second process out.
+    indexer = Indexer.open(dir);
+    const headFile = await HeadFile.open(dir);
+    const { head, problems } = await recoverLog(dir, headFile.found);
+    const damaged = await indexer.catchUp(dir, head);
+    const writer = new SegmentWriter({ dir, headFile, maxSegmentBytes, head });
+    const log = new SegmentedAuditLog(options, { indexer, headFile, writer, problems: [...problems, ...damaged] });
+    // Cutting a torn tail or going on behind a gap is itself an act that the log has to show.
+    const found = problems.map((problem) => problemEvent(problem, nowMs()));
+    if (found.length > 0) await log.append(found, { hostId: 'audit-log', kind: 'auth' });
+    return log;
+  } catch (error) {
+    indexer?.close();
+    throw unavailable(dir, error);
+  }
+}
+
+const problemEvent = ({ kind, segment, detail }: AuditProblem, timeMs: number): AuditEvent => ({
+  id: randomUUID(),
+  kind: 'audit.log.problem',
+  code: 'TAL00W',
+  timeMs,
+  user: '',
+  resource: '',
+  sessionId: '',
+  success: false,
+  fieldsJson: Buffer.from(JSON.stringify({ problem: kind, segment, detail })),
+});
+
+function unavailable(dir: string, error: unknown): PosternError {
+  if (error instanceof PosternError) return error;
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const reason = code === 'ENOSPC' || code === 'EDQUOT' ? 'its disk is full' : `its disk refuses (${code || 'see the log'})`;
+  return new PosternError('unavailable', `the audit log in ${dir} cannot be written: ${reason}`, { cause: error });
+}
+
+class SegmentedAuditLog implements AuditLog {
+  readonly problems: readonly AuditProblem[];
+  readonly #options: AuditLogOptions;
+  readonly #indexer: Indexer;
+  readonly #headFile: HeadFile;
+  readonly #writer: SegmentWriter;
+  readonly #queue: CommitQueue<Append, Appended>;
+  readonly #tails = new Set<TailQueue>();
+  #closed = false;
+
+  constructor(
+    options: AuditLogOptions,
+    parts: {
+      readonly indexer: Indexer;
+      readonly headFile: HeadFile;
+      readonly writer: SegmentWriter;
+      readonly problems: readonly AuditProblem[];
+    },
+  ) {
+    this.#options = options;
+    this.#indexer = parts.indexer;
+    this.#headFile = parts.headFile;
+    this.#writer = parts.writer;
+    this.problems = parts.problems;
+    this.#queue = new CommitQueue((appends) => this.#commit(appends));
+  }
+
+  async append(events: readonly AuditEvent[], emitter: Emitter): Promise<Appended> {
+    this.#refuseWhenClosed();
+    if (events.length > maxEventsPerAppend) {
+      throw new PosternError('limit_exceeded', `${events.length} audit events in one call are more than ${maxEventsPerAppend}`);
+    }
+    if (this.#indexer.stuck) throw new PosternError('unavailable', `the index of the audit log in ${this.#options.dir} cannot be written`);
+    const prepared = events.map(prepareEvent);
+    if (prepared.length === 0) return { stored: 0, duplicates: 0 };
+    const bytes = prepared.reduce((sum, event) => sum + event.content.length, 0);
+    return this.#queue.add({ events: prepared, emitter }, bytes);
+  }
+
+  async *query(query: AuditQuery): AsyncGenerator<string, void, undefined> {
+    this.#refuseWhenClosed();
+    await this.#indexer.flush();
+    const reader = new RecordReader(this.#options.dir);
+    try {
+      let left = query.limit || Number.POSITIVE_INFINITY;
+      let after: Position | undefined;
+      while (left > 0) {
+        this.#refuseWhenClosed();
+        const limit = Math.min(left, rowsPerPage);
+        const rows = this.#indexer.database.page(query, { oldestFirst: query.oldestFirst ?? false, after, limit });
+        for (const line of await reader.read(rows)) yield line;
+        after = rows.at(-1);
+        left = rows.length < limit ? 0 : left - rows.length;
+      }
+    } finally {
+      await reader.close();
+    }
+  }
+
+  async *tail(filter: AuditFilter, signal: AbortSignal): AsyncGenerator<string, void, undefined> {
+    this.#refuseWhenClosed();
+    const queue = new TailQueue(filter);
+    this.#tails.add(queue);
+    try {
+      yield* queue.follow(signal);
+    } finally {
+      this.#tails.delete(queue);
+    }
+  }
+
+  async verify(): Promise<Verification> {
+    this.#refuseWhenClosed();
+    const { head } = this.#writer;
+    return verifySegments(this.#options.dir, head, await this.#headFile.read());
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#queue.idle();
+    for (const tail of this.#tails) tail.fail(new PosternError('unavailable', 'the audit log was closed'));
+    try {
+      await this.#indexer.flush();
+    } finally {
+      await this.#writer.close();
+      await this.#headFile.close();
+      this.#indexer.close();
+    }
+  }
+
+  /** One group: stamped in order, written and synced at once. A failure leaves the log as it was before. */
+  async #commit(appends: readonly Append[]): Promise<readonly Appended[]> {
+    const { cluster, nowMs, dir } = this.#options;
+    const receivedMs = nowMs();
+    let { ei, hash } = this.#writer.head;
+    const inGroup = new Set<string>();
+    const fresh: { readonly event: PreparedEvent; readonly line: string; readonly ei: number; readonly hash: string }[] = [];
+    const results: Appended[] = [];
+    for (const { events, emitter } of appends) {
+      let stored = 0;
+      for (const event of events) {
+        // Looked up here and not in append: a copy of an event whose commit is under way is durable only when that is.
+        if (inGroup.has(event.digest) || this.#indexer.has(event.digest)) continue;
+        inGroup.add(event.digest);
+        const stamped = stampLine(event, { ei: ei + 1, cluster, emitter, receivedMs, prev: hash });
+        ei += 1;
+        ({ hash } = stamped);
+        fresh.push({ event, line: stamped.line, ei, hash });
+        stored += 1;
+      }
+      results.push({ stored, duplicates: events.length - stored });
+    }
+    if (fresh.length === 0) return results;
+    const lines = fresh.map(({ line }) => Buffer.from(`${line}\n`));
+    try {
+      const { segment, offset } = await this.#writer.append(Buffer.concat(lines), { ei, hash });
+      let at = offset;
+      const rows = fresh.map(({ event, ei, hash }, index): NewRow => {
+        const length = (lines[index]?.length ?? 1) - 1;
+        const { digest, timeMs, user, kind, resource } = event;
+        const row = { ei, digest, timeMs, user, kind, resource, segment: firstEiOf(segment), offset: at, length };
+        at += length + 1;
+        return { row, hash };
+      });
+      this.#indexer.add(rows);
+    } catch (error) {
+      throw unavailable(dir, error);
+    }
+    for (const { event, line } of fresh) {
+      for (const tail of this.#tails) if (matches(tail.filter, event)) tail.push(line);
+    }
+    return results;
+  }
+
+  #refuseWhenClosed(): void {
+    if (this.#closed) throw new PosternError('unavailable', `the audit log in ${this.#options.dir} was closed`);
+  }
+}
