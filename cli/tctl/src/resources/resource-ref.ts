@@ -1,4 +1,4 @@
-import { type Kind, kindNames, kindOf, unknownKind } from '@postern/resources';
+import { type Kind, kindNames, kindOf } from '@postern/resources';
 import { UsageError } from '../../../tsh/src/terminal/usage-error.ts';
 
 export interface ResourceRefText {
@@ -24,7 +24,7 @@ function parseRef(text: string): ResourceRefText {
   const at = text.indexOf('/');
   const word = at < 0 ? text : text.slice(0, at);
   const kind = kindOf(word);
-  if (kind === undefined) throw new UsageError(unknownKind(word));
+  if (kind === undefined) throw new UsageError(`"${word}" is not a kind of resource: known are ${kindNames.join(', ')}`);
   const name = at < 0 ? '' : text.slice(at + 1);
   return name === '' ? { kind } : { kind, name };
 }

@@ -1,0 +1,72 @@
+import type { AuthConfig, JoinRole } from '@postern/auth';
+import type { TeleportConfig } from '@postern/config';
+import type { DbAgentConfig } from '@postern/db-agent';
+import type { ProxyConfig } from '@postern/proxy';
+import { PosternError } from '@postern/api/errors';
+
+/** What an auth server in the same process gives to the others; without one the file has to say it. */
+export interface LocalAuth {
+  readonly address: string;
+  readonly caPins: readonly string[];
+  readonly hostCaPems: readonly string[];
+  readonly createToken: (role: JoinRole) => Promise<string>;
+}
+
+export function authConfig(config: TeleportConfig): AuthConfig | undefined {
+  const { auth, dataDir, nodename } = config;
+  if (auth?.enabled !== true) return undefined;
+  return {
+    dataDir,
+    clusterName: auth.clusterName ?? nodename,
+    listen: auth.listenAddress,
+    storage: auth.storage,
+    staticTokens: auth.tokens,
+    authentication: auth.authentication,
+    ...(auth.sessionTtlMs === undefined ? {} : { sessionTtlMs: auth.sessionTtlMs }),
+  };
+}
+
+export async function proxyConfig(config: TeleportConfig, local: LocalAuth | undefined): Promise<ProxyConfig | undefined> {
+  const { proxy, dataDir, nodename } = config;
+  if (proxy?.enabled !== true) return undefined;
+  const authAddress = local?.address ?? config.authServer;
+  if (authAddress === undefined) throw missing('teleport.auth_server', 'proxy_service needs the address of an auth server');
+  const [publicAddress] = proxy.publicAddress;
+  return {
+    listen: proxy.webListenAddress,
+    ...(publicAddress === undefined ? {} : { publicAddress }),
+    ...(proxy.ownAddress === undefined ? {} : { ownAddress: proxy.ownAddress }),
+    dataDir,
+    httpsKeypairs: proxy.httpsKeypairs,
+    authAddress,
+    join:
+      local === undefined
+        ? { token: config.joinToken ?? '', caPins: config.caPins }
+        : { token: await local.createToken('proxy'), hostCaPems: local.hostCaPems },
+    nodeName: nodename,
+  };
+}
+
+export async function dbAgentConfig(
+  config: TeleportConfig,
+  local: LocalAuth | undefined,
+  options: { readonly insecure: boolean },
+): Promise<DbAgentConfig | undefined> {
+  const { db, dataDir, nodename, proxyServer, authServer } = config;
+  if (db?.enabled !== true) return undefined;
+  const shared = { dataDir, nodeName: nodename, databases: db.databases, resources: db.resources, insecure: options.insecure };
+  if (local !== undefined) return { ...shared, authServer: local.address, token: await local.createToken('db'), caPins: local.caPins };
+  if (proxyServer === undefined && authServer === undefined)
+    throw missing('teleport.proxy_server', 'db_service needs the address of the cluster');
+  return {
+    ...shared,
+    ...(proxyServer === undefined ? {} : { proxyServer }),
+    ...(authServer === undefined ? {} : { authServer }),
+    ...(config.joinToken === undefined ? {} : { token: config.joinToken }),
+    caPins: config.caPins,
+  };
+}
+
+function missing(field: string, why: string): PosternError {
+  return new PosternError('bad_request', `${field} is missing: ${why}`);
+}

@@ -1,0 +1,88 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import { PosternError } from '@postern/api/errors';
+import { readTeleportConfig } from '@postern/config';
+import { createLogger, createMetrics, Health, type Logger, serveDiagnostics } from '@postern/telemetry';
+import { type Running, stopAll } from '#start/running.ts';
+import { startServices } from '#start/start-services.ts';
+import { UsageError } from '../../../tsh/src/terminal/usage-error.ts';
+
+export interface StartFlags {
+  readonly config?: string;
+  /** The configuration itself, where it was made from flags. */
+  readonly text?: string;
+  readonly diagAddr?: string;
+  readonly pidFile?: string;
+  readonly insecure?: boolean;
+  readonly debug?: boolean;
+}
+const DEFAULT_CONFIG = '/etc/teleport.yaml';
+const DRAIN_MS = 30_000;
+
+/** Runs until SIGTERM or SIGINT, then drains; a second signal ends it at once. */
+export async function startCommand(flags: StartFlags): Promise<void> {
+  const file = flags.config ?? process.env['TELEPORT_CONFIG_FILE'] ?? DEFAULT_CONFIG;
+  const config = flags.text === undefined ? readTeleportConfig({ file }) : readTeleportConfig({ text: flags.text, file: 'flags' });
+  const logger = createLogger({
+    service: 'teleport',
+    level: flags.debug === true ? 'debug' : config.log.level,
+    format: config.log.format,
+  });
+  const stopping = stopSignal();
+  const running = await startServices({ config, logger, env: process.env, insecure: flags.insecure === true });
+  const diagnostics = await serveHealth(running, flags.diagAddr ?? addressOf(config.diagAddress), logger);
+  if (flags.pidFile !== undefined) writeFileSync(flags.pidFile, `${process.pid}\n`);
+  logger.info({ pid: process.pid }, 'ready');
+  const signal = await stopping;
+  logger.info({ signal }, 'stopping');
+  try {
+    await drained(running);
+    await diagnostics?.stop();
+    logger.info({}, 'stopped');
+  } finally {
+    if (flags.pidFile !== undefined) rmSync(flags.pidFile, { force: true });
+  }
+}
+
+function stopSignal(): Promise<NodeJS.Signals> {
+  const AT_ONCE_EXIT_CODE = 1;
+  return new Promise((resolve) => {
+    let asked = false;
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.on(signal, () => {
+        if (asked) process.exit(AT_ONCE_EXIT_CODE);
+        asked = true;
+        resolve(signal);
+      });
+    }
+  });
+}
+
+async function drained(running: Running): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(
+      () => reject(new PosternError('internal', `some connections were still open after ${DRAIN_MS / 1000} s: they were cut`)),
+      DRAIN_MS,
+    );
+  });
+  await Promise.race([stopAll(running), late]).finally(() => clearTimeout(timer));
+}
+
+async function serveHealth(running: Running, address: string | undefined, logger: Logger) {
+  if (address === undefined) return undefined;
+  const [, host, port] = /^(\[[^\]]+\]|[^:]+):(\d{1,5})$/.exec(address) ?? [];
+  if (host === undefined) throw new UsageError(`--diag-addr: "${address}" is not host:port`);
+  const health = new Health();
+  for (const [name, part] of Object.entries(running)) {
+    health.add({ name, decides: 'ready', check: () => (part as NonNullable<Running['auth']>).ready() });
+  }
+  const metrics = createMetrics();
+  const server = await serveDiagnostics({ health, metrics, host: host.replace(/^\[|\]$/g, ''), port: Number(port) });
+  logger.info({ component: 'diagnostics', listenAddress: `${server.address.host}:${server.address.port}` }, 'diagnostics have started');
+  return server;
+}
+
+function addressOf(address: { readonly host: string; readonly port: number } | string | undefined): string | undefined {
+  if (address === undefined || typeof address === 'string') return address;
+  return `${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`;
+}

@@ -1,0 +1,81 @@
+import { PosternError } from '@postern/api/errors';
+import type { TeleportConfig } from '@postern/config';
+import type { Logger } from '@postern/telemetry';
+import { type Running, stopAll } from '#start/running.ts';
+import { authConfig, dbAgentConfig, type LocalAuth, proxyConfig } from '#start/service-configs.ts';
+
+export interface StartServicesOptions {
+  readonly config: TeleportConfig;
+  readonly logger: Logger;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly insecure: boolean;
+  /** Called when a service runs, in the order of their starts. */
+  readonly onStarted?: (service: 'auth' | 'proxy' | 'db-agent', address: string) => void;
+}
+
+/**
+ * Starts what the file enables: auth, then proxy, then the database agent. In one process they meet as in a cluster,
+ * over loopback TCP with certificates; only the token that joins them is handed over in memory.
+ */
+export async function startServices(options: StartServicesOptions): Promise<Running> {
+  const { config, logger, env, insecure, onStarted } = options;
+  if (config.app?.enabled === true)
+    throw new PosternError('unimplemented', 'app_service: applications are not served by this version, set enabled: "no"');
+  const wanted = [config.auth, config.proxy, config.db].some((section) => section?.enabled === true);
+  if (!wanted) throw new PosternError('bad_request', 'nothing is enabled: set enabled: "yes" in auth_service, proxy_service or db_service');
+  let running: Running = {};
+  try {
+    const forAuth = authConfig(config);
+    let local: LocalAuth | undefined;
+    if (forAuth !== undefined) {
+      const { startAuth } = await import('@postern/auth');
+      const auth = await named('auth_service', startAuth({ config: forAuth, logger: logger.child({ component: 'auth' }) }));
+      running = { ...running, auth };
+      const address = addressText(auth.address);
+      local = { address, caPins: auth.caPins, hostCaPems: auth.hostCaPems, createToken: (role) => auth.createLocalToken(role) };
+      logger.info({ component: 'auth', listenAddress: address, cluster: auth.cluster, pins: auth.caPins }, 'auth has started');
+      onStarted?.('auth', address);
+    }
+    const forProxy = await proxyConfig(config, local);
+    if (forProxy !== undefined) {
+      const { startProxy } = await import('@postern/proxy');
+      const proxy = await named('proxy_service', startProxy({ config: forProxy, logger: logger.child({ component: 'proxy' }) }));
+      running = { ...running, proxy };
+      logger.info(
+        { component: 'proxy', listenAddress: addressText(proxy.address), publicAddress: proxy.publicAddress },
+        'proxy has started',
+      );
+      onStarted?.('proxy', proxy.publicAddress);
+    }
+    const forAgent = await dbAgentConfig(config, local, { insecure });
+    if (forAgent !== undefined) {
+      const { startDbAgent } = await import('@postern/db-agent');
+      const agent = await named('db_service', startDbAgent({ config: forAgent, logger: logger.child({ component: 'db-agent' }), env }));
+      running = { ...running, agent };
+      logger.info({ component: 'db-agent', hostId: agent.hostId, count: forAgent.databases.length }, 'database agent has started');
+      onStarted?.('db-agent', agent.hostId);
+    }
+    return running;
+  } catch (error) {
+    await stopAll(running).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Says which service could not take its port: the system's own message names no section. */
+async function named<T>(section: string, starting: Promise<T>): Promise<T> {
+  try {
+    return await starting;
+  } catch (error) {
+    const { code, port } = error as NodeJS.ErrnoException & { readonly port?: number };
+    if (code === 'EADDRINUSE')
+      throw new PosternError('already_exists', `${section}: port ${port ?? ''} is in use by another program`, { cause: error });
+    if (code === 'EACCES')
+      throw new PosternError('denied', `${section}: port ${port ?? ''} may not be opened by this user`, { cause: error });
+    throw error;
+  }
+}
+
+export function addressText({ host, port }: { readonly host: string; readonly port: number }): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
