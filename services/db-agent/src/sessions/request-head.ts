@@ -8,6 +8,7 @@ export interface RequestHead {
   readonly contentEncoding: string | undefined;
   readonly contentLength: number | undefined;
   readonly expect: string | undefined;
+  readonly connection: string | undefined;
   readonly upgrade: boolean;
   /** The first of the names that may stand once and stands twice. */
   readonly duplicate: string | undefined;
@@ -29,6 +30,7 @@ const ONCE = [
   'x-amz-date',
   'x-amz-security-token',
   'expect',
+  'connection',
 ] as const;
 type Once = (typeof ONCE)[number];
 const isOnce = new Set<string>(ONCE);
@@ -55,6 +57,7 @@ export function readHead(rawHeaders: readonly string[]): RequestHead {
     // The parser has refused what is not a number.
     contentLength: length === undefined ? undefined : Number(length),
     expect: values.expect,
+    connection: values.connection,
     upgrade,
     duplicate,
     lines: rawHeaders.length / 2,
