@@ -27,8 +27,10 @@ export interface SpoolStats {
   readonly waiting: number;
   /** When the oldest waiting event became durable, in epoch ms; undefined where nothing waits. */
   readonly oldestMs: number | undefined;
-  /** Outcomes that did not fit and were recorded as `unknown` instead. */
+  /** Outcomes that did not fit, or that auth would refuse, and were recorded as `unknown` instead. */
   readonly replacedOutcomes: number;
+  /** Events given to writeLater that did not fit and close no intent, so that nothing stands in their place. */
+  readonly dropped: number;
 }
 
 /** What opening found after a crash. */

@@ -1,0 +1,78 @@
+import { randomUUID } from 'node:crypto';
+import { encodeFrame } from '#spool/frame.ts';
+import type { SpoolEvent } from '#spool/spool.ts';
+
+interface OpenIntent {
+  /** The intent without its own fields: what an outcome `unknown` has to say, and no more memory than that. */
+  readonly event: SpoolEvent;
+  /** The segment that proves it to a later start. */
+  segment: number;
+  readonly reservedBytes: number;
+}
+
+/** Intents on disk whose outcome is not, each with room kept for an outcome `unknown` and for one carried copy. */
+export class OpenIntents {
+  readonly #byRequest = new Map<string, OpenIntent>();
+  #reservedBytes = 0;
+
+  get size(): number {
+    return this.#byRequest.size;
+  }
+
+  get reservedBytes(): number {
+    return this.#reservedBytes;
+  }
+
+  has(requestId: string): boolean {
+    return this.#byRequest.has(requestId);
+  }
+
+  requestIds(): readonly string[] {
+    return [...this.#byRequest.keys()];
+  }
+
+  open(requestId: string, intent: SpoolEvent, segment: number): void {
+    this.close(requestId);
+    const event = skeletonOf(intent, requestId);
+    const reservedBytes = reserveFor(event);
+    this.#byRequest.set(requestId, { event, segment, reservedBytes });
+    this.#reservedBytes += reservedBytes;
+  }
+
+  close(requestId: string): void {
+    const known = this.#byRequest.get(requestId);
+    if (known === undefined) return;
+    this.#byRequest.delete(requestId);
+    this.#reservedBytes -= known.reservedBytes;
+  }
+
+  reservedFor(requestId: string): number {
+    return this.#byRequest.get(requestId)?.reservedBytes ?? 0;
+  }
+
+  /** The open intents that only this segment proves. */
+  provedBy(segment: number): readonly { readonly requestId: string; readonly event: SpoolEvent }[] {
+    return [...this.#byRequest].filter(([, open]) => open.segment === segment).map(([requestId, { event }]) => ({ requestId, event }));
+  }
+
+  carriedTo(requestId: string, segment: number): void {
+    const known = this.#byRequest.get(requestId);
+    if (known !== undefined) known.segment = segment;
+  }
+
+  /** The outcome `unknown` of an open intent. */
+  unknownOutcome(requestId: string, given: { readonly reason: string; readonly timeMs: number }): SpoolEvent | undefined {
+    const known = this.#byRequest.get(requestId);
+    if (known === undefined) return undefined;
+    const fields = { phase: 'outcome', request_id: requestId, outcome: 'unknown', reason: given.reason, intent_id: known.event.id };
+    return { ...known.event, id: randomUUID(), timeMs: given.timeMs, success: false, fieldsJson: Buffer.from(JSON.stringify(fields)) };
+  }
+}
+
+function skeletonOf(intent: SpoolEvent, requestId: string): SpoolEvent {
+  return { ...intent, fieldsJson: Buffer.from(JSON.stringify({ phase: 'intent', request_id: requestId })) };
+}
+
+/** Twice the skeleton (outcome and carried copy) and what an `unknown` says beyond it. */
+const reserveFor = (skeleton: SpoolEvent): number => 2 * encodeFrame('event', skeleton).length + 512;
+export const reserveForIntent = (intent: SpoolEvent, requestId: string): number => reserveFor(skeletonOf(intent, requestId));

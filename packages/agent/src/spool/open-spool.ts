@@ -1,0 +1,188 @@
+import { Ballast } from '#spool/ballast.ts';
+import { checkEvent, type Phase } from '#spool/check-event.ts';
+import { encodeFrame } from '#spool/frame.ts';
+import { OpenIntents, reserveForIntent } from '#spool/open-intents.ts';
+import { scanSegments } from '#spool/scan-segments.ts';
+import { prepareDirectory } from '#spool/segment-file.ts';
+import { SegmentList } from '#spool/segment-list.ts';
+import {
+  type DrainOptions,
+  type Spool,
+  type SpoolEvent,
+  SpoolFull,
+  type SpoolOptions,
+  type SpoolReport,
+  type SpoolStats,
+  SpoolUnavailable,
+} from '#spool/spool.ts';
+import { SpoolWriter } from '#spool/spool-writer.ts';
+import { Uploader } from '#spool/uploader.ts';
+
+const defaultMaxBytes = 256 * 1024 * 1024;
+const maxSegmentBytes = 8 * 1024 * 1024;
+const maxLaterBytes = 8 * 1024 * 1024;
+const maxOpenIntents = 100_000;
+
+export async function openSpool(options: SpoolOptions): Promise<Spool> {
+  const { dir, maxBytes = defaultMaxBytes, nowMs } = options;
+  const segments = new SegmentList();
+  const intents = new OpenIntents();
+  const ballast = new Ballast(dir);
+  let numbers: readonly number[];
+  let unreadable: SpoolReport['unreadable'];
+  try {
+    numbers = await prepareDirectory(dir);
+    unreadable = await scanSegments(dir, numbers, { segments, intents });
+  } catch (cause) {
+    throw new SpoolUnavailable(`the audit spool ${dir} cannot be read`, { cause });
+  }
+  const spool = new FileSpool({ dir, maxBytes, nowMs, nextNumber: (numbers.at(-1) ?? 0) + 1 }, { segments, intents, ballast }, unreadable);
+  await ballast.take();
+  await spool.closeUnknown();
+  return spool;
+}
+
+class FileSpool implements Spool {
+  readonly report: SpoolReport;
+  readonly #options: { readonly dir: string; readonly maxBytes: number; readonly nowMs: () => number };
+  readonly #segments: SegmentList;
+  readonly #intents: OpenIntents;
+  readonly #writer: SpoolWriter;
+  readonly #uploader: Uploader;
+  #laterBytes = 0;
+  #replacedOutcomes = 0;
+  #dropped = 0;
+  #draining = false;
+  #closed = false;
+  #wake: (() => void) | undefined;
+
+  constructor(
+    options: { readonly dir: string; readonly maxBytes: number; readonly nowMs: () => number; readonly nextNumber: number },
+    parts: { readonly segments: SegmentList; readonly intents: OpenIntents; readonly ballast: Ballast },
+    unreadable: SpoolReport['unreadable'],
+  ) {
+    this.#options = options;
+    this.#segments = parts.segments;
+    this.#intents = parts.intents;
+    this.report = { closedUnknown: parts.intents.size, unreadable };
+    const segmentBytes = Math.min(maxSegmentBytes, Math.ceil(options.maxBytes / 16));
+    this.#writer = new SpoolWriter({ ...options, segmentBytes }, { ...parts, onCommit: () => this.#wake?.() });
+    this.#uploader = new Uploader(options.dir, { ...parts, writer: this.#writer });
+  }
+
+  async write(event: SpoolEvent): Promise<void> {
+    if (this.#closed) throw new SpoolUnavailable('audit unavailable: the audit spool was closed');
+    const phase = checkEvent(event);
+    const frame = encodeFrame('event', event);
+    const reservedBytes = phase?.phase === 'intent' ? reserveForIntent(event, phase.requestId) : 0;
+    if (!this.#fits(frame.length + reservedBytes) || this.#intents.size >= maxOpenIntents) {
+      throw new SpoolFull(
+        `audit unavailable: the audit spool ${this.#options.dir} is full (${this.#options.maxBytes} bytes) until auth takes events again`,
+      );
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const done = (error?: Error): void => (error === undefined ? resolve() : reject(error));
+    this.#writer.add({ kind: 'write', frame, event, phase, reservedBytes, done });
+    return promise;
+  }
+
+  writeLater(event: SpoolEvent): void {
+    let phase: Phase | undefined;
+    try {
+      phase = checkEvent(event);
+    } catch {
+      this.#replace(outcomeOf(event), 'the outcome could not be recorded as it was');
+      return;
+    }
+    const frame = encodeFrame('event', event);
+    const kept = phase?.phase === 'outcome' ? this.#intents.reservedFor(phase.requestId) : 0;
+    if (this.#closed || this.#laterBytes + frame.length > maxLaterBytes || !this.#fits(frame.length - kept)) {
+      this.#replace(phase, 'there was no room for the outcome in the audit spool');
+    } else {
+      this.#addLater(event, phase);
+    }
+  }
+
+  async drain(options: DrainOptions): Promise<void> {
+    if (this.#draining) throw new Error('the audit spool is already being drained');
+    this.#draining = true;
+    try {
+      await this.#uploader.run(options, (signal) => this.#committed(signal));
+    } finally {
+      this.#draining = false;
+    }
+  }
+
+  stats(): SpoolStats {
+    return {
+      bytes: this.#segments.bytes,
+      waiting: this.#segments.waiting,
+      oldestMs: this.#segments.oldestMs,
+      replacedOutcomes: this.#replacedOutcomes,
+      dropped: this.#dropped,
+    };
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    try {
+      await this.#writer.flush();
+    } finally {
+      await this.#writer.close();
+    }
+    if (!this.#draining && this.#intents.size === 0) await this.#uploader.tidy();
+  }
+
+  /** After a crash nobody knows what became of an open intent, and the log says so. */
+  async closeUnknown(): Promise<void> {
+    for (const requestId of this.#intents.requestIds()) this.#addUnknown(requestId, 'the agent stopped before the answer was recorded');
+    // On a full disk they stay in memory and are tried again; the intents stay on disk meanwhile.
+    await this.#writer.flush().catch(() => undefined);
+  }
+
+  #fits(bytes: number): boolean {
+    const taken = this.#segments.bytes + this.#writer.waitingBytes + this.#intents.reservedBytes;
+    return taken + bytes <= this.#options.maxBytes;
+  }
+
+  #replace(phase: Phase | undefined, reason: string): void {
+    if (phase?.phase === 'outcome' && this.#addUnknown(phase.requestId, reason)) this.#replacedOutcomes += 1;
+    else this.#dropped += 1;
+  }
+
+  #addUnknown(requestId: string, reason: string): boolean {
+    const event = this.#intents.unknownOutcome(requestId, { reason, timeMs: this.#options.nowMs() });
+    if (event === undefined) return false;
+    this.#addLater(event, { phase: 'outcome', requestId });
+    return true;
+  }
+
+  #addLater(event: SpoolEvent, phase: Phase | undefined): void {
+    const frame = encodeFrame('event', event);
+    this.#laterBytes += frame.length;
+    const done = (): void => {
+      this.#laterBytes -= frame.length;
+    };
+    this.#writer.add({ kind: 'later', frame, event, phase, reservedBytes: 0, done });
+  }
+
+  async #committed(signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const wake = (): void => resolve();
+    this.#wake = wake;
+    signal.addEventListener('abort', wake, { once: true });
+    try {
+      if (!signal.aborted && this.#segments.nextToUpload() === undefined) await promise;
+    } finally {
+      signal.removeEventListener('abort', wake);
+      this.#wake = undefined;
+    }
+  }
+}
+
+/** Which request a refused event was the outcome of, where that can still be told. */
+function outcomeOf({ fieldsJson }: SpoolEvent): Phase | undefined {
+  const requestId = /"request_id"\s*:\s*"([^"\\]+)"/.exec(fieldsJson.toString('latin1'))?.[1];
+  return requestId === undefined ? undefined : { phase: 'outcome', requestId };
+}

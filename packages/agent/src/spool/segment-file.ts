@@ -1,0 +1,74 @@
+import { close, fdatasync, fsync, ftruncate, open, write } from 'node:fs';
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+// The plain calls rather than FileHandle: this is the path of each request, and they are a fifth quicker.
+const fs = {
+  open: promisify(open),
+  write: promisify(write),
+  close: promisify(close),
+  fdatasync: promisify(fdatasync),
+  fsync: promisify(fsync),
+  ftruncate: promisify(ftruncate),
+};
+
+export const segmentPath = (dir: string, number: number): string => join(dir, `${String(number).padStart(12, '0')}.spool`);
+
+export async function prepareDirectory(dir: string): Promise<readonly number[]> {
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  const names = (await readdir(dir)).filter((name) => /^[0-9]{12}\.spool$/.test(name));
+  return names.map((name) => Number(name.slice(0, 12))).sort((a, b) => a - b);
+}
+
+export async function syncDirectory(dir: string): Promise<void> {
+  const descriptor = await fs.open(dir, 'r');
+  try {
+    await fs.fsync(descriptor);
+  } finally {
+    await fs.close(descriptor);
+  }
+}
+
+/** A segment being written. It is never opened a second time: after a restart a new one is begun. */
+export class SegmentFile {
+  readonly number: number;
+  readonly #descriptor: number;
+  #bytes = 0;
+  #dirty = false;
+
+  private constructor(number: number, descriptor: number) {
+    this.number = number;
+    this.#descriptor = descriptor;
+  }
+
+  static async create(dir: string, number: number): Promise<SegmentFile> {
+    const descriptor = await fs.open(segmentPath(dir, number), 'wx', 0o600);
+    await syncDirectory(dir);
+    return new SegmentFile(number, descriptor);
+  }
+
+  /** Durable bytes. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Resolves once all of it is on disk. What a failed call left is cut off before the next. */
+  async append(bytes: Buffer): Promise<void> {
+    if (this.#dirty) {
+      await fs.ftruncate(this.#descriptor, this.#bytes);
+      await fs.fdatasync(this.#descriptor);
+    }
+    this.#dirty = true;
+    for (let written = 0; written < bytes.length; ) {
+      written += (await fs.write(this.#descriptor, bytes, written, bytes.length - written, this.#bytes + written)).bytesWritten;
+    }
+    await fs.fdatasync(this.#descriptor);
+    this.#dirty = false;
+    this.#bytes += bytes.length;
+  }
+
+  close(): Promise<void> {
+    return fs.close(this.#descriptor);
+  }
+}
