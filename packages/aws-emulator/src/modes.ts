@@ -1,0 +1,27 @@
+import type { Mode } from '#options.ts';
+
+/** Faults by operation; the one for an operation goes before the one for all. */
+export class Modes {
+  readonly #modes = new Map<string, { readonly mode: Mode; left: number }>();
+
+  constructor(modes: Readonly<Record<string, Mode>> = {}) {
+    for (const [operation, mode] of Object.entries(modes)) this.set(operation, mode);
+  }
+
+  set(operation: string, mode: Mode | undefined): void {
+    if (mode === undefined) this.#modes.delete(operation);
+    else this.#modes.set(operation, { mode, left: mode.times ?? Number.POSITIVE_INFINITY });
+  }
+
+  /** The fault that a request meets, counted. */
+  take(operation: string): Mode | undefined {
+    for (const key of [operation, '*']) {
+      const found = this.#modes.get(key);
+      if (found === undefined) continue;
+      found.left -= 1;
+      if (found.left <= 0) this.#modes.delete(key);
+      return found.mode;
+    }
+    return undefined;
+  }
+}
