@@ -5,7 +5,12 @@ import { Authorizer, STALE_CEILING_MS, STRICT_STALE_MS, type Standing } from '#a
 import { PolicyView } from '#authorise/policy-view.ts';
 
 const T0 = Date.parse('2026-05-01T12:00:00Z');
-const asked = { kind: 'db' as const, name: 'orders', labels: { env: 'dev' }, principal: ['Reader', 'arn:aws:iam::111122223333:role/Reader'] };
+const asked = {
+  kind: 'db' as const,
+  name: 'orders',
+  labels: { env: 'dev' },
+  principal: ['Reader', 'arn:aws:iam::111122223333:role/Reader'],
+};
 
 let policy: PolicyView;
 let nowMs: number;

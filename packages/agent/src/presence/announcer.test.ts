@@ -36,11 +36,17 @@ function make(answer: (request: AnnounceServersRequest) => Promise<AnnounceServe
 }
 
 const answerOf = (labels: Record<string, Record<string, string>>, refusals: { name: string; reason: string }[] = []) =>
-  AnnounceServersResponse.fromPartial({ effectiveLabels: Object.fromEntries(Object.entries(labels).map(([name, value]) => [name, { labels: value }])), refusals });
+  AnnounceServersResponse.fromPartial({
+    effectiveLabels: Object.fromEntries(Object.entries(labels).map(([name, value]) => [name, { labels: value }])),
+    refusals,
+  });
 
 describe('an announcement', () => {
   it('is answered with the labels that count, which are not the agent’s own', async () => {
-    const { announcer, told } = make(() => Promise.resolve(answerOf({ orders: { env: 'prod' } })), () => [db('orders', { env: 'dev' })]);
+    const { announcer, told } = make(
+      () => Promise.resolve(answerOf({ orders: { env: 'prod' } })),
+      () => [db('orders', { env: 'dev' })],
+    );
     expect(announcer.labelsOf('orders')).toBeUndefined();
     await announcer.announce();
     expect(announcer.labelsOf('orders')).toEqual({ env: 'prod' });
@@ -50,7 +56,10 @@ describe('an announcement', () => {
 
   it('that is refused says so once and serves nothing', async () => {
     const refusals = [{ name: 'orders', reason: 'orders is not a name that this agent may serve' }];
-    const { announcer, told } = make(() => Promise.resolve(answerOf({ pets: {} }, refusals)), () => [db('orders'), db('pets')]);
+    const { announcer, told } = make(
+      () => Promise.resolve(answerOf({ pets: {} }, refusals)),
+      () => [db('orders'), db('pets')],
+    );
     await announcer.announce();
     await announcer.announce();
     expect(told.refused).toEqual(['orders: orders is not a name that this agent may serve']);
@@ -60,7 +69,10 @@ describe('an announcement', () => {
   });
 
   it('that auth says nothing about admits nothing', async () => {
-    const { announcer } = make(() => Promise.resolve(answerOf({})), () => [db('orders')]);
+    const { announcer } = make(
+      () => Promise.resolve(answerOf({})),
+      () => [db('orders')],
+    );
     await announcer.announce();
     expect(announcer.labelsOf('orders')).toBeUndefined();
     expect(announcer.refusals.get('orders')).toMatch(/no labels/);
@@ -68,7 +80,10 @@ describe('an announcement', () => {
 
   it('that fails leaves the last answer standing', async () => {
     let down = false;
-    const { announcer, told } = make(() => (down ? Promise.reject(new Error('auth is away')) : Promise.resolve(answerOf({ orders: {} }))), () => [db('orders')]);
+    const { announcer, told } = make(
+      () => (down ? Promise.reject(new Error('auth is away')) : Promise.resolve(answerOf({ orders: {} }))),
+      () => [db('orders')],
+    );
     await announcer.announce();
     down = true;
     await announcer.announce();

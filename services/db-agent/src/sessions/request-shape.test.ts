@@ -3,7 +3,16 @@ import { describe, expect, it } from 'vitest';
 import { readHead } from '#sessions/request-head.ts';
 import { shapeRefusal } from '#sessions/request-shape.ts';
 
-const good = ['Host', 'localhost:8000', 'Content-Type', 'application/x-amz-json-1.0', 'X-Amz-Target', 'DynamoDB_20120810.ListTables', 'Content-Length', '2'];
+const good = [
+  'Host',
+  'localhost:8000',
+  'Content-Type',
+  'application/x-amz-json-1.0',
+  'X-Amz-Target',
+  'DynamoDB_20120810.ListTables',
+  'Content-Length',
+  '2',
+];
 const judge = (headers: readonly string[], method = 'POST', url = '/') => shapeRefusal({ method, url, head: readHead(headers) });
 const without = (name: string) => good.flatMap((part, at) => (at % 2 === 0 && part !== name ? [part, good[at + 1] ?? ''] : []));
 
@@ -15,9 +24,12 @@ describe('the shape of a request', () => {
     expect(judge([...good, 'Expect', '100-continue'])).toBeUndefined();
   });
 
-  it.each(['Host', 'Authorization', 'X-Amz-Target', 'Content-Length', 'Content-Type', 'Transfer-Encoding', 'Connection'])('refuses two lines of %s, however they are spelled', (name) => {
-    expect(judge([...good, name, 'a', name.toUpperCase(), 'b'])?.reason).toBe(`the header ${name.toLowerCase()} stands twice`);
-  });
+  it.each(['Host', 'Authorization', 'X-Amz-Target', 'Content-Length', 'Content-Type', 'Transfer-Encoding', 'Connection'])(
+    'refuses two lines of %s, however they are spelled',
+    (name) => {
+      expect(judge([...good, name, 'a', name.toUpperCase(), 'b'])?.reason).toBe(`the header ${name.toLowerCase()} stands twice`);
+    },
+  );
 
   it.each([
     ['GET', '/'],
@@ -34,7 +46,13 @@ describe('the shape of a request', () => {
   });
 
   it('refuses other protocols, encodings and upgrades', () => {
-    for (const type of ['application/json', 'application/x-amz-json-1.1', 'application/cbor', 'application/x-amz-json-1.00', 'text/plain']) {
+    for (const type of [
+      'application/json',
+      'application/x-amz-json-1.1',
+      'application/cbor',
+      'application/x-amz-json-1.00',
+      'text/plain',
+    ]) {
       expect(judge([...without('Content-Type'), 'Content-Type', type])?.reason).toMatch(/content type/);
     }
     expect(judge([...good, 'Content-Encoding', 'gzip'])?.reason).toMatch(/encoding/);
@@ -46,7 +64,9 @@ describe('the shape of a request', () => {
 
   it('refuses a body over the limit by its length alone, and more than a hundred lines', () => {
     expect(judge([...without('Content-Length'), 'Content-Length', String(17 * 1024 * 1024)])).toBeUndefined();
-    expect(judge([...without('Content-Length'), 'Content-Length', String(17 * 1024 * 1024 + 1)])).toMatchObject({ code: 'RequestEntityTooLargeException' });
+    expect(judge([...without('Content-Length'), 'Content-Length', String(17 * 1024 * 1024 + 1)])).toMatchObject({
+      code: 'RequestEntityTooLargeException',
+    });
     const lines = Array.from({ length: 97 }, (_, at) => [`x-${at}`, '']).flat();
     expect(judge([...good, ...lines])?.reason).toMatch(/100 header lines/);
   });

@@ -27,7 +27,8 @@ export function shapeRefusal(request: {
   if (method !== 'POST') return refused(`method ${method ?? ''} is not POST`);
   if (url !== '/') return refused('the path must be / and there must be no query');
   if (head.upgrade) return refused('an upgrade to another protocol is not possible');
-  if (head.connection !== undefined && !PLAIN_CONNECTION.test(head.connection)) return refused('the header Connection may say keep-alive or close');
+  if (head.connection !== undefined && !PLAIN_CONNECTION.test(head.connection))
+    return refused('the header Connection may say keep-alive or close');
   if (head.expect !== undefined && head.expect.toLowerCase() !== '100-continue') return refused('the expectation cannot be met');
   if (head.contentType === undefined || !JSON_10.test(head.contentType))
     return refused('the content type must be application/x-amz-json-1.0');
