@@ -62,10 +62,15 @@ export function oneOrMany<T extends z.ZodType>(item: T) {
     for (const [index, input] of items.entries()) {
       const result = item.safeParse(input, { reportInput: true });
       if (result.success) values.push(result.data);
-      else for (const issue of result.error.issues) context.addIssue({ ...issue, path: alone ? [] : [index] } as z.core.$ZodRawIssue);
+      else for (const issue of result.error.issues) context.issues.push(issueAt(issue, alone ? [] : [index]));
     }
     return values;
   });
+}
+
+function issueAt(issue: z.core.$ZodIssue, path: readonly number[]): z.core.$ZodRawIssue {
+  const moved: object = { ...issue, path };
+  return moved as z.core.$ZodRawIssue;
 }
 
 /** Empty in the ways that `teleport configure` writes a field nobody set. */
