@@ -1,0 +1,159 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { JsonFault } from '#dynamodb/json-cursor.ts';
+import { JsonScanner, runScan, type Scan } from '#dynamodb/json-scanner.ts';
+import type { DynamoDbOperation, TableRule } from '#dynamodb/operations.ts';
+import { partiqlStatement, type Statement } from '#dynamodb/partiql-statement.ts';
+import { type Place, type RequestRefusal, TableFault, tableName, tableOfArn, tableOfShardIterator } from '#dynamodb/table-name.ts';
+
+export type TablesResult = {
+  /** bare table names, each once, in order of appearance; empty for operations without a table */
+  readonly tables: readonly string[];
+  /** false: the request touches a table that it does not name readably (a foreign shard iterator): deny where rules name tables */
+  readonly complete: boolean;
+  /** PartiQL only: one per statement */
+  readonly statements?: readonly Statement[];
+  /** set: do not forward; code and message are for dynamodbRefusal */
+  readonly refusal?: RequestRefusal;
+};
+
+/** Some milliseconds of scanning: what other requests may have to wait. */
+const sliceBytes = 512 * 1024;
+/** No operation names more tables, items or statements: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html */
+const maxNamed = 100;
+const maxValueBytes = 65_536;
+
+/** All tables that a request names, in one go: for bodies of up to a megabyte. A decision must hold for each of them. */
+export function tablesOf(operation: DynamoDbOperation, body: Uint8Array, place: Place): TablesResult {
+  return judged(() => runScan(scanRequest(operation, body, place)), operation);
+}
+
+/** The same for a body of any size: the event loop runs on between slices of half a megabyte. */
+export async function tablesInSlices(operation: DynamoDbOperation, body: Uint8Array, place: Place): Promise<TablesResult> {
+  if (body.length <= sliceBytes) return tablesOf(operation, body, place);
+  const started = judged(() => scanRequest(operation, body, place), operation);
+  if ('tables' in started) return started;
+  for (;;) {
+    const step = judged(() => started.next(), operation);
+    if ('tables' in step) return step;
+    if (step.done === true) return step.value;
+    await nextTurn();
+  }
+}
+
+function judged<T>(act: () => T, operation: DynamoDbOperation): T | TablesResult {
+  try {
+    return act();
+  } catch (error) {
+    if (error instanceof TableFault) return refused(error.code, `${operation.operation}: ${error.message}`);
+    if (error instanceof JsonFault) return refused('ValidationException', `${operation.operation}: ${error.message}`);
+    throw error;
+  }
+}
+
+function refused(code: RequestRefusal['code'], message: string): TablesResult {
+  return { tables: [], complete: false, refusal: { code, message } };
+}
+
+function* scanRequest(operation: DynamoDbOperation, body: Uint8Array, place: Place): Scan<TablesResult> {
+  const reading: Reading = { scanner: new JsonScanner(body, { sliceBytes }), values: [] };
+  yield* visit(reading, shapeOf(operation.tables));
+  reading.scanner.end();
+  requireAll(operation.tables, reading.values);
+  const tables = new Set<string>();
+  const statements: Statement[] = [];
+  let complete = true;
+  for (const { rule, text } of reading.values) {
+    if (rule.read === 'statement') statements.push(partiqlStatement(text, place));
+    const table = rule.read === 'statement' ? statements.at(-1)?.table : tableIn(rule, text, place);
+    if (table === undefined) complete = false;
+    else tables.add(table);
+  }
+  const found = { tables: [...tables], complete };
+  return operation.class === 'partiql' ? { ...found, statements } : found;
+}
+
+function tableIn(rule: TableRule, text: string, place: Place): string | undefined {
+  if (rule.read === 'arn') return tableOfArn(text, place);
+  return rule.read === 'shard-iterator' ? tableOfShardIterator(text, place) : tableName(text, place);
+}
+
+/** The rules of an operation as a tree, so that one walk over the body serves all of them. */
+type Shape = { readonly rule?: TableRule; readonly members: Map<string, Shape>; readonly lowerCased: Set<string>; element?: Shape };
+type Reading = { readonly scanner: JsonScanner; readonly values: { readonly rule: TableRule; readonly text: string }[] };
+
+const shapes = new WeakMap<readonly TableRule[], Shape>();
+
+function shapeOf(rules: readonly TableRule[]): Shape {
+  let root = shapes.get(rules);
+  if (root !== undefined) return root;
+  root = emptyShape();
+  for (const rule of rules) addRule(root, rule);
+  shapes.set(rules, root);
+  return root;
+}
+
+function emptyShape(rule?: TableRule): Shape {
+  return { members: new Map(), lowerCased: new Set(), ...(rule === undefined ? {} : { rule }) };
+}
+
+function addRule(root: Shape, rule: TableRule): void {
+  let shape = root;
+  for (const [i, step] of rule.path.entries()) {
+    const isLast = i === rule.path.length - 1;
+    if (step === '[]') {
+      shape.element ??= emptyShape();
+      shape = shape.element;
+    } else {
+      const child = shape.members.get(step) ?? emptyShape(isLast ? rule : undefined);
+      shape.members.set(step, child);
+      shape.lowerCased.add(step.toLowerCase());
+      shape = child;
+    }
+  }
+}
+
+function* visit(reading: Reading, shape: Shape): Scan<void> {
+  const { scanner, values } = reading;
+  const { rule, element, members, lowerCased } = shape;
+  if (rule?.read === 'keys') {
+    yield* scanner.readObject(function* readKey(text) {
+      addValue(reading, { rule, text });
+      yield* scanner.skipValue();
+    });
+  } else if (rule !== undefined) {
+    if (!scanner.nextIsString()) throw new TableFault('ValidationException', `${rule.path.join('.')} is not a string`);
+    addValue(reading, { rule, text: scanner.readString(maxValueBytes) });
+  } else if (element !== undefined) {
+    yield* scanner.readArray(function* readElement() {
+      const before = values.length;
+      yield* visit(reading, element);
+      // an item without a table, or with two, would be judged by its neighbours
+      if (values.length !== before + 1) throw new TableFault('ValidationException', 'each item must name exactly one table');
+    });
+  } else {
+    yield* scanner.readObject(function* readMember(name) {
+      const child = members.get(name);
+      if (child !== undefined) yield* visit(reading, child);
+      else if (lowerCased.has(name.toLowerCase()))
+        throw new TableFault('ValidationException', `the member ${name} is not spelled as AWS spells it`);
+      else yield* scanner.skipValue();
+    });
+  }
+}
+
+function addValue(reading: Reading, value: Reading['values'][number]): void {
+  if (reading.values.length >= maxNamed) throw new TableFault('ValidationException', `it names more than ${maxNamed} tables or items`);
+  reading.values.push(value);
+}
+
+/** List rules are alternatives of one another: each element has been checked to hold exactly one, so one in all suffices here. */
+function requireAll(rules: readonly TableRule[], values: Reading['values']): void {
+  const met = new Set(values.map(({ rule }) => rule));
+  const groups = Map.groupBy(rules, (rule) =>
+    rule.presence === 'one of' ? 'one of' : rule.path.indexOf('[]') > 0 ? rule.path[0] : rule.path.join('.'),
+  );
+  for (const group of groups.values()) {
+    if (group.some((rule) => rule.presence === 'optional' || met.has(rule))) continue;
+    throw new TableFault('ValidationException', `${group.map((rule) => rule.path.join('.')).join(' or ')} is missing`);
+  }
+}

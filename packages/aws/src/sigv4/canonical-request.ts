@@ -1,0 +1,46 @@
+import { createHmac, hash } from 'node:crypto';
+import type { SigningKey } from '#sigv4/signing-keys.ts';
+
+export type CanonicalHeader = { readonly name: string; readonly value: string };
+export type CanonicalRequest = {
+  readonly method: string;
+  readonly path: string;
+  readonly query: string;
+  /** sorted by name, each name once */
+  readonly headerLines: string;
+  readonly signedHeaders: string;
+  readonly payload: string;
+};
+
+/** Sorts in place by lower-cased name, keeping the wire order of equal names, whose values are joined with a comma and no space. */
+export function canonicalHeaders(headers: CanonicalHeader[]): { readonly headerLines: string; readonly signedHeaders: string } {
+  headers.sort((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)));
+  let headerLines = '';
+  let signedHeaders = '';
+  let previous = '';
+  for (const { name, value } of headers) {
+    if (name === previous) {
+      headerLines += `,${value}`;
+      continue;
+    }
+    if (previous !== '') {
+      headerLines += '\n';
+      signedHeaders += ';';
+    }
+    headerLines += `${name}:${value}`;
+    signedHeaders += name;
+    previous = name;
+  }
+  return { headerLines: `${headerLines}\n`, signedHeaders };
+}
+
+/** Strings come from the wire as latin1, so that is how they are hashed: as UTF-8 a byte above 0x7f would become two. */
+export function canonicalHash(request: CanonicalRequest): string {
+  const { method, path, query, headerLines, signedHeaders, payload } = request;
+  const text = `${method}\n${path}\n${query}\n${headerLines}\n${signedHeaders}\n${payload}`;
+  return hash('sha256', Buffer.from(text, 'latin1'), 'hex');
+}
+
+export function signature(amzDate: string, key: SigningKey, requestHash: string): string {
+  return createHmac('sha256', key.hmacKey).update(`AWS4-HMAC-SHA256\n${amzDate}\n${key.scope}\n${requestHash}`).digest('hex');
+}
