@@ -1,6 +1,7 @@
 import type { AuthConfig, JoinRole } from '@postern/auth';
 import type { TeleportConfig } from '@postern/config';
 import type { DbAgentConfig } from '@postern/db-agent';
+import { readTokenValue } from '@postern/membership';
 import type { ProxyConfig } from '@postern/proxy';
 import { PosternError } from '@postern/api/errors';
 
@@ -13,16 +14,18 @@ export interface LocalAuth {
 }
 
 export function authConfig(config: TeleportConfig): AuthConfig | undefined {
-  const { auth, dataDir, nodename } = config;
+  const { auth, dataDir } = config;
   if (auth?.enabled !== true) return undefined;
   return {
     dataDir,
-    clusterName: auth.clusterName ?? nodename,
+    clusterName: auth.clusterName,
     listen: auth.listenAddress,
     storage: auth.storage,
-    staticTokens: auth.tokens,
+    staticTokens: auth.tokens.map(({ roles, value }) => ({ roles, value: readTokenValue(value) })),
     authentication: auth.authentication,
     ...(auth.sessionTtlMs === undefined ? {} : { sessionTtlMs: auth.sessionTtlMs }),
+    ...(auth.sealKeyFile === undefined ? {} : { sealKeyFile: auth.sealKeyFile }),
+    ...(auth.auditDir === undefined ? {} : { auditDir: auth.auditDir }),
   };
 }
 
@@ -41,7 +44,7 @@ export async function proxyConfig(config: TeleportConfig, local: LocalAuth | und
     authAddress,
     join:
       local === undefined
-        ? { token: config.joinToken ?? '', caPins: config.caPins }
+        ? { token: config.token ?? '', caPins: config.caPins }
         : { token: await local.createToken('proxy'), hostCaPems: local.hostCaPems },
     nodeName: nodename,
   };
@@ -62,7 +65,7 @@ export async function dbAgentConfig(
     ...shared,
     ...(proxyServer === undefined ? {} : { proxyServer }),
     ...(authServer === undefined ? {} : { authServer }),
-    ...(config.joinToken === undefined ? {} : { token: config.joinToken }),
+    ...(config.token === undefined ? {} : { token: config.token }),
     caPins: config.caPins,
   };
 }

@@ -1,9 +1,10 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { createWriteStream, rmSync, writeFileSync } from 'node:fs';
+import type { Writable } from 'node:stream';
 import { PosternError } from '@postern/api/errors';
-import { readTeleportConfig } from '@postern/config';
+import { type LogConfig, readTeleportConfig } from '@postern/config';
 import { createLogger, createMetrics, Health, type Logger, serveDiagnostics } from '@postern/telemetry';
 import { type Running, stopAll } from '#start/running.ts';
-import { startServices } from '#start/start-services.ts';
+import { addressText, startServices } from '#start/start-services.ts';
 import { UsageError } from '../../../tsh/src/terminal/usage-error.ts';
 
 export interface StartFlags {
@@ -21,15 +22,21 @@ const DRAIN_MS = 30_000;
 /** Runs until SIGTERM or SIGINT, then drains; a second signal ends it at once. */
 export async function startCommand(flags: StartFlags): Promise<void> {
   const file = flags.config ?? process.env['TELEPORT_CONFIG_FILE'] ?? DEFAULT_CONFIG;
-  const config = flags.text === undefined ? readTeleportConfig({ file }) : readTeleportConfig({ text: flags.text, file: 'flags' });
+  const config = readTeleportConfig(flags.text === undefined ? { file } : { file: 'flags', text: flags.text });
+  const destination = destinationOf(config.log);
   const logger = createLogger({
     service: 'teleport',
-    level: flags.debug === true ? 'debug' : config.log.level,
+    level: flags.debug === true ? 'debug' : config.log.severity,
     format: config.log.format,
+    ...(destination === undefined ? {} : { destination }),
   });
   const stopping = stopSignal();
   const running = await startServices({ config, logger, env: process.env, insecure: flags.insecure === true });
-  const diagnostics = await serveHealth(running, flags.diagAddr ?? addressOf(config.diagAddress), logger);
+  const diagnostics = await serveHealth(
+    running,
+    flags.diagAddr ?? (config.diagAddress === undefined ? undefined : addressText(config.diagAddress)),
+    logger,
+  );
   if (flags.pidFile !== undefined) writeFileSync(flags.pidFile, `${process.pid}\n`);
   logger.info({ pid: process.pid }, 'ready');
   const signal = await stopping;
@@ -82,7 +89,8 @@ async function serveHealth(running: Running, address: string | undefined, logger
   return server;
 }
 
-function addressOf(address: { readonly host: string; readonly port: number } | string | undefined): string | undefined {
-  if (address === undefined || typeof address === 'string') return address;
-  return `${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`;
+/** Undefined is stderr, where log lines go unless the file says otherwise. */
+function destinationOf({ output }: LogConfig): Writable | undefined {
+  if (output === 'stderr') return undefined;
+  return output === 'stdout' ? process.stdout : createWriteStream(output.file, { flags: 'a', mode: 0o600 });
 }
