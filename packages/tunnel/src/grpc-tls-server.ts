@@ -28,11 +28,18 @@ export interface GrpcTlsServerOptions {
   readonly onHandshakeFailed?: (error: Error, remoteAddress: string) => void;
 }
 
+export interface Origin {
+  /** host:port of whoever is at the far end. */
+  readonly remoteAddress: string;
+  /** Called when the handshake is done and the connection was admitted. */
+  readonly onSecure?: () => void;
+}
+
 export interface GrpcTlsServer {
   /** Takes a raw connection (a net.Socket or any Duplex), ends TLS on it and serves gRPC. */
-  acceptSocket(raw: Duplex, from: { readonly remoteAddress: string }): void;
+  acceptSocket(raw: Duplex, from: Origin): void;
   /** Takes a connection whose TLS a tls.Server has ended and verified. */
-  acceptSecure(socket: TLSSocket, from: { readonly remoteAddress: string }): void;
+  acceptSecure(socket: TLSSocket, from: Origin): void;
   /** Same as the free function. */
   peerOf(call: ServerSurfaceCall): Peer;
   /** A renewed certificate or another CA list, for the handshakes that follow. */
@@ -70,7 +77,7 @@ export function createGrpcTlsServer(options: GrpcTlsServerOptions): GrpcTlsServe
 
   const tls = createServer({ handshakeTimeout: tunnelLimits.handshakeMs, ...options.tls, ALPNProtocols: ['h2'] });
 
-  function serve(socket: TLSSocket, remoteAddress: string): void {
+  function serve(socket: TLSSocket, { remoteAddress, onSecure }: Origin): void {
     socket.on('error', () => socket.destroy());
     const { raw } = socket.getPeerCertificate();
     // Where certificates are optional Node goes on with one that did not verify. It is not the same as none.
@@ -90,6 +97,7 @@ export function createGrpcTlsServer(options: GrpcTlsServerOptions): GrpcTlsServe
     Object.defineProperty(socket, 'remotePort', { value: undefined });
     open.add(socket);
     socket.once('close', () => open.delete(socket));
+    onSecure?.();
     injector.injectConnection(socket);
   }
 
@@ -98,7 +106,7 @@ export function createGrpcTlsServer(options: GrpcTlsServerOptions): GrpcTlsServe
       raw.on('error', () => raw.destroy());
       if (stopped) return void raw.destroy();
       endTls(tls, raw, {
-        secured: (socket) => serve(socket, from.remoteAddress),
+        secured: (socket) => serve(socket, from),
         failed: (error, socket) => {
           options.onHandshakeFailed?.(error, from.remoteAddress);
           // Node reports a handshake that took too long and leaves the socket open.
@@ -106,7 +114,7 @@ export function createGrpcTlsServer(options: GrpcTlsServerOptions): GrpcTlsServe
         },
       });
     },
-    acceptSecure: (socket, from) => serve(socket, from.remoteAddress),
+    acceptSecure: (socket, from) => serve(socket, from),
     peerOf,
     setTls: (next) => tls.setSecureContext(next),
     get connectionCount() {

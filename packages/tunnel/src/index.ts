@@ -6,6 +6,7 @@ export {
   type GrpcConnection,
   type GrpcTlsServer,
   type GrpcTlsServerOptions,
+  type Origin,
   type Peer,
   peerOf,
 } from '#grpc-tls-server.ts';

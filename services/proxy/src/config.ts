@@ -1,0 +1,44 @@
+/** What a proxy is told at start. cli/teleport maps the `proxy_service` section of teleport.yaml to it; the proxy reads no environment. */
+export interface ProxyConfig {
+  /** Port 0 picks a free one. */
+  readonly listen: { readonly host: string; readonly port: number };
+  /** host:port that clients and agents dial. Default: the address listened on. */
+  readonly publicAddress?: string;
+  /** host:port that reaches this very proxy, where several share a public address. */
+  readonly ownAddress?: string;
+  /** Holds the host identity and, where no key pair is given, the self-signed web certificate. */
+  readonly dataDir: string;
+  /** PEM files; the first is shown where no name fits. None: a self-signed certificate is made on first start. */
+  readonly httpsKeypairs: readonly { readonly keyFile: string; readonly certFile: string }[];
+  /** host:port of an auth server, dialled directly. */
+  readonly authAddress: string;
+  /** How to join where dataDir holds no identity yet: a token, and a pin or the Host CA itself to know auth by. */
+  readonly join: { readonly token: string; readonly caPins?: readonly string[]; readonly hostCaPems?: readonly string[] };
+  readonly nodeName: string;
+  readonly limits?: Partial<ProxyLimits>;
+}
+
+export const proxyLimits = {
+  /** From accept to a complete ClientHello. */
+  peekMs: 10_000,
+  peekBytes: 16 * 1024,
+  handshakeMs: 10_000,
+  /** Sockets of one client address that are not yet a verified tunnel. */
+  socketsPerAddress: 200,
+  sockets: 20_000,
+  /** A spliced connection without a byte either way. tsh sends a ping every 15 s. */
+  spliceIdleMs: 10 * 60_000,
+  connectAuthMs: 5_000,
+  headersMs: 10_000,
+  bodyIdleMs: 30_000,
+  webRequestsPerMinute: 600,
+  announceMs: 60_000,
+  /** How long stop() lets open sessions go on. */
+  drainMs: 10_000,
+} as const;
+
+export type ProxyLimits = { readonly [K in keyof typeof proxyLimits]: number };
+
+export const serverVersion = '0.1.0';
+/** The oldest tsh and agent that this proxy works with. */
+export const minClientVersion = '0.1.0';

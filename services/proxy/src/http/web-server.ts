@@ -1,0 +1,133 @@
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { TLSSocket } from 'node:tls';
+import helmet from '@fastify/helmet';
+import rateLimit from '@fastify/rate-limit';
+import { fastify, type FastifyInstance } from 'fastify';
+import { answerDiagnostics, type Health } from '@postern/telemetry';
+import type { ProxyLimits } from '#config.ts';
+import { type ClusterFacts, findAnswer } from '#http/find.ts';
+import { homePage, homePageStyleHash } from '#http/home-page.ts';
+
+export interface WebServerOptions {
+  readonly facts: () => ClusterFacts;
+  readonly health: Health;
+  readonly limits: ProxyLimits;
+  /** A browser remembers HSTS; it is not told to where the certificate is one it cannot verify. */
+  readonly selfSigned: boolean;
+  readonly onError: (error: unknown) => void;
+}
+
+export interface WebServer {
+  /** Takes a connection whose TLS has ended. */
+  accept(socket: TLSSocket): void;
+  stop(): Promise<void>;
+}
+
+const MAX_BODY_BYTES = 1024 * 1024;
+const MAX_HEADER_BYTES = 16 * 1024;
+const MAX_HEADERS = 100;
+
+/** The web server behind the peek. It never listens: connections are handed to it. */
+export async function createWebServer(options: WebServerOptions): Promise<WebServer> {
+  const { limits } = options;
+  let http: Server | undefined;
+  const app = fastify({
+    logger: false,
+    // Who is asking is the socket's peer: X-Forwarded-* is whatever a client cares to write.
+    trustProxy: false,
+    bodyLimit: MAX_BODY_BYTES,
+    routerOptions: { caseSensitive: true, ignoreTrailingSlash: false, maxParamLength: 200 },
+    serverFactory: (handler) => {
+      http = createServer(
+        { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: limits.headersMs, requestTimeout: 10 * limits.bodyIdleMs, connectionsCheckingInterval: 1_000 },
+        handler,
+      );
+      http.maxHeadersCount = MAX_HEADERS;
+      http.keepAliveTimeout = 15_000;
+      // A body that stops coming and an answer that is not taken: both are silence on the socket.
+      http.timeout = limits.bodyIdleMs;
+      return http;
+    },
+  });
+  await secure(app, options);
+  routes(app, options);
+  await app.ready();
+  const server = http;
+  if (!server) throw new Error('the web server was not made');
+  // Node checks the time limits of headers from the moment that a server listens; this one never does.
+  server.emit('listening');
+  const open = new Set<TLSSocket>();
+  return {
+    accept(socket) {
+      open.add(socket);
+      socket.once('close', () => open.delete(socket));
+      server.emit('connection', socket);
+    },
+    async stop() {
+      for (const socket of open) socket.destroy();
+      await app.close();
+      server.close();
+    },
+  };
+}
+
+async function secure(app: FastifyInstance, options: WebServerOptions): Promise<void> {
+  app.addHook('onRequest', async (request, reply) => {
+    const fault = requestFault(request.raw);
+    if (fault) return reply.code(400).header('connection', 'close').send(errorBody(fault));
+  });
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { defaultSrc: ["'none'"], styleSrc: [homePageStyleHash], frameAncestors: ["'none'"], baseUri: ["'none'"], formAction: ["'none'"] },
+    },
+    strictTransportSecurity: options.selfSigned ? false : { maxAge: 31_536_000, includeSubDomains: false },
+    xFrameOptions: { action: 'deny' },
+  });
+  await app.register(rateLimit, {
+    max: options.limits.webRequestsPerMinute,
+    timeWindow: 60_000,
+    keyGenerator: (request) => request.socket.remoteAddress ?? 'unknown',
+    errorResponseBuilder: (_request, { after }) => Object.assign(new Error(`too many requests: try again in ${after}`), { statusCode: 429 }),
+  });
+  app.setNotFoundHandler((_request, reply) => reply.code(404).send(errorBody('there is nothing at this path')));
+  app.setErrorHandler((error: { statusCode?: number; message: string }, _request, reply) => {
+    const status = error.statusCode ?? 500;
+    if (status >= 500) options.onError(error);
+    return reply.code(status).send(errorBody(status >= 500 ? 'internal error: the server log has the cause' : error.message));
+  });
+}
+
+function routes(app: FastifyInstance, options: WebServerOptions): void {
+  const find = () => findAnswer(options.facts());
+  for (const path of ['/v1/webapi/find', '/webapi/find', '/v1/webapi/ping', '/webapi/ping']) {
+    app.get(path, (_request, reply) => reply.header('cache-control', 'no-store').send(find()));
+  }
+  for (const path of ['/healthz', '/readyz']) {
+    app.get(path, async (_request, reply) => {
+      const answer = await answerDiagnostics(path, { health: options.health });
+      if (!answer) return reply.code(404).send(errorBody('there is nothing at this path'));
+      return reply.code(answer.status).header('cache-control', 'no-store').type(answer.contentType).send(answer.body);
+    });
+  }
+  app.get('/', (_request, reply) => reply.type('text/html; charset=utf-8').send(homePage(options.facts())));
+}
+
+const single = new Set(['host', 'authorization', 'content-length', 'cookie', 'origin', 'x-csrf-token']);
+
+/** What Node lets pass and two readers may read in two ways. */
+function requestFault(request: IncomingMessage): string | undefined {
+  const seen = new Set<string>();
+  for (let i = 0; i < request.rawHeaders.length; i += 2) {
+    const name = (request.rawHeaders[i] ?? '').toLowerCase();
+    if (single.has(name) && seen.has(name)) return `the header ${name} stands twice`;
+    seen.add(name);
+  }
+  if (request.httpVersion !== '1.1' && request.headers['transfer-encoding'] !== undefined) return 'transfer-encoding needs HTTP/1.1';
+  if (!request.url?.startsWith('/') || request.url.startsWith('//')) return 'the request target is not a path';
+  return undefined;
+}
+
+function errorBody(message: string): { readonly error: { readonly message: string } } {
+  return { error: { message } };
+}

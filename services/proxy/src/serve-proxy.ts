@@ -1,0 +1,165 @@
+import { hostname } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+import { PosternError } from '@postern/api';
+import { Health, type Logger } from '@postern/telemetry';
+import { ReverseTunnelServer } from '@postern/tunnel';
+import { type ProxyConfig, proxyLimits, serverVersion } from '#config.ts';
+import { createWebServer } from '#http/web-server.ts';
+import type { RunningProxy } from '#index.ts';
+import { announceProxy } from '#outbound/announce-proxy.ts';
+import type { Cluster } from '#outbound/cluster.ts';
+import { watchRouteKeys } from '#outbound/watch-route-keys.ts';
+import { AgentDirectory, type ServerResource } from '#routing/agent-directory.ts';
+import { RouteKeys } from '#routing/route-keys.ts';
+import { authDoor } from '#tcp/auth-door.ts';
+import { listenPublicly } from '#tcp/public-listener.ts';
+import { sessionDoor } from '#tcp/session-door.ts';
+import { splitAddress } from '#tcp/split-address.ts';
+import { webDoor } from '#tcp/web-door.ts';
+import { lockedHosts } from '#tunnels/locked-hosts.ts';
+import { createTunnelDoor } from '#tunnels/tunnel-door.ts';
+import { loadWebCertificates } from '#web-certificate/load-web-certificates.ts';
+
+export interface ServeProxyOptions {
+  readonly config: ProxyConfig;
+  readonly cluster: Cluster;
+  readonly logger: Logger;
+  readonly nowMs: () => number;
+}
+
+/** auth sends a heartbeat every 15 s: three missed are a loss. */
+const AUTH_SILENCE_MS = 45_000;
+const LOCK_CHECK_MS = 1_000;
+
+/** Joins the parts of a member of the cluster into a running proxy. */
+export async function serveProxy({ config, cluster, logger, nowMs }: ServeProxyOptions): Promise<RunningProxy> {
+  const { member, resources } = cluster;
+  const limits = { ...proxyLimits, ...config.limits };
+  const stopping = new AbortController();
+  const routeKeys = new RouteKeys(nowMs);
+  const directory = new AgentDirectory({ nowMs });
+  let locked: ReadonlySet<string> = new Set();
+  const isLocked = (hostId: string) => locked.has(hostId);
+  const onError = (err: unknown) => logger.error({ err }, 'unexpected error');
+  const onRefused = (refusal: { clientAddress: string; reason: string; door?: string }) =>
+    logger.info({ clientAddress: refusal.clientAddress, reason: refusal.reason, kind: refusal.door ?? 'connection' }, 'connection refused');
+
+  const tunnels = new ReverseTunnelServer({
+    proxyId: member.hostId,
+    version: serverVersion,
+    onChange: ({ agentId, state, reason }) => logger.info({ agentId, state, reason }, 'agent'),
+  });
+  const tunnelDoor = createTunnelDoor({ member, tunnels, isLocked, nowMs, onRefused, onError });
+
+  const readResources = () => {
+    directory.replace([...resources.list('db_server'), ...resources.list('app_server')] as ServerResource[]);
+    readLocks();
+  };
+  // Also by the clock: a lock that ends says so by its own time alone.
+  const readLocks = () => {
+    locked = lockedHosts(resources.list('lock') as Parameters<typeof lockedHosts>[0], nowMs());
+    for (const hostId of locked) tunnels.endAgent(hostId, new PosternError('locked', `host ${hostId} is locked`));
+  };
+  resources.onChange(readResources);
+  readResources();
+  const lockTimer = setInterval(readLocks, LOCK_CHECK_MS);
+
+  let stopped = false;
+  const health = new Health();
+  const authHeard = () => resources.lastHeardMs !== undefined && nowMs() - resources.lastHeardMs < AUTH_SILENCE_MS;
+  health.add({ name: 'auth', decides: 'ready', check: () => (authHeard() ? { ok: true } : { ok: false, reason: 'auth is not answering' }) });
+  health.add({
+    name: 'route_keys',
+    decides: 'ready',
+    check: () => (routeKeys.present ? { ok: true } : { ok: false, reason: 'auth has sent no route keys yet' }),
+  });
+  health.add({ name: 'tunnels', decides: 'ready', check: () => (stopped ? { ok: false, reason: 'the proxy is stopping' } : { ok: true }) });
+
+  const { pairs, selfSigned } = await loadWebCertificates({
+    keypairs: config.httpsKeypairs,
+    dataDir: config.dataDir,
+    names: webNames(config),
+    nowMs: nowMs(),
+  });
+  let publicAddress = config.publicAddress ?? '';
+  const facts = () => ({ cluster: member.cluster, publicAddress, hostCaPems: member.current().hostCaPems });
+  const web = await createWebServer({ facts, health, limits, selfSigned, onError });
+
+  let sessions = 0;
+  const listener = await listenPublicly({
+    ...config.listen,
+    limits,
+    onRefused,
+    onError,
+    doors: {
+      session: sessionDoor({
+        routing: { routeKeys, directory, tunnels, isLocked },
+        limits,
+        onRefused,
+        onOpened: (session) => {
+          sessions += 1;
+          logger.info(session, 'session opened');
+        },
+        onClosed: (session) => {
+          sessions -= 1;
+          logger.info(session, 'session closed');
+        },
+      }),
+      auth: authDoor({ authAddress: splitAddress(config.authAddress), signingKey: () => routeKeys.signingKey, limits, onRefused }),
+      tunnel: ({ socket, head, clientAddress, proven }) => {
+        socket.unshift(head);
+        tunnelDoor.accept(socket, { remoteAddress: clientAddress, onSecure: proven });
+      },
+      web: webDoor({ pairs, web, limits }),
+    },
+  });
+  const { host, port } = listener.address;
+  if (publicAddress === '') publicAddress = `${host === '0.0.0.0' || host === '::' ? hostname() : host.includes(':') ? `[${host}]` : host}:${port}`;
+  if (selfSigned) logger.warn({ publicAddress }, 'the web certificate is self-signed: browsers and tsh warn of it; set https_keypairs');
+
+  const { openAuth } = cluster;
+  const { signal } = stopping;
+  const background = [
+    watchRouteKeys({
+      openAuth,
+      signal,
+      onKeys: (set) => routeKeys.replace(set),
+      onLost: (err) => logger.warn({ err }, 'route keys are not being watched: auth is away'),
+    }),
+    announceProxy({
+      openAuth,
+      signal,
+      everyMs: limits.announceMs,
+      announcement: { publicAddress, ownAddress: config.ownAddress ?? '', version: serverVersion },
+      onFailed: (err) => logger.warn({ err }, 'this proxy could not be announced to auth'),
+    }),
+  ];
+
+  return {
+    address: { host, port },
+    publicAddress,
+    proxyId: member.hostId,
+    async ready() {
+      const { ok, checks } = await health.report('ready');
+      const failed = Object.entries(checks).find(([, check]) => !check.ok);
+      return ok ? { ok } : { ok, reason: `${failed?.[0] ?? 'unknown'}: ${failed?.[1].reason ?? 'failed'}` };
+    },
+    async stop() {
+      if (stopped) return;
+      stopped = true;
+      listener.close();
+      tunnels.drain();
+      for (const until = performance.now() + limits.drainMs; sessions > 0 && performance.now() < until; ) await delay(50);
+      clearInterval(lockTimer);
+      stopping.abort();
+      tunnels.stop();
+      await Promise.all([tunnelDoor.stop({ graceMs: 0 }), web.stop(), ...background, resources.stop(), member.stop()]);
+      listener.destroyAll();
+    },
+  };
+}
+
+function webNames(config: ProxyConfig): string[] {
+  const given = config.publicAddress === undefined ? hostname() : splitAddress(config.publicAddress).host;
+  return [...new Set([given, 'localhost', '127.0.0.1'])];
+}

@@ -1,0 +1,50 @@
+import { connect, type Socket } from 'node:net';
+import { proxyHeader } from '@postern/pki';
+import type { ProxyLimits } from '#config.ts';
+import { refuse } from '#tcp/alert.ts';
+import { alerts } from '#tcp/client-hello.ts';
+import type { Arrival } from '#tcp/public-listener.ts';
+import { splice } from '#tcp/splice.ts';
+
+export interface AuthDoorOptions {
+  /** From the configuration; never from what a client sends. */
+  readonly authAddress: { readonly host: string; readonly port: number };
+  readonly signingKey: () => Buffer | undefined;
+  readonly limits: ProxyLimits;
+  readonly onRefused: (refusal: { readonly clientAddress: string; readonly reason: string; readonly door: 'auth' }) => void;
+}
+
+/** Joins a client to auth. The client's address goes ahead in a PROXY v2 header that only holders of a route key can make. */
+export function authDoor(options: AuthDoorOptions): (arrival: Arrival) => Promise<void> {
+  return async ({ socket, head, clientAddress }) => {
+    const auth = await dial(options).catch(() => undefined);
+    if (socket.destroyed) return void auth?.destroy();
+    if (!auth) {
+      options.onRefused({ clientAddress, reason: 'auth cannot be reached', door: 'auth' });
+      return refuse(socket, alerts.internalError);
+    }
+    const key = options.signingKey();
+    // Without a key, before the first answer of auth, the address counts as this proxy's own.
+    if (key) auth.write(proxyHeader({ clientAddress: socket.remoteAddress ?? '', clientPort: socket.remotePort ?? 0, key }));
+    auth.write(head);
+    splice(socket, auth, { idleMs: options.limits.spliceIdleMs });
+  };
+}
+
+function dial(options: AuthDoorOptions): Promise<Socket> {
+  const { host, port } = options.authAddress;
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port, noDelay: true, allowHalfOpen: true, timeout: options.limits.connectAuthMs });
+    const fail = (error: Error) => {
+      socket.destroy();
+      reject(error);
+    };
+    const late = () => fail(new Error('auth did not answer in time'));
+    socket.once('timeout', late).once('error', fail);
+    socket.once('connect', () => {
+      socket.setTimeout(0);
+      socket.off('timeout', late).off('error', fail);
+      resolve(socket);
+    });
+  });
+}

@@ -1,0 +1,119 @@
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { PosternError } from '@postern/api';
+import type { ProxyLimits } from '#config.ts';
+import { AddressLimit } from '#tcp/address-limit.ts';
+import { refuse } from '#tcp/alert.ts';
+import { alerts } from '#tcp/client-hello.ts';
+import { type Door, doorOf } from '#tcp/doors.ts';
+import { peekClientHello } from '#tcp/peek.ts';
+
+/** A connection whose ClientHello has been read: `head` is that ClientHello, and nothing more was taken from the socket. */
+export interface Arrival {
+  readonly socket: Socket;
+  readonly head: Buffer;
+  /** host:port of the socket's peer. */
+  readonly clientAddress: string;
+  /** Takes it out of the count of unproven connections of its address. */
+  readonly proven: () => void;
+}
+
+export interface Doors {
+  readonly session: (arrival: Arrival, ticket: string) => Promise<void>;
+  readonly auth: (arrival: Arrival) => Promise<void>;
+  readonly tunnel: (arrival: Arrival) => void;
+  readonly web: (arrival: Arrival) => void;
+}
+
+export interface PublicListenerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly limits: ProxyLimits;
+  readonly doors: Doors;
+  readonly onRefused: (refusal: { readonly clientAddress: string; readonly reason: string; readonly door?: Door['kind'] }) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+export interface PublicListener {
+  readonly address: { readonly host: string; readonly port: number };
+  readonly openSockets: number;
+  /** Takes no more connections; those that are open go on. */
+  close(): void;
+  destroyAll(): void;
+}
+
+/** The one public port. Reads the ClientHello of each connection, without ending TLS, and hands it to a door. */
+export async function listenPublicly(options: PublicListenerOptions): Promise<PublicListener> {
+  const { limits } = options;
+  const unproven = new AddressLimit(limits.socketsPerAddress);
+  const open = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 }, (socket) => {
+    const ip = socket.remoteAddress;
+    // A connection that was reset while it waited to be accepted has no address any more.
+    if (ip === undefined) return void socket.destroy();
+    const clientAddress = `${ip.includes(':') ? `[${ip}]` : ip}:${socket.remotePort ?? 0}`;
+    const proven = unproven.admit(ip);
+    if (!proven) {
+      options.onRefused({ clientAddress, reason: 'too many connections of one address' });
+      return void socket.destroy();
+    }
+    open.add(socket);
+    socket.once('close', () => {
+      open.delete(socket);
+      proven();
+    });
+    socket.on('error', () => socket.destroy());
+    route({ socket, clientAddress, proven }, options).catch((error: unknown) => {
+      if (!(error instanceof PosternError)) options.onError(error);
+      socket.destroy();
+    });
+  });
+  server.maxConnections = limits.sockets;
+  const address = await listen(server, options);
+  return {
+    address,
+    get openSockets() {
+      return open.size;
+    },
+    close: () => void server.close(),
+    destroyAll: () => {
+      for (const socket of open) socket.destroy();
+    },
+  };
+}
+
+async function route(arriving: Omit<Arrival, 'head'>, options: PublicListenerOptions): Promise<void> {
+  const { socket, clientAddress } = arriving;
+  const peeked = await peekClientHello(socket, { maxBytes: options.limits.peekBytes, timeoutMs: options.limits.peekMs });
+  if (peeked.kind === 'gone') return void socket.destroy();
+  if (peeked.kind === 'malformed') {
+    options.onRefused({ clientAddress, reason: peeked.reason });
+    return refuse(socket, peeked.alert);
+  }
+  if (socket.destroyed) return;
+  const door = doorOf(peeked.serverName);
+  const arrival: Arrival = { ...arriving, head: peeked.bytes };
+  switch (door.kind) {
+    case 'session':
+      return options.doors.session(arrival, door.ticket);
+    case 'auth':
+      return options.doors.auth(arrival);
+    case 'tunnel':
+      if (peeked.alpnProtocols.includes('h2')) return options.doors.tunnel(arrival);
+      options.onRefused({ clientAddress, reason: 'the tunnel speaks h2 alone', door: 'tunnel' });
+      return refuse(socket, alerts.noApplicationProtocol);
+    case 'web':
+      return options.doors.web(arrival);
+  }
+}
+
+function listen(server: Server, at: { readonly host: string; readonly port: number }): Promise<{ host: string; port: number }> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host: at.host, port: at.port, backlog: 1024 }, () => {
+      server.off('error', reject);
+      server.on('error', () => undefined);
+      const { address, port } = server.address() as AddressInfo;
+      resolve({ host: address, port });
+    });
+  });
+}

@@ -1,0 +1,45 @@
+import { PosternError } from '@postern/api';
+import type { ProxyLimits } from '#config.ts';
+import { openSession, type SessionRouting } from '#routing/open-session.ts';
+import { refuse } from '#tcp/alert.ts';
+import { alerts } from '#tcp/client-hello.ts';
+import type { Arrival } from '#tcp/public-listener.ts';
+import { splice } from '#tcp/splice.ts';
+
+export interface SessionDoorOptions {
+  readonly routing: SessionRouting;
+  readonly limits: ProxyLimits;
+  readonly onOpened: (session: { readonly clientAddress: string; readonly agentId: string }) => void;
+  readonly onClosed: (session: {
+    readonly clientAddress: string;
+    readonly agentId: string;
+    readonly bytesIn: number;
+    readonly bytesOut: number;
+  }) => void;
+  readonly onRefused: (refusal: { readonly clientAddress: string; readonly reason: string; readonly door: 'session' }) => void;
+}
+
+/** Joins a ticket's holder to an agent of its resource. What passes is TLS between those two. */
+export function sessionDoor(options: SessionDoorOptions): (arrival: Arrival, ticket: string) => Promise<void> {
+  return async ({ socket, head, clientAddress, proven }, ticket) => {
+    const hungUp = new AbortController();
+    const abort = () => hungUp.abort();
+    socket.once('close', abort);
+    try {
+      const opened = await openSession(options.routing, { ticket, clientAddress, head, signal: hungUp.signal });
+      socket.off('close', abort);
+      if (socket.destroyed) return void opened.stream.destroy();
+      proven();
+      const { agentId } = opened;
+      options.onOpened({ clientAddress, agentId });
+      splice(socket, opened.stream, {
+        idleMs: options.limits.spliceIdleMs,
+        onClosed: (counts) => options.onClosed({ clientAddress, agentId, ...counts }),
+      });
+    } catch (error) {
+      if (!(error instanceof PosternError)) throw error;
+      options.onRefused({ clientAddress, reason: error.message, door: 'session' });
+      refuse(socket, error.code === 'not_found' ? alerts.unrecognizedName : alerts.internalError);
+    }
+  };
+}

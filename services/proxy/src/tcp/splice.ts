@@ -1,0 +1,42 @@
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+
+export interface SpliceOptions {
+  /** Without a byte either way for so long both ends are closed. */
+  readonly idleMs: number;
+  readonly onClosed?: (counts: { readonly bytesIn: number; readonly bytesOut: number }) => void;
+}
+
+/**
+ * Joins two connections: each end's bytes go to the other, a slow end holds the other back, half-close passes on,
+ * and whatever breaks one closes both.
+ */
+export function splice(client: Socket, far: Duplex, options: SpliceOptions): { readonly close: () => void } {
+  let bytesIn = 0;
+  let bytesOut = 0;
+  let closed = false;
+  client.setNoDelay(true);
+  const close = () => {
+    if (closed) return;
+    closed = true;
+    clearTimeout(idle);
+    client.destroy();
+    far.destroy();
+    options.onClosed?.({ bytesIn, bytesOut });
+  };
+  const idle = setTimeout(close, options.idleMs);
+  idle.unref();
+  client.on('data', (bytes: Buffer) => {
+    bytesIn += bytes.length;
+    idle.refresh();
+  });
+  far.on('data', (bytes: Buffer) => {
+    bytesOut += bytes.length;
+    idle.refresh();
+  });
+  client.on('error', close).once('close', close);
+  far.on('error', close).once('close', close);
+  client.pipe(far);
+  far.pipe(client);
+  return { close };
+}
