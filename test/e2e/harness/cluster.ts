@@ -6,6 +6,9 @@ import { Daemon, type Finished, freePort, must, type RunOptions, run, until } fr
 export const root = join(import.meta.dirname, '..', '..', '..');
 export const ACCOUNT = '123456789012';
 export const ROLE = 'ExampleTeleportDynamoDBRole';
+/** The long-lived key of the agent's host; AWS's own documentation prints it everywhere. */
+const KEY_ID = 'AKIAIOSFODNN7EXAMPLE';
+const KEY_SECRET = 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY';
 export const PASSWORD = 'correct horse battery staple';
 
 /** A cluster as a small company would run it: auth and proxy on one host, agents and people elsewhere, each with files of their own. */
@@ -37,7 +40,7 @@ export class Cluster {
     return join(this.dir, 'auth.yaml');
   }
 
-  async start(options: { readonly sessionTtl?: string } = {}): Promise<void> {
+  async start(): Promise<void> {
     await this.#makeWebCertificate();
     const [web, auth] = [await freePort(), await freePort()];
     this.proxyPort = web;
@@ -62,7 +65,6 @@ export class Cluster {
       `      cert_file: ${join(this.dir, 'web-cert.pem')}`,
       '',
     ];
-    void options;
     writeFileSync(this.authConfig, lines.join('\n'));
     this.daemon('auth-host', ['teleport', 'start', '-c', this.authConfig]);
     await until('the proxy to be ready', 30_000, async () => {
@@ -74,16 +76,8 @@ export class Cluster {
   async startEmulator(): Promise<void> {
     const port = await freePort();
     this.emulatorUrl = `http://127.0.0.1:${port}`;
-    const settings = {
-      port,
-      accountId: ACCOUNT,
-      roles: [{ name: ROLE, trusts: { tags: true, sourceIdentity: true } }],
-      accessKeys: [{ id: 'AKIAIOSFODNN7EXAMPLE', secret: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY' }],
-      rawLog: this.rawLogFile,
-    };
-    const file = join(this.dir, 'emulator.json');
-    writeFileSync(file, JSON.stringify(settings));
-    this.daemon('emulator', [process.execPath, join(root, 'packages/aws-emulator/src/main.ts'), file]);
+    const flags = ['--port', String(port), '--account', ACCOUNT, '--role', ROLE, '--access-key-id', KEY_ID, '--secret-access-key', KEY_SECRET];
+    this.daemon('emulator', [process.execPath, join(root, 'packages/aws-emulator/src/main.ts'), ...flags, '--raw-log', this.rawLogFile]);
     await until('the emulator', 20_000, async () =>
       (await fetch(this.emulatorUrl).catch(() => undefined)) === undefined ? undefined : true,
     );
@@ -107,8 +101,8 @@ export class Cluster {
     writeFileSync(join(host, 'teleport.yaml'), yaml);
     return this.daemon(name, ['teleport', 'start', '-c', join(host, 'teleport.yaml')], {
       AWS_ENDPOINT_URL: this.emulatorUrl,
-      AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE',
-      AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
+      AWS_ACCESS_KEY_ID: KEY_ID,
+      AWS_SECRET_ACCESS_KEY: KEY_SECRET,
       ...env,
     });
   }
