@@ -11,6 +11,16 @@ const KEY_ID = 'AKIAIOSFODNN7EXAMPLE';
 const KEY_SECRET = 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY';
 export const PASSWORD = 'correct horse battery staple';
 
+export interface AtAws {
+  readonly host: string;
+  readonly service?: string;
+  readonly region?: string;
+  readonly operation?: string;
+  readonly bodyBytes: number;
+  readonly verified: boolean;
+  readonly identity?: { readonly arn: string };
+}
+
 /** A cluster as a small company would run it: auth and proxy on one host, agents and people elsewhere, each with files of their own. */
 export class Cluster {
   readonly dir = mkdtempSync(join(tmpdir(), 'postern-e2e-'));
@@ -76,7 +86,18 @@ export class Cluster {
   async startEmulator(): Promise<void> {
     const port = await freePort();
     this.emulatorUrl = `http://127.0.0.1:${port}`;
-    const flags = ['--port', String(port), '--account', ACCOUNT, '--role', ROLE, '--access-key-id', KEY_ID, '--secret-access-key', KEY_SECRET];
+    const flags = [
+      '--port',
+      String(port),
+      '--account',
+      ACCOUNT,
+      '--role',
+      ROLE,
+      '--access-key-id',
+      KEY_ID,
+      '--secret-access-key',
+      KEY_SECRET,
+    ];
     this.daemon('emulator', [process.execPath, join(root, 'packages/aws-emulator/src/main.ts'), ...flags, '--raw-log', this.rawLogFile]);
     await until('the emulator', 20_000, async () =>
       (await fetch(this.emulatorUrl).catch(() => undefined)) === undefined ? undefined : true,
@@ -87,11 +108,16 @@ export class Cluster {
     return join(this.dir, 'aws-requests.jsonl');
   }
   /** Every request that reached "AWS", as the emulator wrote it down. */
-  rawLog(): readonly Record<string, unknown>[] {
+  rawLog(): readonly AtAws[] {
     return readFileSync(this.rawLogFile, 'utf8')
       .split('\n')
       .filter((line) => line !== '')
-      .map((line) => JSON.parse(line) as Record<string, unknown>);
+      .map((line) => JSON.parse(line) as AtAws);
+  }
+
+  /** The DynamoDB requests among them. */
+  dynamoDbAtAws(): readonly AtAws[] {
+    return this.rawLog().filter((entry) => entry.service === 'dynamodb');
   }
 
   /** Starts an agent from the guide's own teleport.yaml, on a "host" of its own. */
