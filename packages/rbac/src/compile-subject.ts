@@ -72,7 +72,5 @@ function compilePrincipals(values: readonly string[], traits: Traits): CompiledP
     if (template.kind === 'literal') names.add(template.text);
     else for (const text of traitTexts(template, traits)) names.add(template.prefix + text + template.suffix);
   }
-  const any = values.includes('*');
-  if (any) names.delete('*');
-  return { any, names: [...names] };
+  return { any: values.includes('*'), names: [...names] };
 }
