@@ -7,7 +7,7 @@ export interface AuthConfig {
   readonly clusterName: string;
   readonly listen: { readonly host: string; readonly port: number };
   readonly storage:
-    | { readonly type: 'sqlite'; /** Default: DATA_DIR/auth.sqlite. */ readonly path?: string }
+    | { readonly type: 'sqlite' /** Default: DATA_DIR/auth.sqlite. */; readonly path?: string }
     | { readonly type: 'redis'; readonly url: string };
   /** Tokens from the file: they never expire and are not written to the store. */
   readonly staticTokens: readonly StaticToken[];
@@ -30,3 +30,6 @@ export const HOST_CERT_TTL_MS = 24 * 3_600_000;
 export const DEFAULT_SESSION_TTL_MS = 12 * 3_600_000;
 export const MAX_SESSION_TTL_MS = 30 * 3_600_000;
 export const MIN_SESSION_TTL_MS = 60_000;
+
+/** This build, as `tctl status` shows it. */
+export const serverVersion = '0.1.0';

@@ -1,6 +1,206 @@
-import { PosternError } from '@postern/api';
+import { join } from 'node:path';
+import { type ImplementOptions, implement, PosternError, services } from '@postern/api';
+import { openSqliteStore, type Store } from '@postern/store';
+import type { AuditLog } from '#audit/audit-log.ts';
+import { openAuditLog } from '#audit/open-audit-log.ts';
+import { hostCaPins } from '#authorities/authorities.ts';
+import { isStoreOurs, openAuthorities } from '#authorities/open-authorities.ts';
+import { renewWhileRunning } from '#certs/renew-while-running.ts';
+import { issueServerIdentity } from '#certs/server-identity.ts';
+import { type AuthConfig, DEFAULT_SESSION_TTL_MS, serverVersion } from '#config.ts';
+import { hostIdOf } from '#hosts/host-id.ts';
 import type { RunningAuth, StartAuthOptions } from '#index.ts';
+import { JoinLimits } from '#join/join-limits.ts';
+import { writeLocalAdmin } from '#local-admin/local-admin.ts';
+import { PasswordHasher } from '#login/password-hash.ts';
+import { SignInLimits } from '#login/sign-in.ts';
+import { firstResources } from '#resources/first-resources.ts';
+import { openShelves } from '#resources/shelves.ts';
+import { RoleLoader } from '#roles/load-roles.ts';
+import { accessHandlers } from '#rpc/access.ts';
+import { auditHandlers } from '#rpc/audit.ts';
+import { certsHandlers } from '#rpc/certs.ts';
+import { joinHandlers } from '#rpc/join.ts';
+import { loginHandlers } from '#rpc/login.ts';
+import { presenceHandlers } from '#rpc/presence.ts';
+import { resourcesHandlers } from '#rpc/resources.ts';
+import { routeKeysHandlers } from '#rpc/route-keys.ts';
+import { statusHandlers } from '#rpc/status.ts';
+import { tokensHandlers } from '#rpc/tokens.ts';
+import { usersHandlers } from '#rpc/users.ts';
+import { reachableStore } from '#state/reachable-store.ts';
+import { Callers } from '#tcp/callers.ts';
+import { listen } from '#tcp/listener.ts';
+import { firstRouteKey, RouteKeys } from '#tickets/route-keys.ts';
+import { addToken } from '#tokens/add-token.ts';
+import { hashStaticTokens } from '#tokens/static-tokens.ts';
+import { AuditTrail } from '#trail/audit-trail.ts';
+import { refusalRecorder } from '#trail/refusals.ts';
 
-export function wireAuth(_options: StartAuthOptions): Promise<RunningAuth> {
-  return Promise.reject(new PosternError('unimplemented', 'auth cannot start'));
+const HEARTBEAT_MS = 15_000;
+const LOCAL_TOKEN_TTL_MS = 5 * 60_000;
+
+export async function wireAuth(options: StartAuthOptions): Promise<RunningAuth> {
+  const { config } = options;
+  const nowMs = options.nowMs ?? Date.now;
+  requireSupported(config);
+  const hostId = await hostIdOf(join(config.dataDir, 'proc', 'auth_id'));
+  const opened = await openState(config, nowMs);
+  try {
+    return await serve({ ...options, nowMs, hostId, ...opened });
+  } catch (error) {
+    await opened.log.close();
+    await opened.store.close();
+    throw error;
+  }
+}
+
+interface State {
+  readonly store: Store;
+  readonly log: AuditLog;
+}
+
+async function openState(config: AuthConfig, nowMs: () => number): Promise<State> {
+  const store = reachableStore(await openStore(config, nowMs));
+  try {
+    const log = await openAuditLog({ dir: config.auditDir ?? join(config.dataDir, 'audit'), nowMs, cluster: config.clusterName });
+    return { store, log };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+async function openStore(config: AuthConfig, nowMs: () => number): Promise<Store> {
+  const { storage } = config;
+  if (storage.type === 'sqlite') return openSqliteStore({ path: storage.path ?? join(config.dataDir, 'auth.sqlite'), nowMs });
+  throw new PosternError('unimplemented', 'storage redis');
+}
+
+async function serve(parts: StartAuthOptions & State & { readonly nowMs: () => number; readonly hostId: string }): Promise<RunningAuth> {
+  const { config, logger, store, log, nowMs, hostId } = parts;
+  const { authorities, sealer } = await openAuthorities({
+    store,
+    cluster: config.clusterName,
+    sealKeyFile: config.sealKeyFile ?? join(config.dataDir, 'keys', 'seal.key'),
+    markerFile: join(config.dataDir, 'proc', 'cluster.json'),
+    alsoCreate: (newSealer) => [firstRouteKey({ sealer: newSealer, nowMs: nowMs() }), ...firstResources()],
+    nowMs,
+  });
+  const stopping = new AbortController();
+  const trail = new AuditTrail({ log, hostId, nowMs });
+  const roles = new RoleLoader(store);
+  const hasher = await PasswordHasher.create();
+  const routeKeys = await RouteKeys.open({ store, sealer, nowMs });
+  const staticTokens = hashStaticTokens(config.staticTokens);
+  const defaultTtlMs = config.sessionTtlMs ?? DEFAULT_SESSION_TTL_MS;
+  const callers = new Callers({ authorities, nowMs });
+  const deps = {
+    store,
+    log,
+    trail,
+    roles,
+    hasher,
+    routeKeys,
+    staticTokens,
+    defaultTtlMs,
+    authorities,
+    sealer,
+    nowMs,
+    heartbeatMs: HEARTBEAT_MS,
+    version: serverVersion,
+    shelves: openShelves({ store, roles, nowMs }),
+  };
+  const refusals = refusalRecorder({ trail, nowMs, onError: (err) => logger.warn({ err }, 'a refusal could not be recorded') });
+  const serving: ImplementOptions = {
+    identify: (call) => callers.identify(call),
+    nowMs,
+    onUnexpected: (err, method) => logger.error({ err, method }, 'a call failed'),
+    onRefused: ({ method, caller, reason }) => refusals.call({ method, caller, reason }),
+  };
+  const served = [
+    implement(services.join, joinHandlers({ ...deps, limits: new JoinLimits() }), serving),
+    implement(services.login, loginHandlers({ ...deps, limits: new SignInLimits() }), serving),
+    implement(services.certs, certsHandlers(deps), serving),
+    implement(services.resources, resourcesHandlers(deps), serving),
+    implement(services.tokens, tokensHandlers(deps), serving),
+    implement(services.users, usersHandlers(deps), serving),
+    implement(services.presence, presenceHandlers(deps), serving),
+    implement(services.audit, auditHandlers(deps), serving),
+    implement(services.access, accessHandlers(deps), serving),
+    implement(services.status, statusHandlers(deps), serving),
+    implement(services.routeKeys, routeKeysHandlers(deps), serving),
+  ];
+  const identity = await issueServerIdentity(deps, hostId);
+  const listener = await listen({
+    listen: config.listen,
+    identity,
+    authorities,
+    services: served,
+    callers,
+    routeKeys: () => routeKeys.current().map(({ key }) => key),
+    onRefused: (refusal) => refusals.connection(refusal),
+  });
+  const localAdminFile = join(config.dataDir, 'proc', 'admin.json');
+  const admin = { file: localAdminFile, authorities, address: localAddress(listener.address), nowMs };
+  const firstAdmin = await writeLocalAdmin(admin);
+  const background = {
+    nowMs,
+    signal: stopping.signal,
+    onError: (err: unknown) => logger.error({ err }, 'a renewal failed, and is tried again'),
+  };
+  renewWhileRunning({ ...background, firstNotAfterMs: firstAdmin.notAfterMs, renew: () => writeLocalAdmin(admin) });
+  renewWhileRunning({
+    ...background,
+    firstNotAfterMs: identity.notAfterMs,
+    renew: async () => {
+      const renewed = await issueServerIdentity(deps, hostId);
+      listener.renewIdentity(renewed);
+      return renewed;
+    },
+  });
+  const rotating = routeKeys.keepRotating(stopping.signal, background.onError);
+  logger.info({ cluster: authorities.cluster, listenAddress: localAddress(listener.address) }, 'auth serves');
+  return {
+    address: listener.address,
+    cluster: authorities.cluster,
+    caPins: hostCaPins(authorities),
+    hostCaPems: authorities.trustedPems('host'),
+    localAdminFile,
+    createLocalToken: async (role) => {
+      const made = { roles: [role], value: '', ttlMs: LOCAL_TOKEN_TTL_MS, labels: {}, boundNames: [], maxUses: 1, createdBy: 'auth' };
+      return (await addToken(deps, made)).token;
+    },
+    ready: async () => {
+      try {
+        if (await isStoreOurs(store, authorities)) return { ok: true };
+        return { ok: false, reason: 'the store does not hold this cluster any more: restore it' };
+      } catch {
+        return { ok: false, reason: 'the store does not answer' };
+      }
+    },
+    stop: async () => {
+      stopping.abort();
+      await listener.stop();
+      await rotating;
+      await log.close();
+      await store.close();
+    },
+  };
+}
+
+/** The types say as much; a file may have come by another way. */
+function requireSupported(config: AuthConfig): void {
+  const { type, secondFactor } = config.authentication as { readonly type: string; readonly secondFactor: string };
+  if (type !== 'local' || secondFactor !== 'off') {
+    throw new PosternError(
+      'bad_request',
+      'auth_service.authentication: there are no second factors yet, so password-only sign-in has to be written: type: local, second_factor: "off"',
+    );
+  }
+}
+
+function localAddress({ host, port }: { readonly host: string; readonly port: number }): string {
+  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+  return reachable.includes(':') ? `[${reachable}]:${port}` : `${reachable}:${port}`;
 }

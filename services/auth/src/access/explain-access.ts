@@ -22,16 +22,20 @@ export async function explainAccess(
     requireMay(person, 'user', 'read');
     requireMay(person, 'role', 'read');
   }
-  if (asked.kind !== 'db' && asked.kind !== 'app') throw new PosternError('bad_request', `resource kind ${JSON.stringify(asked.kind.slice(0, 32))}: use db`);
+  if (asked.kind !== 'db' && asked.kind !== 'app')
+    throw new PosternError('bad_request', `resource kind ${JSON.stringify(asked.kind.slice(0, 32))}: use db`);
   const user = await findUser(deps.store, asked.user);
   if (user === undefined) throw new PosternError('not_found', `no user ${asked.user}: tctl get users lists them`);
   const lock = await findLock(deps, { user: user.name, roles: user.roles });
   if (lock !== undefined) return { allowed: false, decision: lockedBy(lock).message, steps: [] };
   const subject = compile(user, await deps.roles.load(user.roles));
   const [server] = await findServers(deps.store, asked.kind, asked.name);
-  if (server === undefined) throw new PosternError('not_found', `no agent serves ${asked.kind}/${asked.name} now: tctl db ls lists what is served`);
+  if (server === undefined)
+    throw new PosternError('not_found', `no agent serves ${asked.kind}/${asked.name} now: tctl db ls lists what is served`);
   const isAboutPrincipal = asked.principal !== '';
-  const request = isAboutPrincipal ? accessRequest(server, asked.principal) : { kind: server.kind, name: server.name, labels: server.labels };
+  const request = isAboutPrincipal
+    ? accessRequest(server, asked.principal)
+    : { kind: server.kind, name: server.name, labels: server.labels };
   const decision = decide(subject, request);
   const host = await findLock(deps, { hostId: server.hostId });
   const steps = host === undefined ? decision.steps : [...decision.steps, `agent ${server.hostId}: ${lockedBy(host).message}`];

@@ -35,7 +35,7 @@ export async function personOf(deps: PersonDeps, caller: IdentifiedCaller): Prom
  */
 export async function signedInUser(deps: PersonDeps, caller: IdentifiedCaller): Promise<SignedInUser> {
   const { name, generation, kind } = caller.identity;
-  if (kind !== Identity_Kind.USER) throw new PosternError('denied', 'this certificate is not a signed-in user\'s');
+  if (kind !== Identity_Kind.USER) throw new PosternError('denied', "this certificate is not a signed-in user's");
   const user = await findUser(deps.store, name);
   if (user === undefined || user.generation !== generation) {
     throw new PosternError('unauthenticated', `the sign-in of ${name} is not valid any more: sign in again with tsh login`);
@@ -49,7 +49,8 @@ export function compile(user: UserRecord, roles: readonly Role[]): CompiledSubje
   try {
     return compileSubject({ user: user.name, roles, traits: user.traits });
   } catch (error) {
-    if (error instanceof RoleError) throw new PosternError('denied', `nothing is decided with a broken role: ${error.message}`, { cause: error });
+    if (error instanceof RoleError)
+      throw new PosternError('denied', `nothing is decided with a broken role: ${error.message}`, { cause: error });
     throw error;
   }
 }

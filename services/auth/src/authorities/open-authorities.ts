@@ -35,7 +35,9 @@ interface StoredAuthority {
  * empty although this host has served a cluster is a store that lost its data: a new authority there would only make
  * every agent and client distrust the cluster, so the start is refused.
  */
-export async function openAuthorities(options: OpenAuthoritiesOptions): Promise<{ readonly authorities: Authorities; readonly sealer: Sealer }> {
+export async function openAuthorities(
+  options: OpenAuthoritiesOptions,
+): Promise<{ readonly authorities: Authorities; readonly sealer: Sealer }> {
   const { store } = options;
   const remembered = await readMarkerFile(options.markerFile);
   const found = await readMarker(store);
@@ -118,7 +120,10 @@ async function readMarker(store: Store): Promise<Marker | undefined> {
 function checkMarker(found: { marker: Marker; remembered: Marker | undefined; cluster: string; markerFile: string }): void {
   const { marker, remembered, cluster, markerFile } = found;
   if (marker.name !== cluster) {
-    throw new PosternError('internal', `the store belongs to cluster ${marker.name}, and the configuration says ${cluster}: a cluster cannot be renamed`);
+    throw new PosternError(
+      'internal',
+      `the store belongs to cluster ${marker.name}, and the configuration says ${cluster}: a cluster cannot be renamed`,
+    );
   }
   if (remembered !== undefined && remembered.id !== marker.id) {
     throw new PosternError(
@@ -151,4 +156,3 @@ function toAuthorities(marker: Marker, held: Readonly<Record<AuthorityKind, read
     describe: () => views,
   };
 }
-

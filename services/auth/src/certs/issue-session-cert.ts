@@ -155,5 +155,8 @@ function requireKind(kind: string): 'db' | 'app' {
 
 function notFound(kind: 'db' | 'app', name: string): PosternError {
   const what = kind === 'db' ? 'database' : 'application';
-  return new PosternError('not_found', `no ${what} ${JSON.stringify(name.slice(0, 80))} is served to you now: see them with tsh ${kind === 'db' ? 'db' : 'apps'} ls`);
+  return new PosternError(
+    'not_found',
+    `no ${what} ${JSON.stringify(name.slice(0, 80))} is served to you now: see them with tsh ${kind === 'db' ? 'db' : 'apps'} ls`,
+  );
 }

@@ -39,7 +39,8 @@ const MAX_NODE_NAME_LENGTH = 255;
  */
 export async function joinHost(deps: JoinDeps, attempt: JoinAttempt): Promise<HostIdentity> {
   readPublicKey(attempt.publicKey);
-  if (attempt.nodeName.length > MAX_NODE_NAME_LENGTH) throw new PosternError('bad_request', `a node name has at most ${MAX_NODE_NAME_LENGTH} characters`);
+  if (attempt.nodeName.length > MAX_NODE_NAME_LENGTH)
+    throw new PosternError('bad_request', `a node name has at most ${MAX_NODE_NAME_LENGTH} characters`);
   const { role } = attempt;
   if (!isJoinRole(role)) return refuse(deps, attempt, { cause: `no such role: ${role}` });
   if (attempt.token.length > MAX_TOKEN_LENGTH) return refuse(deps, attempt, { cause: 'the token is too long to be one' });
@@ -70,7 +71,14 @@ export async function joinHost(deps: JoinDeps, attempt: JoinAttempt): Promise<Ho
       code: 'TJ002I',
       user: hostId,
       resource: `host/${hostId}`,
-      fields: { ...aboutAttempt(attempt), host_id: hostId, method: 'token', token_name: use.token.masked, token_id: use.token.id, serial: issued.serial },
+      fields: {
+        ...aboutAttempt(attempt),
+        host_id: hostId,
+        method: 'token',
+        token_name: use.token.masked,
+        token_id: use.token.id,
+        serial: issued.serial,
+      },
     });
   } catch (error) {
     // The certificate is not handed out: without its record the join did not happen.

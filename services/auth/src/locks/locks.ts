@@ -30,7 +30,10 @@ export async function requireUnlocked(deps: { readonly store: Store; readonly no
   if (lock !== undefined) throw lockedBy(lock);
 }
 
-export async function findLock(deps: { readonly store: Store; readonly nowMs: () => number }, subject: LockSubject): Promise<Lock | undefined> {
+export async function findLock(
+  deps: { readonly store: Store; readonly nowMs: () => number },
+  subject: LockSubject,
+): Promise<Lock | undefined> {
   const nowMs = deps.nowMs();
   for (const entry of await deps.store.list('locks/')) {
     const lock = readLock(entry);

@@ -20,7 +20,10 @@ export interface AttemptDeps {
  * auth servers, five are checked and no more. False where the name is locked out; names that nobody has are counted too,
  * so that neither the answer nor the work done tells whether an account exists.
  */
-export async function beginAttempt(deps: AttemptDeps, canonicalName: string): Promise<{ readonly admitted: boolean; readonly lockedOutNow: boolean }> {
+export async function beginAttempt(
+  deps: AttemptDeps,
+  canonicalName: string,
+): Promise<{ readonly admitted: boolean; readonly lockedOutNow: boolean }> {
   const nowMs = deps.nowMs();
   let admitted = false;
   let lockedOutNow = false;

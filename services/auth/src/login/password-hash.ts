@@ -14,9 +14,18 @@ const MAX_WAITING = 64;
  * `limit_exceeded`, so that a flood of sign-ins cannot take the machine from everything else.
  */
 export class PasswordHasher {
+  // Made by `create`, so that the first stranger's sign-in takes no longer than the second's.
+  private constructor() {}
+
   #running = 0;
   readonly #waiting: (() => void)[] = [];
-  #absentUsersHash: Promise<string> | undefined;
+  #absentUsersHash = '';
+
+  static async create(): Promise<PasswordHasher> {
+    const hasher = new PasswordHasher();
+    hasher.#absentUsersHash = await hasher.hash(randomBytes(32).toString('hex'));
+    return hasher;
+  }
 
   /** PHC string: `$argon2id$v=19$m=19456,t=2,p=1$SALT$HASH`. */
   async hash(password: string): Promise<string> {
@@ -30,13 +39,16 @@ export class PasswordHasher {
    * Takes the same time for a user who does not exist (`undefined`): a hash of random bytes is checked in place of his.
    */
   async verify(password: string, phc: string | undefined): Promise<boolean> {
-    this.#absentUsersHash ??= this.hash(randomBytes(32).toString('hex'));
-    const stored = parsePhc(phc ?? (await this.#absentUsersHash));
+    const stored = parsePhc(phc ?? this.#absentUsersHash);
     const tag = await this.#derive(password, stored.salt, stored);
     return timingSafeEqual(tag, stored.tag) && phc !== undefined;
   }
 
-  async #derive(password: string, salt: Buffer, p: { memory: number; passes: number; parallelism: number; tagLength: number }): Promise<Buffer> {
+  async #derive(
+    password: string,
+    salt: Buffer,
+    p: { memory: number; passes: number; parallelism: number; tagLength: number },
+  ): Promise<Buffer> {
     await this.#enter();
     try {
       const { memory, passes, parallelism, tagLength } = p;
@@ -51,7 +63,8 @@ export class PasswordHasher {
       this.#running++;
       return;
     }
-    if (this.#waiting.length >= MAX_WAITING) throw new PosternError('limit_exceeded', 'too many sign-ins at once: try again in a few seconds');
+    if (this.#waiting.length >= MAX_WAITING)
+      throw new PosternError('limit_exceeded', 'too many sign-ins at once: try again in a few seconds');
     await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 

@@ -78,7 +78,13 @@ export async function signIn(deps: SignInDeps, attempt: SignInAttempt): Promise<
   return issued;
 }
 
-function whyNot(found: { admitted: boolean; user: UserRecord | undefined; hash: string | undefined; isRight: boolean; isLocked: boolean }): string | undefined {
+function whyNot(found: {
+  admitted: boolean;
+  user: UserRecord | undefined;
+  hash: string | undefined;
+  isRight: boolean;
+  isLocked: boolean;
+}): string | undefined {
   if (found.user === undefined) return 'no such user';
   if (!found.admitted) return 'locked out after failed sign-ins';
   if (found.hash === undefined) return 'the user has no password';
@@ -96,7 +102,12 @@ async function refused(
     code: 'T1000W',
     success: false,
     user: refusal.name,
-    fields: { method: 'local', 'addr.remote': refusal.attempt.address, error: refusal.cause, ...(refusal.lockedOutNow ? { locked_out: true } : {}) },
+    fields: {
+      method: 'local',
+      'addr.remote': refusal.attempt.address,
+      error: refusal.cause,
+      ...(refusal.lockedOutNow ? { locked_out: true } : {}),
+    },
   });
 }
 

@@ -29,6 +29,7 @@ function requireAddress(address: string): string {
   const match = /^(\[[0-9a-f:.]+\]|[a-z0-9.-]+):(\d{1,5})$/i.exec(address);
   const [, host, port] = match ?? [];
   const isHost = host !== undefined && host.length <= 255 && (!host.startsWith('[') || isIP(host.slice(1, -1)) === 6);
-  if (!isHost || Number(port) < 1 || Number(port) > 65_535) throw new PosternError('bad_request', `${JSON.stringify(address.slice(0, 80))} is not a host:port address`);
+  if (!isHost || Number(port) < 1 || Number(port) > 65_535)
+    throw new PosternError('bad_request', `${JSON.stringify(address.slice(0, 80))} is not a host:port address`);
   return address;
 }

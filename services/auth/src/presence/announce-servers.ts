@@ -56,7 +56,14 @@ export async function announceServers(deps: PresenceDeps, said: Announcement): P
   const operations: Operation[] = [];
   for (const [name, { settings, refused }] of judged) {
     if (!isStorable(name)) continue;
-    const value = serverResource({ settings, host, nodeName: said.nodeName, version: said.version, expiresMs, ...(refused === undefined ? {} : { refused }) });
+    const value = serverResource({
+      settings,
+      host,
+      nodeName: said.nodeName,
+      version: said.version,
+      expiresMs,
+      ...(refused === undefined ? {} : { refused }),
+    });
     operations.push({ kind: 'put', key: keys.server(kind, name, host.id), value: JSON.stringify(value), expiresMs });
   }
   const gone = [...before.keys()].filter((name) => !judged.has(name));

@@ -31,7 +31,14 @@ export async function claimName(
     refusal = isForeign ? `${settings.name} is served already by agent ${held.hostId} (${held.owner}) with other settings` : undefined;
     if (isForeign) return undefined;
     const keptOwner = held !== undefined && held.owner !== owner ? held.owner : owner;
-    return { value: JSON.stringify({ owner: keptOwner, digest, hostId: held?.owner === keptOwner && held.owner !== owner ? held.hostId : host.id } satisfies NameClaim), expiresMs };
+    return {
+      value: JSON.stringify({
+        owner: keptOwner,
+        digest,
+        hostId: held?.owner === keptOwner && held.owner !== owner ? held.hostId : host.id,
+      } satisfies NameClaim),
+      expiresMs,
+    };
   });
   return refusal;
 }

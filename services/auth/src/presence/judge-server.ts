@@ -19,7 +19,9 @@ export async function judgeServer(store: Store, host: HostRecord, server: Server
     return refuse(`an agent that joined as ${host.role} cannot serve a resource of kind ${JSON.stringify(server.kind.slice(0, 32))}`);
   }
   if (!isName(server.name)) return refuse('the name is not one that a resource can have');
-  const tooLong = [server.protocol, server.uri, server.description, server.awsRegion, server.awsAccountId].find((text) => text.length > 1024);
+  const tooLong = [server.protocol, server.uri, server.description, server.awsRegion, server.awsAccountId].find(
+    (text) => text.length > 1024,
+  );
   if (tooLong !== undefined) return refuse('a setting is longer than 1024 characters');
   return server.dynamic ? judgeDynamic(store, server, claimed) : judgeStatic(host, server, claimed);
 }
@@ -27,7 +29,8 @@ export async function judgeServer(store: Store, host: HostRecord, server: Server
 /** Everything comes from the cluster's resource; the agent only says that it serves it. */
 async function judgeDynamic(store: Store, server: Server, claimed: ServerSettings): Promise<Judgement> {
   const entry = await store.get(keys.resource(claimed.kind, server.name));
-  if (entry === undefined) return { ok: false, settings: claimed, reason: `the cluster has no ${server.kind} resource named ${server.name}` };
+  if (entry === undefined)
+    return { ok: false, settings: claimed, reason: `the cluster has no ${server.kind} resource named ${server.name}` };
   const { metadata, spec } = readResource(entry);
   const { protocol, uri, aws } = spec as { protocol?: string; uri?: string; aws?: { region?: string; account_id?: string } };
   return {
@@ -62,7 +65,11 @@ function judgeStatic(host: HostRecord, server: Server, claimed: ServerSettings):
     };
   }
   if (bound.protocol !== undefined && bound.protocol !== server.protocol) {
-    return { ok: false, settings, reason: `the join token binds ${server.name} to protocol ${bound.protocol}, and the agent announces ${server.protocol}` };
+    return {
+      ok: false,
+      settings,
+      reason: `the join token binds ${server.name} to protocol ${bound.protocol}, and the agent announces ${server.protocol}`,
+    };
   }
   if (bound.uri !== undefined && bound.uri !== server.uri) {
     return { ok: false, settings, reason: `the join token binds ${server.name} to another uri than the agent announces` };

@@ -12,7 +12,8 @@ export function labelProblem(labels: Readonly<Record<string, string>>): string |
   const entries = Object.entries(labels);
   if (entries.length > MAX_LABELS) return `${entries.length} labels: at most ${MAX_LABELS}`;
   const bad = entries.find(([key, value]) => key === '' || key.length > MAX_KEY_LENGTH || value.length > MAX_VALUE_LENGTH);
-  if (bad !== undefined) return `label ${JSON.stringify(bad[0].slice(0, 64))}: keys have 1 to ${MAX_KEY_LENGTH} characters, values at most ${MAX_VALUE_LENGTH}`;
+  if (bad !== undefined)
+    return `label ${JSON.stringify(bad[0].slice(0, 64))}: keys have 1 to ${MAX_KEY_LENGTH} characters, values at most ${MAX_VALUE_LENGTH}`;
   return undefined;
 }
 

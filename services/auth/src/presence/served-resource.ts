@@ -23,7 +23,10 @@ export function isRefused(resource: ResourceJson): boolean {
 export async function findServers(store: Store, kind: 'db' | 'app', name: string): Promise<readonly ServedResource[]> {
   const prefix = keys.server(kind, name, 'x').slice(0, -1);
   const entries = await store.list(prefix);
-  return entries.map(readResource).filter((resource) => !isRefused(resource)).map((resource) => readServer(kind, resource));
+  return entries
+    .map(readResource)
+    .filter((resource) => !isRefused(resource))
+    .map((resource) => readServer(kind, resource));
 }
 
 export function readServer(kind: 'db' | 'app', resource: ResourceJson): ServedResource {

@@ -26,7 +26,9 @@ export function settingsOf(server: Server, labels: Labels): ServerSettings {
 export function settingsDigest(settings: ServerSettings): string {
   const { kind, name, protocol, uri, labels, awsRegion, awsAccountId } = settings;
   const sortedLabels = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
-  return createHash('sha256').update(JSON.stringify([kind, name, protocol, uri, sortedLabels, awsRegion, awsAccountId])).digest('hex');
+  return createHash('sha256')
+    .update(JSON.stringify([kind, name, protocol, uri, sortedLabels, awsRegion, awsAccountId]))
+    .digest('hex');
 }
 
 export interface ServerOf {

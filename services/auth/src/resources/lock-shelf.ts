@@ -15,20 +15,26 @@ export function lockShelf(deps: { readonly nowMs: () => number }): Shelf {
       const resource = readResource(entry);
       return { name: resource.metadata.name, revision: entry.revision, resource };
     },
-    planWrite: async ({ resource, person }) => {
-      const target = resource.spec['target'] as LockTarget;
-      if (person.kind === 'user' && matches(target, { user: person.name, roles: person.user.roles })) {
-        throw new PosternError('bad_request', `this would lock you, ${person.name}, out: let another administrator do it`);
-      }
-      const spec = { ...resource.spec, created_at: new Date(deps.nowMs()).toISOString(), created_by: person.name };
-      return {
-        key: keys.lock(resource.metadata.name),
-        value: JSON.stringify(withoutRevision({ ...resource, spec })),
-        ...expiryOf(resource, deps.nowMs()),
-        with: [],
-        recordedAs: resource.metadata.name,
-        fields: { target, ...(typeof spec['expires'] === 'string' ? { expires: spec['expires'] } : {}) },
-      };
+    writing: {
+      keyOf: keys.lock,
+      plan: async ({ resource, person }) => {
+        const target = resource.spec['target'] as LockTarget;
+        if (person.kind === 'user' && matches(target, { user: person.name, roles: person.user.roles })) {
+          throw new PosternError('bad_request', `this would lock you, ${person.name}, out: let another administrator do it`);
+        }
+        const spec: Record<string, unknown> = {
+          ...resource.spec,
+          created_at: new Date(deps.nowMs()).toISOString(),
+          created_by: person.name,
+        };
+        return {
+          value: JSON.stringify(withoutRevision({ ...resource, spec })),
+          ...expiryOf(resource, deps.nowMs()),
+          with: [],
+          recordedAs: resource.metadata.name,
+          fields: { target, ...(typeof spec['expires'] === 'string' ? { expires: spec['expires'] } : {}) },
+        };
+      },
     },
     planDelete: async () => [],
   };

@@ -16,14 +16,16 @@ export function dynamicShelf(options: { readonly kind: 'db' | 'app'; readonly no
     prefix,
     acts: acts(kind, { create: `${letters}03I`, update: `${letters}04I`, delete: `${letters}05I` }),
     show: shownByName,
-    planWrite: async ({ resource }) => ({
-      key: keys.resource(kind, resource.metadata.name),
-      value: JSON.stringify(withoutRevision(resource)),
-      ...expiryOf(resource, nowMs()),
-      with: [],
-      recordedAs: resource.metadata.name,
-      fields: { [`${kind}_labels`]: resource.metadata.labels ?? {} },
-    }),
+    writing: {
+      keyOf: (name) => keys.resource(kind, name),
+      plan: async ({ resource }) => ({
+        value: JSON.stringify(withoutRevision(resource)),
+        ...expiryOf(resource, nowMs()),
+        with: [],
+        recordedAs: resource.metadata.name,
+        fields: { [`${kind}_labels`]: resource.metadata.labels ?? {} },
+      }),
+    },
     planDelete: async () => [],
   };
 }
@@ -61,18 +63,21 @@ export function proxyShelf(): Shelf {
 }
 
 /** The one setting of the cluster. What it may say is checked by the parser: second_factor off, nothing unenforced. */
-export function authPreferenceShelf(): Shelf {
+export function authPreferenceShelf(store: Store): Shelf {
   return {
     kind: 'cluster_auth_preference',
     prefix: 'auth_preference/',
     acts: acts('auth_preference', { create: 'TCAUTH001I', update: 'TCAUTH001I', delete: 'TCAUTH001I' }, 'update'),
     show: (entry) => ({ name: 'cluster-auth-preference', revision: entry.revision, resource: readResource(entry) }),
-    find: async () => [],
-    planWrite: async ({ resource }) => {
-      if (resource.metadata.name !== 'cluster-auth-preference') {
-        throw new PosternError('bad_request', 'metadata.name: the one cluster_auth_preference is named cluster-auth-preference');
-      }
-      return { key: keys.authPreference, value: JSON.stringify(withoutRevision(resource)), with: [], recordedAs: resource.metadata.name, fields: {} };
+    find: async () => store.list('auth_preference/'),
+    writing: {
+      keyOf: () => keys.authPreference,
+      plan: async ({ resource }) => {
+        if (resource.metadata.name !== 'cluster-auth-preference') {
+          throw new PosternError('bad_request', 'metadata.name: the one cluster_auth_preference is named cluster-auth-preference');
+        }
+        return { value: JSON.stringify(withoutRevision(resource)), with: [], recordedAs: resource.metadata.name, fields: {} };
+      },
     },
   };
 }

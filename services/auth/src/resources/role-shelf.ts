@@ -18,16 +18,18 @@ export function roleShelf(deps: { readonly store: Store; readonly nowMs: () => n
       const resource = readResource(entry);
       return { name: resource.metadata.name, revision: entry.revision, resource };
     },
-    planWrite: async ({ resource, person }) => {
-      requireSelfKept(person, resource);
-      return {
-        key: keys.role(resource.metadata.name),
-        value: JSON.stringify(withoutRevision(resource)),
-        ...expiryOf(resource, deps.nowMs()),
-        with: [],
-        recordedAs: resource.metadata.name,
-        fields: {},
-      };
+    writing: {
+      keyOf: keys.role,
+      plan: async ({ resource, person }) => {
+        requireSelfKept(person, resource);
+        return {
+          value: JSON.stringify(withoutRevision(resource)),
+          ...expiryOf(resource, deps.nowMs()),
+          with: [],
+          recordedAs: resource.metadata.name,
+          fields: {},
+        };
+      },
     },
     planDelete: async ({ entry }) => {
       const { metadata } = readResource(entry);
@@ -51,6 +53,9 @@ function requireSelfKept(person: Person, written: ResourceJson): void {
   const roles = person.roles.map((role) => (role.name === edited.name ? edited : role));
   const after = compileSubject({ user: person.name, roles, traits: person.user.traits });
   if (mayAdminister(person.subject, 'role', 'update').allowed && !mayAdminister(after, 'role', 'update').allowed) {
-    throw new PosternError('bad_request', `this would take from you, ${person.name}, the right to edit roles: let another administrator do it`);
+    throw new PosternError(
+      'bad_request',
+      `this would take from you, ${person.name}, the right to edit roles: let another administrator do it`,
+    );
   }
 }

@@ -17,7 +17,6 @@ export interface ActCodes {
 
 /** What a write comes down to, once it is known to be allowed. */
 export interface PlannedWrite {
-  readonly key: string;
   readonly value: string;
   readonly expiresMs?: number;
   /** In the same batch: checks, and what belongs to the resource elsewhere. */
@@ -34,8 +33,12 @@ export interface Shelf {
   readonly acts: ActCodes;
   /** undefined where the entry is not shown, such as a token that has expired. */
   show(entry: Entry): ShownResource | undefined;
-  /** Absent where nobody writes this kind. Throws what a person can act on. */
-  planWrite?(write: { readonly resource: ResourceJson; readonly current: Entry | undefined; readonly person: Person }): Promise<PlannedWrite>;
+  /** Absent where nobody writes this kind. */
+  readonly writing?: {
+    keyOf(name: string): string;
+    /** Throws what a person can act on. */
+    plan(write: { readonly resource: ResourceJson; readonly current: Entry | undefined; readonly person: Person }): Promise<PlannedWrite>;
+  };
   /** Absent where nobody removes this kind. Answers what goes with it. */
   planDelete?(removal: { readonly entry: Entry; readonly person: Person }): Promise<readonly Operation[]>;
   /** Where a name on the command line is not the end of the key. */

@@ -7,6 +7,8 @@ export interface ResourceJson {
   readonly sub_kind?: string;
   readonly metadata: ResourceMetadata;
   readonly spec: Readonly<Record<string, unknown>>;
+  /** Added for a user who lists what he may use: the principals that he may ask for. Never stored. */
+  readonly users?: { readonly allowed: readonly string[]; readonly denied: readonly string[] };
 }
 export interface ResourceMetadata {
   readonly name: string;

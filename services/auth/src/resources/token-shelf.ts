@@ -20,16 +20,18 @@ export function tokenShelf(deps: { readonly store: Store; readonly nowMs: () => 
     prefix: 'tokens/',
     acts: { create: ['join_token.create', 'TJT00I'], update: ['join_token.create', 'TJT00I'], delete: ['join_token.delete', 'TJT01I'] },
     show: (entry) => (isUsable(readToken(entry), deps.nowMs()) ? shownToken(entry) : undefined),
-    planWrite: async ({ resource, person }) => {
-      const record = recordOf(resource, { nowMs: deps.nowMs(), createdBy: person.name });
-      return {
-        key: keys.token(hashToken(resource.metadata.name)),
-        value: JSON.stringify(record),
-        expiresMs: (record.expiresMs ?? 0) + KEPT_AFTER_EXPIRY_MS,
-        with: [],
-        recordedAs: record.id,
-        fields: { masked: record.masked, roles: record.roles, join_method: 'token', bound_names: record.boundNames },
-      };
+    writing: {
+      keyOf: (name) => keys.token(hashToken(name)),
+      plan: async ({ resource, person }) => {
+        const record = recordOf(resource, { nowMs: deps.nowMs(), createdBy: person.name });
+        return {
+          value: JSON.stringify(record),
+          expiresMs: (record.expiresMs ?? 0) + KEPT_AFTER_EXPIRY_MS,
+          with: [],
+          recordedAs: record.id,
+          fields: { masked: record.masked, roles: record.roles, join_method: 'token', bound_names: record.boundNames },
+        };
+      },
     },
     planDelete: async () => [],
     find: async (name) => {
@@ -41,7 +43,12 @@ export function tokenShelf(deps: { readonly store: Store; readonly nowMs: () => 
 
 function recordOf(resource: ResourceJson, made: { readonly nowMs: number; readonly createdBy: string }): TokenRecord {
   const { metadata } = resource;
-  const spec = resource.spec as { roles: string[]; bound_names?: { db?: string[]; app?: string[] }; labels?: Record<string, string>; max_uses?: number };
+  const spec = resource.spec as {
+    roles: string[];
+    bound_names?: { db?: string[]; app?: string[] };
+    labels?: Record<string, string>;
+    max_uses?: number;
+  };
   const token = requireTokenValue(metadata.name);
   const expiresMs = metadata.expires === undefined ? made.nowMs + DEFAULT_TOKEN_TTL_MS : Date.parse(metadata.expires);
   if (expiresMs <= made.nowMs) throw new PosternError('bad_request', 'metadata.expires lies in the past');

@@ -23,25 +23,29 @@ export function userShelf(deps: UserShelfDeps): Shelf {
     prefix: 'users/',
     acts: { create: ['user.create', 'T1002I'], update: ['user.update', 'T1003I'], delete: ['user.delete', 'T1004I'] },
     show: (entry) => shownUser(entry),
-    planWrite: async ({ resource, current, person }) => {
-      const name = current === undefined ? requireUserName(resource.metadata.name) : resource.metadata.name;
-      const roles = (resource.spec['roles'] ?? []) as readonly string[];
-      const checks = await checkRoles(deps.store, roles);
-      await requireSelfKept(deps, { person, name, roles });
-      const { status: _status, ...spec } = resource.spec;
-      const generation = current === undefined ? newGeneration() : readUser(current).generation;
-      return {
-        key: keys.user(name),
-        value: userValue({ generation, resource: withoutRevision({ ...resource, spec }) }),
-        ...expiryOf(resource, deps.nowMs()),
-        with: checks,
-        recordedAs: name,
-        fields: { roles },
-      };
+    writing: {
+      keyOf: keys.user,
+      plan: async ({ resource, current, person }) => {
+        const name = current === undefined ? requireUserName(resource.metadata.name) : resource.metadata.name;
+        const roles = (resource.spec['roles'] ?? []) as readonly string[];
+        const checks = await checkRoles(deps.store, roles);
+        await requireSelfKept(deps, { person, name, roles });
+        const { status: _status, ...spec } = resource.spec;
+        const generation = current === undefined ? newGeneration() : readUser(current).generation;
+        return {
+          value: userValue({ generation, resource: withoutRevision({ ...resource, spec }) }),
+          ...expiryOf(resource, deps.nowMs()),
+          // A user of this name that expired may have left a password: it must not open the new account.
+          with: current === undefined ? [...checks, { kind: 'delete', key: keys.password(name) }] : checks,
+          recordedAs: name,
+          fields: { roles },
+        };
+      },
     },
     planDelete: async ({ entry, person }) => {
       const { name } = readUser(entry);
-      if (person.kind === 'user' && person.name === name) throw new PosternError('bad_request', `you are signed in as ${name}: let another administrator delete this user`);
+      if (person.kind === 'user' && person.name === name)
+        throw new PosternError('bad_request', `you are signed in as ${name}: let another administrator delete this user`);
       return [
         { kind: 'delete', key: keys.password(name) },
         { kind: 'delete', key: keys.attempts(canonicalUserName(name)) },

@@ -28,7 +28,9 @@ export class RoleLoader {
     const cacheKey = `${entry.revision}/${name}`;
     const known = this.#parsed.get(cacheKey);
     if (known !== undefined) return known;
-    const role = roleFromResource(parseResource(JSON.parse(entry.value)));
+    const resource = parseResource(JSON.parse(entry.value));
+    if (resource.kind !== 'role') throw new PosternError('internal', `roles/${name} in the store holds a ${resource.kind}`);
+    const role = roleFromResource(resource);
     this.#parsed.set(cacheKey, role);
     if (this.#parsed.size > MAX_CACHED) {
       const oldest = this.#parsed.keys().next();

@@ -67,7 +67,9 @@ export class RouteKeys {
     const entry = await changeEntry(this.#store, keys.routeKeys, (current) => {
       const stored = current === undefined ? [] : (JSON.parse(current.value) as StoredRouteKey[]);
       const isDue = !stored.some((key) => nowMs - key.createdMs < DAY_MS);
-      return isDue ? { value: JSON.stringify([...stored.filter((key) => key.notAfterMs > nowMs), newStored(this.#sealer, nowMs)]) } : undefined;
+      return isDue
+        ? { value: JSON.stringify([...stored.filter((key) => key.notAfterMs > nowMs), newStored(this.#sealer, nowMs)]) }
+        : undefined;
     });
     if (entry !== undefined) this.#read(entry.value);
   }

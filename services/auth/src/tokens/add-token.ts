@@ -38,7 +38,8 @@ export async function addToken(deps: TokenDeps, asked: NewToken): Promise<{ read
   const nowMs = deps.nowMs();
   const token = asked.value === '' ? randomBytes(16).toString('hex') : requireTokenValue(asked.value);
   const ttlMs = asked.ttlMs === 0 ? DEFAULT_TOKEN_TTL_MS : asked.ttlMs;
-  if (!(ttlMs > 0 && ttlMs <= MAX_TOKEN_TTL_MS)) throw new PosternError('bad_request', 'a token lives from 1 second to 365 days: give another --ttl');
+  if (!(ttlMs > 0 && ttlMs <= MAX_TOKEN_TTL_MS))
+    throw new PosternError('bad_request', 'a token lives from 1 second to 365 days: give another --ttl');
   if (!Number.isInteger(asked.maxUses) || asked.maxUses < 0) throw new PosternError('bad_request', 'the number of uses is a whole number');
   const roles = requireRoles(asked.roles);
   requireOwnLabels(asked.labels);
@@ -60,7 +61,13 @@ export async function addToken(deps: TokenDeps, asked: NewToken): Promise<{ read
     code: 'TJT00I',
     user: asked.createdBy,
     resource: `token/${record.id}`,
-    fields: { name: record.masked, roles, join_method: 'token', bound_names: record.boundNames, expires: new Date(nowMs + ttlMs).toISOString() },
+    fields: {
+      name: record.masked,
+      roles,
+      join_method: 'token',
+      bound_names: record.boundNames,
+      expires: new Date(nowMs + ttlMs).toISOString(),
+    },
   });
   try {
     await deps.store.create(keys.token(hash), JSON.stringify(record), { expiresMs: nowMs + ttlMs + KEPT_AFTER_EXPIRY_MS });
@@ -74,7 +81,10 @@ export async function addToken(deps: TokenDeps, asked: NewToken): Promise<{ read
 /** A token that a person chose has to be as hard to guess as one may ask of a person. */
 export function requireTokenValue(value: string): string {
   if (value.length < MIN_VALUE_LENGTH || value.length > MAX_VALUE_LENGTH || value.trim() !== value) {
-    throw new PosternError('bad_request', `a token has ${MIN_VALUE_LENGTH} to ${MAX_VALUE_LENGTH} characters and no spaces around them: leave --value out to have one made`);
+    throw new PosternError(
+      'bad_request',
+      `a token has ${MIN_VALUE_LENGTH} to ${MAX_VALUE_LENGTH} characters and no spaces around them: leave --value out to have one made`,
+    );
   }
   return value;
 }
@@ -89,9 +99,13 @@ function requireRoles(roles: readonly string[]): readonly JoinRole[] {
 }
 
 function requireRoleFor(bound: BoundName, roles: readonly JoinRole[]): BoundName {
-  if (!roles.includes(bound.kind)) throw new PosternError('bad_request', `${bound.kind} name ${bound.name}: the token's type is ${roles.join(',')}`);
+  if (!roles.includes(bound.kind))
+    throw new PosternError('bad_request', `${bound.kind} name ${bound.name}: the token's type is ${roles.join(',')}`);
   if (!/^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/i.test(bound.name)) {
-    throw new PosternError('bad_request', `${bound.kind} name ${JSON.stringify(bound.name.slice(0, 80))}: a letter first, then letters, digits and hyphens, at most 63`);
+    throw new PosternError(
+      'bad_request',
+      `${bound.kind} name ${JSON.stringify(bound.name.slice(0, 80))}: a letter first, then letters, digits and hyphens, at most 63`,
+    );
   }
   return bound;
 }

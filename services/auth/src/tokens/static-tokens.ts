@@ -7,7 +7,15 @@ export function hashStaticTokens(tokens: readonly StaticToken[]): ReadonlyMap<st
   const records = new Map<string, TokenRecord>();
   for (const { roles, value } of tokens) {
     const hash = hashToken(requireTokenValue(value));
-    records.set(hash, { id: tokenId(hash), masked: maskToken(value), roles, boundNames: [], labels: {}, createdMs: 0, createdBy: 'configuration file' });
+    records.set(hash, {
+      id: tokenId(hash),
+      masked: maskToken(value),
+      roles,
+      boundNames: [],
+      labels: {},
+      createdMs: 0,
+      createdBy: 'configuration file',
+    });
   }
   return records;
 }

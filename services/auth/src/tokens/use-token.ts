@@ -11,7 +11,9 @@ export interface TokenUse {
   /** Written in the same step as the use is counted: what the token was used for. */
   readonly effect: (token: TokenRecord) => Operation;
 }
-export type TokenUseResult = { readonly ok: true; readonly token: TokenRecord } | { readonly ok: false; readonly cause: string; readonly token?: TokenRecord };
+export type TokenUseResult =
+  | { readonly ok: true; readonly token: TokenRecord }
+  | { readonly ok: false; readonly cause: string; readonly token?: TokenRecord };
 
 const MAX_TRIES = 500;
 

@@ -12,9 +12,13 @@ export function canonicalUserName(typed: string): string {
 /** For new accounts: refuses a spelling that is not the canonical one, so that what is written down is what counts. */
 export function requireUserName(name: string): string {
   const canonical = canonicalUserName(name);
-  if (name !== canonical) throw new PosternError('bad_request', `user name ${JSON.stringify(name)}: write it as ${JSON.stringify(canonical)}`);
+  if (name !== canonical)
+    throw new PosternError('bad_request', `user name ${JSON.stringify(name)}: write it as ${JSON.stringify(canonical)}`);
   if (name.length > MAX_NAME_LENGTH || !NAME.test(name)) {
-    throw new PosternError('bad_request', `user name ${JSON.stringify(name.slice(0, 64))}: letters, digits and . _ + @ - only, at most ${MAX_NAME_LENGTH}`);
+    throw new PosternError(
+      'bad_request',
+      `user name ${JSON.stringify(name.slice(0, 64))}: letters, digits and . _ + @ - only, at most ${MAX_NAME_LENGTH}`,
+    );
   }
   return name;
 }

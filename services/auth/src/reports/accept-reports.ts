@@ -1,0 +1,98 @@
+import { type AuditEvent, Identity_Kind, PosternError } from '@postern/api';
+import type { Store } from '@postern/store';
+import type { AuditLog, Emitter } from '#audit/audit-log.ts';
+import type { SessionRecord } from '#certs/issue-session-cert.ts';
+import { keys } from '#state/keys.ts';
+
+export interface ReportDeps {
+  readonly store: Store;
+  readonly log: AuditLog;
+  readonly nowMs: () => number;
+}
+
+/** What each kind of host may report on, by the beginning of the event's name. */
+const reportable: Partial<Readonly<Record<Identity_Kind, { readonly emitter: Emitter['kind']; readonly prefixes: readonly string[] }>>> = {
+  [Identity_Kind.DB_AGENT]: { emitter: 'db_agent', prefixes: ['db.session.', 'client.disconnect', 'agent.'] },
+  [Identity_Kind.APP_AGENT]: { emitter: 'app_agent', prefixes: ['app.session.', 'client.disconnect', 'agent.'] },
+  [Identity_Kind.PROXY]: { emitter: 'proxy', prefixes: ['proxy.', 'client.disconnect'] },
+};
+const MAX_EVENTS = 1000;
+const MAX_CLOCK_LEAD_MS = 5 * 60_000;
+
+/**
+ * Takes a host's events into the audit log under the host's own id. A report that the host cannot honestly make, about a
+ * session of another resource or in a user's name without one, is kept as what it is: a refused report, with what was
+ * claimed inside it. So nothing is said in another's name, and nothing that an honest host sends is ever lost.
+ */
+export async function acceptReports(
+  deps: ReportDeps,
+  report: { readonly hostId: string; readonly identityKind: Identity_Kind; readonly events: readonly AuditEvent[] },
+): Promise<{ readonly stored: number; readonly duplicates: number }> {
+  const rules = reportable[report.identityKind];
+  if (rules === undefined) throw new PosternError('denied', 'a host of this kind reports no events');
+  if (report.events.length > MAX_EVENTS) throw new PosternError('limit_exceeded', `at most ${MAX_EVENTS} events at once`);
+  const accepted: AuditEvent[] = [];
+  for (const event of report.events) {
+    const isReportable = rules.prefixes.some((prefix) => event.kind.startsWith(prefix));
+    const reason = isReportable ? await whyForeign(deps.store, event) : `a ${rules.emitter} does not report ${event.kind}`;
+    const timely = event.timeMs > deps.nowMs() + MAX_CLOCK_LEAD_MS ? { ...event, timeMs: deps.nowMs() } : event;
+    if (reason === undefined) accepted.push(timely);
+    else if (!event.success && isReportable) accepted.push(unattributed(timely, reason));
+    else accepted.push(refusedReport(timely, report.hostId, reason));
+  }
+  return deps.log.append(accepted, { hostId: report.hostId, kind: rules.emitter });
+}
+
+/** Session ids are random and told only to the user and the agents of the resource: knowing one is having served it. */
+async function whyForeign(store: Store, event: AuditEvent): Promise<string | undefined> {
+  if (event.sessionId === '') return event.user === '' ? undefined : 'an event of a user has a session id';
+  const entry = await findSession(store, event.sessionId);
+  if (entry === undefined) return 'no such session was issued';
+  const { user, resourceKind, resourceName } = entry;
+  if (event.resource !== `${resourceKind}/${resourceName}`) return 'the session is of another resource';
+  if (event.user !== user) return 'the session is of another user';
+  return undefined;
+}
+
+async function findSession(store: Store, id: string): Promise<SessionRecord | undefined> {
+  if (!/^[0-9a-f-]{36}$/.test(id)) return undefined;
+  const entry = await store.get(keys.session(id));
+  return entry === undefined ? undefined : (JSON.parse(entry.value) as SessionRecord);
+}
+
+/**
+ * An agent that turned somebody away knows no more than the certificate it was shown, which may be another cluster's. The
+ * event stays, and whom it names is a claim inside it.
+ */
+function unattributed(event: AuditEvent, reason: string): AuditEvent {
+  const fields = readFields(event.fieldsJson);
+  const unverified = { user: event.user.slice(0, 256), session_id: event.sessionId.slice(0, 64), error: reason };
+  return { ...event, user: '', sessionId: '', fieldsJson: Buffer.from(JSON.stringify({ ...fields, unverified })) };
+}
+
+function readFields(bytes: Buffer): object {
+  try {
+    const value: unknown = JSON.parse(bytes.toString('utf8'));
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  } catch {
+    // What is no JSON object is left out: the event itself matters more.
+  }
+  return {};
+}
+
+function refusedReport(event: AuditEvent, hostId: string, reason: string): AuditEvent {
+  const { id, timeMs, kind, code, user, resource, sessionId } = event;
+  const claimed = { event: kind, code, user, resource, session_id: sessionId };
+  const text = JSON.stringify(claimed, (_key, value: unknown) => (typeof value === 'string' ? value.slice(0, 256) : value));
+  return {
+    id,
+    kind: 'report.refused',
+    code: 'TPA01E',
+    timeMs,
+    user: '',
+    resource: `host/${hostId}`,
+    sessionId: '',
+    success: false,
+    fieldsJson: Buffer.from(JSON.stringify({ error: reason, claimed: JSON.parse(text) as unknown })),
+  };
+}

@@ -1,0 +1,112 @@
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import type { ServedService } from '@postern/api';
+import { type HostIdentityMaterial, serverTlsOptions } from '@postern/pki';
+import { createGrpcTlsServer, type GrpcConnection, type GrpcTlsServer } from '@postern/tunnel';
+import type { Authorities } from '#authorities/authorities.ts';
+import type { Callers } from '#tcp/callers.ts';
+import { readClientAddress } from '#tcp/read-client-address.ts';
+
+export interface ListenerOptions {
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly identity: HostIdentityMaterial;
+  readonly authorities: Authorities;
+  readonly services: readonly ServedService[];
+  readonly callers: Callers;
+  readonly routeKeys: () => readonly Buffer[];
+  /** A certificate that TLS or the identity check did not accept; told, not logged here. */
+  readonly onRefused: (refusal: { readonly address: string; readonly reason: string }) => void;
+}
+export interface Listener {
+  readonly address: { readonly host: string; readonly port: number };
+  renewIdentity(identity: HostIdentityMaterial): void;
+  stop(): Promise<void>;
+}
+
+const HEADER_TIMEOUT_MS = 10_000;
+const MAX_BEFORE_HANDSHAKE = 2000;
+const MAX_ANONYMOUS_PER_ADDRESS = 200;
+/** A client with nothing to ask is closed; watches have heartbeats and stay. */
+const IDLE_MS = 10 * 60_000;
+const GRACE_MS = 2000;
+
+/** Auth's one port: an optional PROXY header, then TLS with a client certificate where there is one, then gRPC. */
+export async function listen(options: ListenerOptions): Promise<Listener> {
+  const grpc = createGrpcTlsServer({
+    tls: tlsOptions(options, options.identity),
+    services: options.services,
+    grpcOptions: { 'grpc.max_connection_idle_ms': IDLE_MS, 'grpc.max_send_message_length': 4 * 1024 * 1024 },
+    admit: admission(options),
+    onHandshakeFailed: (error, address) => options.onRefused({ address, reason: `handshake failed: ${error.message}` }),
+  });
+  let waiting = 0;
+  const server = createServer({ pauseOnConnect: false }, (socket) => {
+    socket.on('error', () => socket.destroy());
+    if (waiting >= MAX_BEFORE_HANDSHAKE) return void socket.destroy();
+    waiting++;
+    void acceptSocket(socket, { grpc, keys: options.routeKeys }).finally(() => waiting--);
+  });
+  await bind(server, options.listen);
+  const bound = server.address() as AddressInfo;
+  return {
+    address: { host: bound.address, port: bound.port },
+    renewIdentity: (identity) => grpc.setTls(tlsOptions(options, identity)),
+    stop: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      await grpc.stop({ graceMs: GRACE_MS });
+      await closed;
+    },
+  };
+}
+
+async function acceptSocket(socket: Socket, to: { readonly grpc: GrpcTlsServer; readonly keys: () => readonly Buffer[] }): Promise<void> {
+  const remoteAddress = await readClientAddress(socket, { keys: to.keys, timeoutMs: HEADER_TIMEOUT_MS });
+  if (remoteAddress === undefined) return void socket.destroy();
+  to.grpc.acceptSocket(socket, { remoteAddress });
+}
+
+/** No certificate is anonymous, and so many of those an address may have; a certificate that is not ours is no certificate at all. */
+function admission(options: ListenerOptions): (connection: GrpcConnection) => boolean {
+  const anonymous = new Map<string, number>();
+  return (connection) => {
+    const { certificateDer, remoteAddress } = connection;
+    if (certificateDer !== undefined) {
+      try {
+        options.callers.check(certificateDer);
+        return true;
+      } catch (error) {
+        options.onRefused({ address: remoteAddress, reason: error instanceof Error ? error.message : 'the certificate cannot be read' });
+        return false;
+      }
+    }
+    const open = anonymous.get(remoteAddress) ?? 0;
+    if (open >= MAX_ANONYMOUS_PER_ADDRESS) return false;
+    anonymous.set(remoteAddress, open + 1);
+    connection.onClose(() => {
+      const left = (anonymous.get(remoteAddress) ?? 1) - 1;
+      if (left > 0) anonymous.set(remoteAddress, left);
+      else anonymous.delete(remoteAddress);
+    });
+    return true;
+  };
+}
+
+function tlsOptions(options: ListenerOptions, identity: HostIdentityMaterial) {
+  const { authorities } = options;
+  return serverTlsOptions({
+    identity,
+    clientCas: [...authorities.trustedPems('host'), ...authorities.trustedPems('user')],
+    requestCert: true,
+    // No certificate is welcome; one that does not verify is closed by the gRPC server behind.
+    rejectUnauthorized: false,
+  });
+}
+
+function bind(server: Server, at: { readonly host: string; readonly port: number }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(at.port, at.host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}

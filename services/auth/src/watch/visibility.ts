@@ -1,0 +1,15 @@
+import { Identity_Kind } from '@postern/api';
+
+/**
+ * What hosts may watch: what their work needs and no more. People go by the rules of their roles instead. A kind that
+ * is not here is refused.
+ */
+const visible: Partial<Readonly<Record<Identity_Kind, readonly string[]>>> = {
+  [Identity_Kind.DB_AGENT]: ['role', 'lock', 'db', 'user', 'cert_authority', 'proxy'],
+  [Identity_Kind.APP_AGENT]: ['role', 'lock', 'app', 'user', 'cert_authority', 'proxy'],
+  [Identity_Kind.PROXY]: ['role', 'lock', 'user', 'cert_authority', 'proxy', 'db', 'app', 'db_server', 'app_server'],
+};
+
+export function mayHostWatch(identityKind: Identity_Kind, resourceKind: string): boolean {
+  return visible[identityKind]?.includes(resourceKind) ?? false;
+}
