@@ -20,12 +20,12 @@ async function bundle(name) {
     cwd: root,
     platform: 'node',
     external: [/^node:/],
-    // Optional accelerators and platform bindings that ws, ioredis and the AWS SDK ask for and do without.
-    checks: { circularDependency: false },
     logLevel: 'warn',
     onLog(level, log, handler) {
-      // Packages in node_modules are not ours to warn about.
-      if (level !== 'warn' || !(log.id ?? log.message ?? '').includes('node_modules')) handler(level, log);
+      // What cannot be resolved would be left to run time, and a bundle is also run where node_modules is not.
+      const ours = !(log.id ?? log.message ?? '').includes('node_modules');
+      if (log.code === 'UNRESOLVED_IMPORT' && ours) handler('error', log);
+      else if (level !== 'warn' || ours) handler(level, log);
     },
   });
   try {

@@ -62,7 +62,7 @@ export function teleportProgram(version: string): Command {
     .option('--data-dir <dir>', 'where it keeps state', '/var/lib/teleport')
     .option('--teleport-path <file>', 'the program to start')
     .action(async (flags: { output?: string; envFile: string; config: string; dataDir: string; teleportPath?: string }) => {
-      await (await import('#install/systemd.ts')).installSystemd(flags);
+      (await import('#install/systemd.ts')).installSystemd(flags);
     });
   teleport
     .command('version')

@@ -40,7 +40,7 @@ async function openAdministrator(options: AdminOptions, env: NodeJS.ProcessEnv):
   const file = options.config ?? env['TELEPORT_CONFIG_FILE'];
   const local = await localIdentity(file);
   if (local !== undefined) return asLocal(local, authServer);
-  const who = signedIn({ ...(options.insecure === undefined ? {} : { insecure: options.insecure }) }, env, Date.now());
+  const who = signedIn(options.insecure === true ? { insecure: true } : {}, env, Date.now());
   return { client: openProfileChannel(who), user: who.profile.user };
 }
 

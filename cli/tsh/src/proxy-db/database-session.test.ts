@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { Agent, createServer as createHttpServer, request } from 'node:http';
+import { type Agent, createServer as createHttpServer, request } from 'node:http';
 import { PosternError } from '@postern/api';
 import { Identity_Kind } from '@postern/api/identity';
 import type { ByteStream } from '@postern/tunnel';
@@ -57,9 +57,9 @@ async function tunnel(setup: Setup, first: SessionGrant) {
   let session: DatabaseSession | undefined;
   const listener = await listenLocally({ hosts: ['127.0.0.1'], port: 0 }, (socket, port) => {
     if (session === undefined) return void socket.destroy();
-    const { openStream } = session;
+    const current = session;
     void serveConnection(socket, {
-      openStream: openStream.bind(session),
+      openStream: () => current.openStream(),
       guard: { port, allowAddresses: false },
       notice: (line) => notices.push(line),
     });

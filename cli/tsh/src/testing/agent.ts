@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
-import type { ServerDuplexStream, ServiceDefinition } from '@grpc/grpc-js';
+import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { AgentSession } from '@postern/api';
 import { type Identity, Identity_Kind } from '@postern/api/identity';
 import { type Authority, createAuthority, generateKey, issueCertificate, serverTlsOptions } from '@postern/pki';
@@ -41,7 +41,7 @@ export async function startAgent(
     tls: serverTlsOptions({ identity: held, clientCas: [cluster.user.certificatePem], requestCert: true, rejectUnauthorized: true }),
     services: [
       {
-        definition: { connect: AgentSession.connect } as unknown as ServiceDefinition,
+        definition: { connect: AgentSession.connect },
         implementation: {
           connect: (call: ServerDuplexStream<Buffer, Buffer>) => {
             localPorts.push(String(call.metadata.get('postern-local-port')[0]));

@@ -1,0 +1,116 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readTeleportConfig } from '@postern/config';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { runCommand } from '../../tsh/src/testing/run-command.ts';
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'teleport-'));
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+const teleport = (args: readonly string[]) => runCommand(join(import.meta.dirname, 'main.ts'), args);
+const PIN = `sha256:${'a'.repeat(64)}`;
+const agent = [
+  'db',
+  'configure',
+  'create',
+  '--token=/tmp/token',
+  `--ca-pin=${PIN}`,
+  '--proxy=example.com',
+  '--name=example-dynamodb',
+  '--protocol=dynamodb',
+];
+const aws = ['--aws-region=us-east-1', '--aws-account-id=123456789012'];
+
+describe('teleport', () => {
+  it('writes a configuration of an agent that can be read back', async () => {
+    const file = join(dir, 'teleport.yaml');
+    expect((await teleport([...agent, ...aws, '--labels=env=dev', '--output', `file://${file}`])).code).toBe(0);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    const config = readTeleportConfig({ file });
+    expect(config).toMatchObject({ proxyServer: 'example.com:443', token: '/tmp/token', caPins: [PIN] });
+    expect(config.db).toMatchObject({
+      enabled: true,
+      resources: [{ labels: { '*': ['*'] } }],
+      databases: [{ name: 'example-dynamodb', staticLabels: { env: 'dev' }, aws: { region: 'us-east-1', accountId: '123456789012' } }],
+    });
+    const again = await teleport([...agent, '--output', `file://${file}`]);
+    expect(again.code).toBe(1);
+    expect(again.stderr).toContain('exists already');
+  });
+
+  it('leaves no blank that would start by mistake where the account is not said', async () => {
+    const { stdout } = await teleport(agent);
+    expect(stdout).toContain('CHANGEME-account-id');
+    expect(() => readTeleportConfig({ file: 'printed', text: stdout })).toThrow(/account/);
+  });
+
+  it('prints a commented configuration for auth and proxy that can be read', async () => {
+    const { stdout } = await teleport(['configure', '--cluster-name=example.com', '--public-addr=example.com:443']);
+    expect(stdout).toContain('#');
+    const config = readTeleportConfig({ file: 'printed', text: stdout });
+    expect(config.auth).toMatchObject({ enabled: true, clusterName: 'example.com' });
+    expect(config.proxy).toMatchObject({
+      enabled: true,
+      publicAddress: ['example.com:443'],
+      webListenAddress: { host: '0.0.0.0', port: 443 },
+    });
+    expect(config.db?.enabled).toBe(false);
+  });
+
+  it('writes a unit that takes away what the service does not need', async () => {
+    const file = join(dir, 'teleport.service');
+    expect((await teleport(['install', 'systemd', `--output=${file}`, '--teleport-path=/usr/local/bin/teleport'])).code).toBe(0);
+    const unit = readFileSync(file, 'utf8');
+    expect(unit).toContain('ExecStart=/usr/local/bin/teleport start --config /etc/teleport.yaml\n');
+    for (const line of [
+      'NoNewPrivileges=yes',
+      'ProtectSystem=strict',
+      'SystemCallFilter=@system-service',
+      'LimitCORE=0',
+      'LimitNOFILE=65536',
+      'StateDirectory=teleport',
+    ]) {
+      expect(unit.split('\n')).toContain(line);
+    }
+    expect(unit).not.toContain('MemoryDenyWriteExecute');
+    expect((await teleport(['install', 'systemd', `--output=${file}`, '--teleport-path=/usr/local/bin/teleport'])).code).toBe(0);
+  });
+
+  it('puts nothing into a unit that systemd would read as something else', async () => {
+    const said = await teleport(['install', 'systemd', '--config=/etc/a b;reboot.yaml', '--teleport-path=/usr/bin/teleport']);
+    expect(said).toMatchObject({ code: 2, stdout: '' });
+    expect(said.stderr).toContain('--config');
+  });
+
+  it.each([
+    ['no proxy', ['db', 'configure', 'create', '--token=x'], 2, /--proxy is missing/],
+    ['no token', ['db', 'configure', 'create', '--proxy=a'], 2, /--token is missing/],
+    ['another protocol', ['db', 'configure', 'create', '--proxy=a', '--token=x', '--name=n', '--protocol=postgres'], 2, /postgres/],
+    ['no such file', ['start', '-c', '/nonexistent/teleport.yaml'], 1, /\/nonexistent\/teleport.yaml/],
+    ['a flag that is nearly right', ['start', '--confg=x'], 2, /Did you mean --config/],
+    ['half a certificate', ['configure', '--cert-file=a'], 2, /--key-file/],
+    ['an output that is none', ['configure', '--output=ftp://a/b'], 2, /--output/],
+  ] as const)('%s: exit code and the name of what is wrong', async (_what, args, code, words) => {
+    const said = await teleport(args);
+    expect(said).toMatchObject({ code, stdout: '' });
+    expect(said.stderr).toMatch(words);
+  });
+
+  it('refuses to start what it does not serve, and a file that enables nothing', async () => {
+    const start = async (services: string) => {
+      const file = join(dir, 'teleport.yaml');
+      writeFileSync(file, `version: v3\nteleport:\n  data_dir: ${dir}/data\n  proxy_server: a:1\n  auth_token: x\n${services}`);
+      return teleport(['start', '-c', file]);
+    };
+    const app = await start('app_service:\n  enabled: "yes"\n');
+    expect(app.code).toBe(1);
+    expect(app.stderr).toMatch(/app_service/);
+    const nothing = await start('db_service:\n  enabled: "no"\n');
+    expect(nothing.code).toBe(1);
+    expect(nothing.stderr).toMatch(/nothing is enabled/);
+    expect(existsSync(join(dir, 'data'))).toBe(false);
+  });
+});

@@ -1,0 +1,39 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { durationText, parseDuration, parseLabels, printable, render, table } from '#terminal/output.ts';
+
+describe('what is printed', () => {
+  it('keeps control characters of other people away from the terminal', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+        expect(printable(text)).not.toMatch(/[\u0000-\u001f\u007f-\u009f]/);
+      }),
+    );
+    expect(table(['Name'], [['\u001b]0;evil\u0007']])).toBe('Name\n---------\n?]0;evil?');
+  });
+
+  it('has the same data in every form', async () => {
+    const data = [{ name: 'orders', labels: { env: 'dev' } }];
+    expect(JSON.parse(await render('json', data, () => ''))).toEqual(data);
+    expect(await render('yaml', data, () => '')).toBe('- name: orders\n  labels:\n    env: dev\n');
+    expect(await render('text', data, () => 'orders')).toBe('orders\n');
+  });
+});
+
+describe('what is read from flags', () => {
+  it('takes durations as they are written, and nothing else', () => {
+    expect(parseDuration('1h30m')).toBe(5_400_000);
+    expect(parseDuration('1s')).toBe(1000);
+    for (const wrong of ['', '30', 'm', '1h 2m', '-1h', '1.5h', '1w']) expect(() => parseDuration(wrong)).toThrow(/duration/);
+    expect(durationText(5_400_000)).toBe('1h30m0s');
+    expect(durationText(61_000)).toBe('1m1s');
+  });
+
+  it('takes labels, also one that is called __proto__', () => {
+    expect(parseLabels('env=dev,team=a=b')).toEqual({ env: 'dev', team: 'a=b' });
+    expect(Object.entries(parseLabels('__proto__=x'))).toEqual([['__proto__', 'x']]);
+    expect(() => parseLabels('env')).toThrow(/key=value/);
+    expect(() => parseLabels('=x')).toThrow(/key=value/);
+  });
+});
