@@ -6,7 +6,6 @@ import type { Resource } from '#resource.ts';
 import { type Problem, ResourceError } from '#resource-error.ts';
 import { checkSchema } from '#yaml/check-schema.ts';
 import { readYaml } from '#yaml/read-yaml.ts';
-import { suggestion } from '#yaml/suggest.ts';
 import { type Path, type YamlDocument, documentOfValue, problemAt } from '#yaml/yaml-document.ts';
 
 /** A resource and the line of its file where it begins. */
@@ -76,10 +75,7 @@ function read(document: Readable): { readonly value: Resource } | { readonly pro
   if (typeof version !== 'string')
     return fail(['version'], version === undefined ? `is missing; a ${kind} has version ${versions.join(', ')}` : 'must be a text');
   if (!versions.includes(version))
-    return fail(
-      ['version'],
-      `${version.slice(0, 32)} is not a version of ${kind}${suggestion(version, versions)}; known ones: ${versions.join(', ')}`,
-    );
+    return fail(['version'], `${version.slice(0, 32)} is not a version of ${kind}; known ones: ${versions.join(', ')}`);
   const outcome = checkSchema(document, schemaOf(kind));
   if ('problems' in outcome) return outcome;
   const resource = outcome.value as Resource;

@@ -55,9 +55,15 @@ const notEnforced = z.unknown().refine(isVoid, { error: 'is not supported, and w
 
 export const clusterAuthPreferenceSpec = z.strictObject({
   type: z.enum(['local', '']).optional(),
-  second_factor: z.enum(['off'], { error: 'second factors are not supported yet; the only value is "off"' }).optional(),
+  second_factor: z
+    .string()
+    .refine((text) => text === 'off', { error: 'second factors are not supported yet; the only value is "off"' })
+    .optional(),
   locking_mode: z
-    .enum(['best_effort', ''], { error: "the cluster's mode is best_effort; write `lock: strict` in the options of a role" })
+    .string()
+    .refine((text) => text === 'best_effort' || text === '', {
+      error: "the cluster's mode is best_effort; write `lock: strict` in the options of a role",
+    })
     .optional(),
   disconnect_expired_cert: kept.optional(),
   allow_local_auth: kept.optional(),

@@ -53,7 +53,7 @@ export function readYaml(text: string, { file }: { readonly file: string }): rea
   return read.map((document) => document.document);
 }
 
-/** Stops at the limit: a file of commas alone has half a million values in a megabyte and took seconds to parse. */
+/** Stops at the limits: a file of brackets nests a million deep, and a file of commas alone has half a million values in a megabyte and took seconds to parse. */
 function tokenise(text: string, lines: LineCounter, file: string): readonly CST.Token[] {
   const parser = new Parser(lines.addNewLine);
   lines.addNewLine(0);
@@ -63,6 +63,12 @@ function tokenise(text: string, lines: LineCounter, file: string): readonly CST.
     lexemes += 1;
     if (lexemes > maxYamlValues * 4) throw new ResourceError(file, [{ path: '', message: `has more than ${maxYamlValues} values` }]);
     for (const token of parser.next(lexeme)) tokens.push(token);
+    // The document and a scalar stand on the stack beside the open maps and lists; the exact count follows in findExcess.
+    if (parser.stack.length > maxYamlDepth + 3) {
+      throw new ResourceError(file, [
+        { path: '', message: `is nested deeper than ${maxYamlDepth} levels`, ...place(lines, parser.offset) },
+      ]);
+    }
   }
   for (const token of parser.end()) tokens.push(token);
   return tokens;
