@@ -124,7 +124,7 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
 
     it('lists a prefix in key order, in pages, and nothing beside it', async () => {
       const keys = ['a', 'roles/a', 'roles/a/b', 'roles/b', 'roles/é', 'roles/\u{FFFD}', 'roles/\u{1F600}', 'roles0', 'role'];
-      for (const key of [...keys].reverse()) await store.put(key, key);
+      for (const key of keys.toReversed()) await store.put(key, key);
       const inOrder = (list: readonly Entry[]): string[] => list.map((entry) => entry.key);
       const expected = keys.filter((key) => key.startsWith('roles/')).sort((x, y) => Buffer.compare(Buffer.from(x), Buffer.from(y)));
       expect(inOrder(await store.list('roles/'))).toEqual(expected);
@@ -303,9 +303,10 @@ export function describeStore(name: string, make: () => Promise<StoreUnderTest>)
       const expected = (await store.list('load/')).filter((entry) => entry.key !== 'load/end');
       // The sentinel is deleted until each watcher has seen it: a watcher that starts late finds it in its snapshot or not at all.
       const ended = Promise.all(watchers);
-      let open = true;
-      void ended.finally(() => (open = false)).catch(() => undefined);
-      while (open) {
+      const finished = new AbortController();
+      const finish = (): void => finished.abort();
+      void ended.then(finish, finish);
+      while (!finished.signal.aborted) {
         await store.delete('load/end');
         await store.put('load/end', '');
       }

@@ -50,6 +50,15 @@ export class ChangeQueue {
     return taken;
   }
 
+  /** What waits of the changes up to a revision; the later ones stay. */
+  takeUpTo(revision: number): Change[] {
+    const taken = this.takeNow();
+    const later = taken.findIndex((change) => change.revision > revision);
+    if (later === -1) return taken;
+    this.#waiting = taken.slice(later);
+    return taken.slice(0, later);
+  }
+
   /** Everything that waits, at least one change; empty only where the signal aborted. */
   async take(signal: AbortSignal): Promise<Change[]> {
     const { promise, resolve } = Promise.withResolvers<void>();
