@@ -1,6 +1,6 @@
 // @peculiar/x509 is loaded by createAuthority and issueCertificate when they are first called; everything else here
 // loads in a few milliseconds.
-export { type Authority, authorityKeyPem, createAuthority, loadAuthority } from '#certificates/authority.ts';
+export { type Authority, authorityKeyPem, createAuthority, loadAuthority, readAuthority } from '#certificates/authority.ts';
 export { type CheckPeerOptions, checkPeer, type Peer, verifyPeer } from '#certificates/check-peer.ts';
 export { identityOid } from '#certificates/identity-extension.ts';
 export type { AuthorityKind } from '#certificates/identity-rules.ts';

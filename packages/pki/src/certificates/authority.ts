@@ -1,5 +1,5 @@
 import { KeyObject, webcrypto } from 'node:crypto';
-import { type AuthorityKind, authorityUri, isClusterName } from '#certificates/identity-rules.ts';
+import { type AuthorityKind, authorityOfUris, authorityUri, isClusterName } from '#certificates/identity-rules.ts';
 import { publicKeyDerOf, readPem, readPrivateKey } from '#certificates/keys.ts';
 import { readCertificate } from '#certificates/read-certificate.ts';
 import { BACKDATE_MS, newSerial, SIGNING, x509 } from '#certificates/x509-writer.ts';
@@ -48,6 +48,14 @@ export async function createAuthority(options: {
     ],
   });
   return { kind, cluster, certificatePem: `${certificate.toString('pem')}\n`, privateKey: KeyObject.from(keys.privateKey) };
+}
+
+/** Kind and cluster of an authority's certificate, read from it and not verified; throws where it is none. */
+export function readAuthority(certificatePem: string): { readonly kind: AuthorityKind; readonly cluster: string } {
+  const { isCa, uris } = readCertificate(readPem(certificatePem).raw);
+  const authority = authorityOfUris(uris);
+  if (!isCa || !authority) throw new PkiError('malformed', 'the certificate is not an authority of this system');
+  return authority;
 }
 
 /** PKCS #8 in PEM, for auth to seal before it is stored. */

@@ -43,6 +43,13 @@ export function authorityUri(cluster: string, kind: AuthorityKind): string {
   return `spiffe://${cluster}/ca/${kind}`;
 }
 
+/** Whose authority a CA certificate is, by its own name; undefined where it is none of ours. */
+export function authorityOfUris(uris: readonly string[]): { readonly kind: AuthorityKind; readonly cluster: string } | undefined {
+  const match = uris.length === 1 ? /^spiffe:\/\/([^/]+)\/ca\/(host|user)$/.exec(uris[0] ?? '') : null;
+  const [, cluster = '', kind] = match ?? [];
+  return (kind === 'host' || kind === 'user') && isClusterName(cluster) ? { kind, cluster } : undefined;
+}
+
 export function isClusterName(cluster: string): boolean {
   return /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/.test(cluster);
 }

@@ -1,0 +1,84 @@
+import { request } from 'node:https';
+import { isIP } from 'node:net';
+import { PosternError } from '@postern/api/errors';
+import type { HostPort } from '#find/host-port.ts';
+
+const MAX_ANSWER_BYTES = 256 * 1024;
+const DEADLINE_MS = 10_000;
+
+export interface GetJsonOptions {
+  readonly at: HostPort;
+  readonly path: string;
+  /** The roots that the server's certificate must come from; undefined takes any certificate. */
+  readonly roots: readonly string[] | undefined;
+}
+
+/** One GET over TLS. Redirects are not followed: whoever answers must be the one that was asked. */
+export function getJson({ at, path, roots }: GetJsonOptions): Promise<unknown> {
+  const place = at.text;
+  return new Promise((resolve, reject) => {
+    const call = request(
+      {
+        host: at.host,
+        port: at.port,
+        path,
+        agent: false,
+        minVersion: 'TLSv1.2',
+        servername: isIP(at.host) === 0 ? at.host : '',
+        headers: { accept: 'application/json' },
+        rejectUnauthorized: roots !== undefined,
+        ...(roots === undefined ? {} : { ca: [...roots] }),
+        signal: AbortSignal.timeout(DEADLINE_MS),
+      },
+      (response) => {
+        const chunks: Buffer[] = [];
+        let length = 0;
+        response.on('data', (chunk: Buffer) => {
+          length += chunk.length;
+          if (length > MAX_ANSWER_BYTES)
+            call.destroy(
+              new PosternError(
+                'cannot_connect',
+                `${place} answers with more than ${MAX_ANSWER_BYTES} bytes: it is not a proxy of this system`,
+              ),
+            );
+          else chunks.push(chunk);
+        });
+        response.on('error', reject);
+        response.on('end', () => {
+          if (response.statusCode !== 200)
+            return reject(
+              new PosternError(
+                'cannot_connect',
+                `${place} answers ${response.statusCode ?? 0} to ${path}: it is not a proxy of this system`,
+              ),
+            );
+          try {
+            resolve(JSON.parse(Buffer.concat(chunks).toString('utf8')));
+          } catch (cause) {
+            reject(new PosternError('cannot_connect', `${place} does not answer in JSON: it is not a proxy of this system`, { cause }));
+          }
+        });
+      },
+    );
+    call.on('error', (error) => reject(error instanceof PosternError ? error : explain(error, place)));
+    call.end();
+  });
+}
+
+/** OpenSSL's verification results and Node's own, as they stand in `code`. */
+const CERTIFICATE_CODES =
+  /^(?:CERT_|ERR_TLS_CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH|PATH_LENGTH)/;
+
+function explain(error: Error, place: string): PosternError {
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name;
+  if (CERTIFICATE_CODES.test(code)) {
+    return new PosternError(
+      'cannot_connect',
+      `the web certificate of ${place} cannot be verified (${code}): give the cluster's pin (ca_pin, --ca-pin), or name the authority of the certificate in SSL_CERT_FILE`,
+      { cause: error },
+    );
+  }
+  const why = error.name === 'TimeoutError' || error.name === 'AbortError' ? `no answer within ${DEADLINE_MS / 1000} s` : code;
+  return new PosternError('cannot_connect', `cannot connect to ${place}: ${why}`, { cause: error });
+}
