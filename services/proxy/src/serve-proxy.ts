@@ -67,7 +67,11 @@ export async function serveProxy({ config, cluster, logger, nowMs }: ServeProxyO
   let stopped = false;
   const health = new Health();
   const authHeard = () => resources.lastHeardMs !== undefined && nowMs() - resources.lastHeardMs < AUTH_SILENCE_MS;
-  health.add({ name: 'auth', decides: 'ready', check: () => (authHeard() ? { ok: true } : { ok: false, reason: 'auth is not answering' }) });
+  health.add({
+    name: 'auth',
+    decides: 'ready',
+    check: () => (authHeard() ? { ok: true } : { ok: false, reason: 'auth is not answering' }),
+  });
   health.add({
     name: 'route_keys',
     decides: 'ready',
@@ -114,7 +118,8 @@ export async function serveProxy({ config, cluster, logger, nowMs }: ServeProxyO
     },
   });
   const { host, port } = listener.address;
-  if (publicAddress === '') publicAddress = `${host === '0.0.0.0' || host === '::' ? hostname() : host.includes(':') ? `[${host}]` : host}:${port}`;
+  if (publicAddress === '')
+    publicAddress = `${host === '0.0.0.0' || host === '::' ? hostname() : host.includes(':') ? `[${host}]` : host}:${port}`;
   if (selfSigned) logger.warn({ publicAddress }, 'the web certificate is self-signed: browsers and tsh warn of it; set https_keypairs');
 
   const { openAuth } = cluster;

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 
-const style = 'body{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:4rem auto;padding:0 1rem}code,pre{font:14px/1.5 ui-monospace,monospace}pre{padding:.75rem 1rem;border:1px solid #8886;overflow-x:auto}@media(prefers-color-scheme:dark){body{background:#111;color:#eee}a{color:#9cf}}';
+const style =
+  'body{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:4rem auto;padding:0 1rem}code,pre{font:14px/1.5 ui-monospace,monospace}pre{padding:.75rem 1rem;border:1px solid #8886;overflow-x:auto}@media(prefers-color-scheme:dark){body{background:#111;color:#eee}a{color:#9cf}}';
 
 /** For the Content-Security-Policy: the page's own style and nothing else. */
 export const homePageStyleHash = `'sha256-${createHash('sha256').update(style).digest('base64')}'`;

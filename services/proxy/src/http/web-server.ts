@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
@@ -37,9 +38,15 @@ export async function createWebServer(options: WebServerOptions): Promise<WebSer
     trustProxy: false,
     bodyLimit: MAX_BODY_BYTES,
     routerOptions: { caseSensitive: true, ignoreTrailingSlash: false, maxParamLength: 200 },
+    clientErrorHandler: refuseUnread,
     serverFactory: (handler) => {
       http = createServer(
-        { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: limits.headersMs, requestTimeout: 10 * limits.bodyIdleMs, connectionsCheckingInterval: 1_000 },
+        {
+          maxHeaderSize: MAX_HEADER_BYTES,
+          headersTimeout: limits.headersMs,
+          requestTimeout: 10 * limits.bodyIdleMs,
+          connectionsCheckingInterval: 1_000,
+        },
         handler,
       );
       http.maxHeadersCount = MAX_HEADERS;
@@ -79,7 +86,13 @@ async function secure(app: FastifyInstance, options: WebServerOptions): Promise<
   await app.register(helmet, {
     contentSecurityPolicy: {
       useDefaults: false,
-      directives: { defaultSrc: ["'none'"], styleSrc: [homePageStyleHash], frameAncestors: ["'none'"], baseUri: ["'none'"], formAction: ["'none'"] },
+      directives: {
+        defaultSrc: ["'none'"],
+        styleSrc: [homePageStyleHash],
+        frameAncestors: ["'none'"],
+        baseUri: ["'none'"],
+        formAction: ["'none'"],
+      },
     },
     strictTransportSecurity: options.selfSigned ? false : { maxAge: 31_536_000, includeSubDomains: false },
     xFrameOptions: { action: 'deny' },
@@ -88,7 +101,8 @@ async function secure(app: FastifyInstance, options: WebServerOptions): Promise<
     max: options.limits.webRequestsPerMinute,
     timeWindow: 60_000,
     keyGenerator: (request) => request.socket.remoteAddress ?? 'unknown',
-    errorResponseBuilder: (_request, { after }) => Object.assign(new Error(`too many requests: try again in ${after}`), { statusCode: 429 }),
+    errorResponseBuilder: (_request, { after }) =>
+      Object.assign(new Error(`too many requests: try again in ${after}`), { statusCode: 429 }),
   });
   app.setNotFoundHandler((_request, reply) => reply.code(404).send(errorBody('there is nothing at this path')));
   app.setErrorHandler((error: { statusCode?: number; message: string }, _request, reply) => {
@@ -127,6 +141,23 @@ function requestFault(request: IncomingMessage): string | undefined {
   if (!request.url?.startsWith('/') || request.url.startsWith('//')) return 'the request target is not a path';
   return undefined;
 }
+
+/** A request that Node could not read. The socket is ended and not destroyed at once, so that the answer leaves. */
+function refuseUnread(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable) return void socket.destroy();
+  const [status, message] = unreadable[error.code ?? ''] ?? ['400 Bad Request', 'the request is malformed'];
+  const body = JSON.stringify(errorBody(message));
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+  );
+  setTimeout(() => socket.destroy(), LINGER_MS).unref();
+}
+
+const LINGER_MS = 1_000;
+const unreadable: Readonly<Record<string, readonly [status: string, message: string]>> = {
+  HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', `headers take at most ${MAX_HEADER_BYTES} bytes`],
+  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'the request did not come in time'],
+};
 
 function errorBody(message: string): { readonly error: { readonly message: string } } {
   return { error: { message } };

@@ -4,7 +4,11 @@ import { resourceId } from '@postern/pki';
 export interface ServerResource {
   readonly kind: string;
   readonly metadata: { readonly name: string; readonly expires?: string | undefined };
-  readonly spec: { readonly host_id: string; readonly database?: { readonly status?: unknown }; readonly app?: { readonly status?: unknown } };
+  readonly spec: {
+    readonly host_id: string;
+    readonly database?: { readonly status?: unknown };
+    readonly app?: { readonly status?: unknown };
+  };
 }
 
 const UNHEALTHY_MS = 30_000;

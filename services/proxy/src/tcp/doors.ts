@@ -1,5 +1,9 @@
 /** Where a connection goes, by the server name that its ClientHello asks for; architecture.md has the same table. */
-export type Door = { readonly kind: 'session'; readonly ticket: string } | { readonly kind: 'auth' } | { readonly kind: 'tunnel' } | { readonly kind: 'web' };
+export type Door =
+  | { readonly kind: 'session'; readonly ticket: string }
+  | { readonly kind: 'auth' }
+  | { readonly kind: 'tunnel' }
+  | { readonly kind: 'web' };
 
 export const AUTH_SERVER_NAME = 'auth.postern.internal';
 export const TUNNEL_SERVER_NAME = 'tunnel.postern.internal';

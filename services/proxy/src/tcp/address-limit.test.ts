@@ -1,0 +1,49 @@
+import { describe, expect, it } from 'vitest';
+import { AddressLimit, networkOf } from '#tcp/address-limit.ts';
+import { doorOf } from '#tcp/doors.ts';
+import { splitAddress } from '#tcp/split-address.ts';
+
+describe('the limit of connections of one address', () => {
+  it('refuses one too many, and lets another in when one has left, once for each', () => {
+    const limit = new AddressLimit(2);
+    const [first] = [limit.admit('192.0.2.1'), limit.admit('192.0.2.1')];
+    expect(limit.admit('192.0.2.1')).toBeUndefined();
+    expect(limit.admit('192.0.2.2')).toBeDefined();
+    first?.();
+    first?.();
+    expect(limit.admit('192.0.2.1')).toBeDefined();
+    expect(limit.admit('192.0.2.1')).toBeUndefined();
+  });
+
+  it('counts IPv6 by its /64, and a mapped IPv4 address as what it is', () => {
+    expect(networkOf('2001:db8:1:2:3:4:5:6')).toBe(networkOf('2001:db8:1:2::1'));
+    expect(networkOf('2001:db8:1:3::1')).not.toBe(networkOf('2001:db8:1:2::1'));
+    expect(networkOf('::ffff:192.0.2.1')).toBe('192.0.2.1');
+    expect(networkOf('::1')).toBe('0:0:0:0::/64');
+    expect(networkOf('fe80::1%eth0')).toBe('fe80:0:0:0::/64');
+  });
+});
+
+describe('the doors', () => {
+  it.each([
+    [undefined, { kind: 'web' }],
+    ['proxy.example', { kind: 'web' }],
+    ['postern.internal', { kind: 'web' }],
+    ['xauth.postern.internal', { kind: 'web' }],
+    ['auth.postern.internal', { kind: 'auth' }],
+    ['auth.postern.internal.evil.example', { kind: 'web' }],
+    ['tunnel.postern.internal', { kind: 'tunnel' }],
+    ['abc.session.postern.internal', { kind: 'session', ticket: 'abc' }],
+    ['a.b.session.postern.internal', { kind: 'session', ticket: 'a.b' }],
+    ['169.254.169.254', { kind: 'web' }],
+  ])('send %s where it belongs', (name, door) => {
+    expect(doorOf(name)).toEqual(door);
+  });
+
+  it('know an address of auth from the configuration, and name what is none', () => {
+    expect(splitAddress('auth.example:3025')).toEqual({ host: 'auth.example', port: 3025 });
+    expect(splitAddress('[::1]:3025')).toEqual({ host: '::1', port: 3025 });
+    for (const bad of ['auth.example', 'auth.example:0', 'auth.example:70000', '::1:3025', '', 'a b:1'])
+      expect(() => splitAddress(bad)).toThrow(/is not an address: write host:port/);
+  });
+});

@@ -1,0 +1,276 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer, type AddressInfo, type Server as NetServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createSecureContext } from 'node:tls';
+import { Client, credentials } from '@grpc/grpc-js';
+import { type Caller, Identity, Identity_Kind, implement, type RouteKeySet, services } from '@postern/api';
+import {
+  type Authority,
+  clientContextOptions,
+  createAuthority,
+  generateKey,
+  type Issued,
+  issueCertificate,
+  makeTicket,
+  readProxyHeader,
+  resourceId,
+  serverIdentityCheck,
+  serverTlsOptions,
+  verifyPeer,
+} from '@postern/pki';
+import { createLogger } from '@postern/telemetry';
+import {
+  createGrpcTlsServer,
+  type GrpcTlsServer,
+  peerOf,
+  ReverseTunnelClient,
+  type ReverseTunnelClientOptions,
+  wideChannelOptions,
+} from '@postern/tunnel';
+import type { ProxyConfig } from '#config.ts';
+import type { RunningProxy } from '#index.ts';
+import type { Cluster } from '#outbound/cluster.ts';
+import { serveProxy } from '#serve-proxy.ts';
+import { LogSink } from '#testing/log-sink.ts';
+
+const CLUSTER = 'test-cluster';
+const HOUR_MS = 3_600_000;
+
+export interface TestIdentity {
+  readonly hostId: string;
+  readonly certificatePem: string;
+  readonly privateKeyPem: string;
+  readonly hostCaPems: readonly string[];
+  readonly userCaPems: readonly string[];
+}
+
+/** A cluster on loopback: real certificates, a gRPC server that answers as auth does towards proxies, and proxies. */
+export class TestCluster {
+  readonly ticketKey = randomBytes(32);
+  readonly announcements: { readonly publicAddress: string; readonly proxyId: string }[] = [];
+  /** What auth saw in front of each TLS connection that came through a proxy. */
+  readonly seenAddresses: string[] = [];
+  readonly logs: string[] = [];
+  readonly #host: Authority;
+  readonly #resources = new Map<string, unknown[]>();
+  readonly #listeners = new Set<() => void>();
+  readonly #closers: (() => unknown)[] = [];
+  #keySets: RouteKeySet[];
+  #auth: { readonly server: GrpcTlsServer; readonly listener: NetServer; readonly port: number } | undefined;
+
+  private constructor(host: Authority) {
+    this.#host = host;
+    this.#keySets = [{ keys: [{ key: this.ticketKey, notAfterMs: Date.now() + HOUR_MS }] }];
+  }
+
+  static async start(): Promise<TestCluster> {
+    const cluster = new TestCluster(await createAuthority({ kind: 'host', cluster: CLUSTER, nowMs: Date.now() }));
+    await cluster.startAuth();
+    return cluster;
+  }
+
+  get hostCaPem(): string {
+    return this.#host.certificatePem;
+  }
+
+  async stop(): Promise<void> {
+    for (const close of this.#closers.splice(0).reverse()) await close();
+    await this.stopAuth();
+  }
+
+  async identity(
+    kind: Identity_Kind,
+    options: { readonly hostId?: string; readonly ttlMs?: number; readonly nowMs?: number } = {},
+  ): Promise<TestIdentity> {
+    const hostId = options.hostId ?? randomUUID();
+    const key = generateKey();
+    const nowMs = options.nowMs ?? Date.now();
+    const issued: Issued = await issueCertificate({
+      authority: this.#host,
+      identity: Identity.create({ kind, name: hostId, cluster: CLUSTER }),
+      publicKey: key.publicKeyDer,
+      notAfterMs: nowMs + (options.ttlMs ?? HOUR_MS),
+      nowMs,
+    });
+    return {
+      hostId,
+      certificatePem: issued.certificatePem,
+      privateKeyPem: key.privateKeyPem,
+      hostCaPems: [this.hostCaPem],
+      userCaPems: [],
+    };
+  }
+
+  /** Replaces what auth lists. */
+  list(kind: string, resources: readonly unknown[]): void {
+    this.#resources.set(kind, [...resources]);
+    for (const listener of this.#listeners) listener();
+  }
+
+  serve(name: string, ...agentIds: string[]): void {
+    const database = { metadata: { name }, spec: { protocol: 'dynamodb' } };
+    this.list(
+      'db_server',
+      agentIds.map((host_id) => ({ kind: 'db_server', version: 'v3', metadata: { name }, spec: { host_id, database } })),
+    );
+  }
+
+  lock(hostId: string): void {
+    this.list('lock', [{ kind: 'lock', version: 'v2', metadata: { name: 'l1' }, spec: { target: { server_id: hostId } } }]);
+  }
+
+  ticket(name: string, options: { readonly expiresMs?: number; readonly key?: Buffer } = {}): string {
+    const { expiresMs = Date.now() + HOUR_MS, key = this.ticketKey } = options;
+    return makeTicket({ resourceId: resourceId('db', name), expiresMs, key });
+  }
+
+  async proxy(options: Partial<ProxyConfig> = {}): Promise<RunningProxy> {
+    const identity = await this.identity(Identity_Kind.PROXY);
+    const dataDir = mkdtempSync(join(tmpdir(), 'postern-proxy-'));
+    const port = this.#auth?.port ?? 1;
+    const running = await serveProxy({
+      config: {
+        listen: { host: '127.0.0.1', port: 0 },
+        ...{ dataDir, httpsKeypairs: [], authAddress: `127.0.0.1:${port}`, join: { token: '' }, nodeName: 'test' },
+        ...options,
+        limits: { drainMs: 500, ...options.limits },
+      },
+      cluster: this.#clusterOf(identity, port),
+      logger: createLogger({ service: 'proxy', level: 'debug', format: 'json', destination: this.#logSink() }),
+      nowMs: Date.now,
+    });
+    this.#closers.push(async () => {
+      await running.stop();
+      rmSync(dataDir, { recursive: true, force: true });
+    });
+    return running;
+  }
+
+  async agent(
+    proxies: readonly string[],
+    options: Pick<ReverseTunnelClientOptions, 'onConnection'> & Partial<ReverseTunnelClientOptions> & { readonly identity?: TestIdentity },
+  ): Promise<{ readonly agentId: string; readonly client: ReverseTunnelClient }> {
+    const identity = options.identity ?? (await this.identity(Identity_Kind.DB_AGENT));
+    const client = new ReverseTunnelClient({
+      version: '0.1.0',
+      proxies,
+      credentials: () => ({
+        context: clientContextOptions(identity.hostCaPems, identity),
+        checkServer: serverIdentityCheck({
+          cluster: CLUSTER,
+          kinds: [Identity_Kind.PROXY],
+          hostCaPems: identity.hostCaPems,
+          nowMs: Date.now,
+        }),
+      }),
+      backoff: { baseMs: 50, capMs: 200 },
+      ...options,
+    });
+    client.start();
+    this.#closers.push(() => client.stop());
+    return { agentId: identity.hostId, client };
+  }
+
+  async startAuth(port = 0): Promise<void> {
+    const identity = await this.identity(Identity_Kind.AUTH);
+    const identify = (call: Parameters<typeof peerOf>[0]): Caller => {
+      const { certificateDer, remoteAddress } = peerOf(call);
+      if (!certificateDer) return { kind: 'anonymous', address: remoteAddress };
+      const kinds = [Identity_Kind.PROXY];
+      const peer = verifyPeer({ certificateDer, cluster: CLUSTER, kinds, hostCaPems: [this.hostCaPem], userCaPems: [], nowMs: Date.now() });
+      return { kind: 'identified', identity: peer.identity, serial: peer.serial, notAfterMs: peer.notAfterMs, address: remoteAddress };
+    };
+    const common = { identify, nowMs: Date.now, onUnexpected: (error: unknown) => void this.logs.push(String(error)) };
+    const keySets = () => this.#keySets;
+    const routeKeys = implement(
+      services.routeKeys,
+      {
+        async *watchRouteKeys(_request, { signal }) {
+          yield* keySets();
+          await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+        },
+      },
+      common,
+    );
+    const presence = implement(
+      services.presence,
+      {
+        announceServers: () => Promise.reject(new Error('not asked here')),
+        announceProxy: async ({ publicAddress }, { caller }) => {
+          this.announcements.push({ publicAddress, proxyId: caller.kind === 'identified' ? caller.identity.name : '' });
+          return {};
+        },
+      },
+      common,
+    );
+    const server = createGrpcTlsServer({
+      tls: serverTlsOptions({ identity, clientCas: [this.hostCaPem], requestCert: true, rejectUnauthorized: false }),
+      services: [routeKeys, presence],
+    });
+    const listener = createServer((socket) => this.#acceptAtAuth(socket, server));
+    this.#auth = { server, listener, port: await listen(listener, port) };
+  }
+
+  async stopAuth(): Promise<number> {
+    const auth = this.#auth;
+    this.#auth = undefined;
+    if (!auth) return 0;
+    auth.listener.close();
+    await auth.server.stop();
+    return auth.port;
+  }
+
+  #acceptAtAuth(socket: Socket, server: GrpcTlsServer): void {
+    socket.on('error', () => socket.destroy());
+    socket.once('readable', () => {
+      const bytes: Buffer = socket.read() ?? Buffer.alloc(0);
+      const header = readProxyHeader({ bytes, keys: [this.ticketKey] });
+      const skip = 'length' in header ? header.length : 0;
+      const address =
+        header.kind === 'proven' ? `${header.clientAddress}:${header.clientPort}` : `${socket.remoteAddress}:${socket.remotePort}`;
+      this.seenAddresses.push(`${header.kind} ${address}`);
+      if (bytes.length > skip) socket.unshift(bytes.subarray(skip));
+      server.acceptSocket(socket, { remoteAddress: address });
+    });
+  }
+
+  #clusterOf(identity: TestIdentity, authPort: number): Cluster {
+    const { hostId } = identity;
+    const auth = () => this.#auth;
+    return {
+      member: { hostId, cluster: CLUSTER, current: () => identity, onRenewed: () => undefined, stop: () => undefined },
+      resources: {
+        list: (kind) => this.#resources.get(kind) ?? [],
+        onChange: (listener) => void this.#listeners.add(listener),
+        get lastHeardMs() {
+          return auth() ? Date.now() : undefined;
+        },
+        stop: () => undefined,
+      },
+      openAuth: () => this.openAuth(`127.0.0.1:${authPort}`, identity),
+    };
+  }
+
+  openAuth(address: string, identity?: TestIdentity): Client {
+    const check = serverIdentityCheck({ cluster: CLUSTER, kinds: [Identity_Kind.AUTH], hostCaPems: [this.hostCaPem], nowMs: Date.now });
+    const context = createSecureContext(clientContextOptions([this.hostCaPem], identity));
+    const secure = credentials.createFromSecureContext(context, { checkServerIdentity: check });
+    return new Client(address, secure, wideChannelOptions({ 'grpc.ssl_target_name_override': 'auth.postern.internal' }));
+  }
+
+  #logSink() {
+    return new LogSink(this.logs);
+  }
+}
+
+export function listen(server: NetServer, port = 0): Promise<number> {
+  return new Promise((resolve) => server.listen(port, '127.0.0.1', () => resolve((server.address() as AddressInfo).port)));
+}
+
+export function dial(proxy: RunningProxy): Socket {
+  const socket = connect(proxy.address.port, proxy.address.host);
+  socket.on('error', () => undefined);
+  return socket;
+}
