@@ -22,7 +22,13 @@ const help = `npm start -- [--port=3080] [--aws --region=REGION --account-id=ID 
   --account-id   the AWS account, with --aws
   --role         the IAM role that the user may assume, with --aws; these credentials must be allowed to assume it`;
 
-class Refusal extends Error {}
+/** Something that the person can put right: told in a sentence, without a stack. */
+class Refusal extends Error {
+  constructor(message, exitCode = 2) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
 
 function readFlags() {
   let values;
@@ -92,7 +98,7 @@ async function main() {
 /** Two clusters over the same files would each believe to be alone. */
 function holdState() {
   const pid = existsSync(at('pid')) ? Number(readFileSync(at('pid'), 'utf8')) : 0;
-  if (pid > 0 && pid !== process.pid && isAlive(pid)) throw new Refusal(`a cluster over ${state} runs already, as process ${pid}`);
+  if (pid > 0 && pid !== process.pid && isAlive(pid)) throw new Refusal(`a cluster over ${state} runs already, as process ${pid}`, 1);
   writeFileSync(at('pid'), `${process.pid}\n`, { mode: 0o600 });
 }
 
@@ -112,7 +118,7 @@ function refuseBusy(port) {
       reject(
         new Refusal(
           error.code === 'EADDRINUSE'
-            ? `port ${port} is in use by another program: choose another with npm start -- --port=PORT`
+            ? `port ${port} is in use by another program: choose another with npm start -- --port=PORT`, 1 /*PORT*/
             : `port ${port}: ${error.message}`,
         ),
       ),
@@ -269,5 +275,5 @@ try {
   progress('');
   console.error(`npm start: ${error.message}`);
   if (!(error instanceof Refusal) && error.stack !== undefined && process.env.DEBUG) console.error(error.stack);
-  process.exit(error instanceof Refusal ? 2 : 1);
+  process.exit(error instanceof Refusal ? error.exitCode : 1);
 }

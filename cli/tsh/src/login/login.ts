@@ -69,7 +69,9 @@ async function find(address: string, caPins: readonly string[], insecure: boolea
     if (/:\d+$/.test(address) || !(error instanceof PosternError) || error.code !== 'cannot_connect') throw error;
     const second = withPort(address, SECOND_PORT);
     say(`nobody answers at ${proxy}, trying ${second}`);
-    return { proxy: second, found: await ask(second) };
+    // Where nobody is there either, the first answer is the one that was asked for.
+    const found = await ask(second).catch(() => Promise.reject(error));
+    return { proxy: second, found };
   }
 }
 
