@@ -19,25 +19,21 @@ export type SigningKey = {
 /** One agent signs for a few services in a region; across midnight each doubles. A client that varies the region only costs itself. */
 const maxKeysPerCredentials = 16;
 
+type DerivedKeys = { last: SigningKey; readonly byScope: Map<string, SigningKey> };
+
 /** Derived keys hang on the credentials object and go when it goes; a secret is never a key of the cache. */
 export class SigningKeys {
-  readonly #keys = new WeakMap<Credentials, Map<string, SigningKey>>();
+  readonly #keys = new WeakMap<Credentials, DerivedKeys>();
 
   for(credentials: Credentials, scope: SigningScope): SigningKey {
-    const day = amzDate(scope.nowMs).slice(0, 8);
-    const name = `${day}/${scope.region}/${scope.service}/aws4_request`;
+    const date = amzDate(scope.nowMs);
     let keys = this.#keys.get(credentials);
-    const known = keys?.get(name);
-    if (known !== undefined) return known;
-    if (keys === undefined) {
-      keys = new Map();
-      this.#keys.set(credentials, keys);
-    }
-    if (keys.size >= maxKeysPerCredentials) {
-      const oldest = keys.keys().next();
-      if (oldest.done !== true) keys.delete(oldest.value);
-    }
-    const key: SigningKey = {
+    // an agent asks for the same key again and again: no name is built for that
+    const last = keys?.last;
+    if (last !== undefined && last.region === scope.region && last.service === scope.service && date.startsWith(last.day)) return last;
+    const day = date.slice(0, 8);
+    const name = `${day}/${scope.region}/${scope.service}/aws4_request`;
+    const key = keys?.byScope.get(name) ?? {
       credentials,
       day,
       region: scope.region,
@@ -45,13 +41,22 @@ export class SigningKeys {
       scope: name,
       hmacKey: deriveKey(credentials.secretAccessKey, [day, scope.region, scope.service, 'aws4_request']),
     };
-    keys.set(name, key);
+    if (keys === undefined) {
+      keys = { last: key, byScope: new Map() };
+      this.#keys.set(credentials, keys);
+    }
+    keys.last = key;
+    keys.byScope.set(name, key);
+    if (keys.byScope.size > maxKeysPerCredentials) {
+      const oldest = keys.byScope.keys().next();
+      if (oldest.done !== true) keys.byScope.delete(oldest.value);
+    }
     return key;
   }
 
   /** How many derived keys these credentials hold: for the test of the bound. */
   countFor(credentials: Credentials): number {
-    return this.#keys.get(credentials)?.size ?? 0;
+    return this.#keys.get(credentials)?.byScope.size ?? 0;
   }
 }
 

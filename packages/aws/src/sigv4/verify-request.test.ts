@@ -1,0 +1,116 @@
+import { hash } from 'node:crypto';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { parseAuthorization } from '#sigv4/authorization-header.ts';
+import { SigningKeys } from '#sigv4/signing-keys.ts';
+import { signRequest } from '#sigv4/sign-request.ts';
+import { verifyRequest, type VerifyInput } from '#sigv4/verify-request.ts';
+
+const credentials = { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: 'throw-away' };
+const keys = new SigningKeys();
+const nowMs = Date.UTC(2026, 4, 6, 7, 8, 9);
+const verifier = { keys, credentialsOf: (id: string) => (id === credentials.accessKeyId ? credentials : undefined) };
+
+function signed(changes: Partial<VerifyInput> & { readonly sign?: readonly string[] } = {}): VerifyInput {
+  const body = '{"TableName":"Music"}';
+  const headers = changes.sign ?? ['Content-Type', 'application/x-amz-json-1.0', 'X-Amz-Target', 'DynamoDB_20120810.GetItem'];
+  const request = { method: 'POST', path: '/', query: '', host: 'localhost', headers, payload: Buffer.from(body), nowMs };
+  const result = signRequest(request, keys.for(credentials, { nowMs, region: 'us-east-1', service: 'dynamodb' }));
+  const { sign: _, ...rest } = changes;
+  return { method: 'POST', path: '/', query: '', headers: result.headers, bodySha256: hash('sha256', body), nowMs, ...rest };
+}
+
+function replaced(input: VerifyInput, name: string, value: (before: string) => string): VerifyInput {
+  const headers = [...input.headers];
+  const at = headers.findIndex((text, i) => i % 2 === 0 && text.toLowerCase() === name);
+  headers[at + 1] = value(headers[at + 1] ?? '');
+  return { ...input, headers };
+}
+
+describe('verifyRequest', () => {
+  test('a request as it was signed is accepted with its scope', () => {
+    expect(verifyRequest(signed(), verifier)).toMatchObject({ credentials, region: 'us-east-1', service: 'dynamodb' });
+  });
+
+  test.each([
+    ['another method', signed({ method: 'PUT' })],
+    ['another path', signed({ path: '/x' })],
+    ['a query added', signed({ query: 'a=b' })],
+    ['another body', signed({ bodySha256: hash('sha256', 'other') })],
+    ['another target', replaced(signed(), 'x-amz-target', () => 'DynamoDB_20120810.DeleteTable')],
+    ['another host', replaced(signed(), 'host', () => 'dynamodb.us-east-1.amazonaws.com')],
+    ['a second target', { ...signed(), headers: [...signed().headers, 'X-Amz-Target', 'DynamoDB_20120810.DeleteTable'] }],
+    ['a security token that was not signed', { ...signed(), headers: [...signed().headers, 'X-Amz-Security-Token', 'x'] }],
+    ['one digit of the signature', replaced(signed(), 'authorization', (text) => text.replace(/.$/, (last) => (last === '0' ? '1' : '0')))],
+  ])('%s is refused', (_, input) => {
+    expect(verifyRequest(input, verifier)).toMatchObject({ code: 'InvalidSignatureException' });
+  });
+
+  test('a missing, doubled or foreign authorization is told apart from a wrong one', () => {
+    const input = signed();
+    const without = { ...input, headers: input.headers.slice(0, -2) };
+    expect(verifyRequest(without, verifier)).toMatchObject({ code: 'MissingAuthenticationTokenException' });
+    expect(verifyRequest({ ...input, headers: [...input.headers, ...input.headers.slice(-2)] }, verifier)).toMatchObject({
+      code: 'IncompleteSignatureException',
+    });
+    expect(
+      verifyRequest(
+        replaced(input, 'authorization', () => 'Bearer x'),
+        verifier,
+      ),
+    ).toMatchObject({ code: 'IncompleteSignatureException' });
+    expect(verifyRequest(input, { ...verifier, credentialsOf: () => undefined })).toMatchObject({ code: 'UnrecognizedClientException' });
+  });
+
+  test.each([
+    [15 * 60_000, true],
+    [15 * 60_000 + 1000, false],
+    [-15 * 60_000, true],
+    [-15 * 60_000 - 1000, false],
+  ])("a clock that is %i ms off is judged in AWS's words (accepted: %s)", (offMs, accepted) => {
+    const result = verifyRequest({ ...signed(), nowMs: nowMs + offMs }, verifier);
+    if (accepted) expect(result).not.toHaveProperty('refusal');
+    else
+      expect(result).toMatchObject({
+        code: 'InvalidSignatureException',
+        refusal: expect.stringMatching(/^Signature (expired|not yet current): 20260506T070809Z is /),
+      });
+  });
+
+  test('what declares no hash needs the hash of its body, and S3 wants every x-amz header signed', () => {
+    const { bodySha256: _, ...unhashed } = signed();
+    expect(verifyRequest(unhashed, verifier)).toMatchObject({ refusal: 'the hash of the body is needed to judge this signature' });
+  });
+});
+
+describe('parseAuthorization', () => {
+  const whole = `AWS4-HMAC-SHA256 Credential=AKID/20260506/us-east-1/sts/aws4_request, SignedHeaders=host;x-amz-date, Signature=${'a'.repeat(64)}`;
+
+  test('the parts may stand in any order and without blanks, each once', () => {
+    expect(parseAuthorization(whole)).toMatchObject({ accessKeyId: 'AKID', service: 'sts', signedHeaders: ['host', 'x-amz-date'] });
+    const [scheme = '', ...parts] = whole.replaceAll(',', '').split(' ');
+    expect(parseAuthorization(`${scheme} ${parts.toReversed().join(',')}`)).toEqual(parseAuthorization(whole));
+    expect(parseAuthorization(`${whole}, Signature=${'b'.repeat(64)}`)).toBeUndefined();
+  });
+
+  test.each([
+    ['a short signature', whole.slice(0, -1)],
+    ['capitals in the signature', whole.replace(/a{64}$/, 'A'.repeat(64))],
+    ['headers out of order', whole.replace('host;x-amz-date', 'x-amz-date;host')],
+    ['a header twice', whole.replace('host;x-amz-date', 'host;host')],
+    ['a scope of another kind', whole.replace('aws4_request', 'aws5_request')],
+    ['another algorithm', whole.replace('HMAC', 'ECDSA')],
+    ['more text than a header has', `${whole}${' '.repeat(8192)}`],
+  ])('%s is not read', (_, text) => {
+    expect(parseAuthorization(text)).toBeUndefined();
+  });
+
+  test('no text makes it throw', () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: fc.constantFrom('AWS4-HMAC-SHA256 ', 'Credential=', '/', ',', 'a', ';', '=', ' ') }),
+        (text) => void parseAuthorization(text),
+      ),
+    );
+  });
+});
