@@ -114,15 +114,10 @@ function isAlive(pid) {
 function refuseBusy(port) {
   return new Promise((resolve, reject) => {
     const probe = createServer();
-    probe.once('error', (error) =>
-      reject(
-        new Refusal(
-          error.code === 'EADDRINUSE'
-            ? `port ${port} is in use by another program: choose another with npm start -- --port=PORT`, 1 /*PORT*/
-            : `port ${port}: ${error.message}`,
-        ),
-      ),
-    );
+    probe.once('error', ({ code, message }) => {
+      const busy = `port ${port} is in use by another program: choose another with npm start -- --port=PORT`;
+      reject(new Refusal(code === 'EADDRINUSE' ? busy : `port ${port}: ${message}`, 1));
+    });
     probe.listen(port, '127.0.0.1', () => probe.close(() => resolve()));
   });
 }
