@@ -96,3 +96,9 @@ export function unsignable(error: unknown): Refusal {
   const reason = error instanceof Error ? error.message : String(error);
   return { code: 'ValidationException', message: `the request cannot be signed: ${reason}`, reason };
 }
+
+/** Its answer is a host that an SDK would then call directly, past every decision made here. */
+export function noDiscovery(): Refusal {
+  const reason = 'DescribeEndpoints is not passed on: turn endpoint discovery off, requests go through this port';
+  return { code: 'AccessDeniedException', message: reason, reason };
+}

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { SessionConnection } from '@postern/agent';
-import { type Credentials, type DynamoDbOperation, dynamodbOperation, type SigningKeys, signRequest, tablesOf } from '@postern/aws';
+import { type Credentials, type DynamoDbOperation, dynamodbOperation, type SigningKeys, signRequest, tablesInSlices } from '@postern/aws';
 import type { Asked, OpenRecord, RequestRecords } from '#audit/request-records.ts';
 import { BODY_IDLE_MS, MAX_BODY_BYTES } from '#config.ts';
 import type { RoleCredentials } from '#credentials/role-credentials.ts';
@@ -11,6 +11,7 @@ import {
   answerLost,
   bodyRefusal,
   busy,
+  noDiscovery,
   type Refusal,
   refusedByAudit,
   refusedByCredentials,
@@ -59,6 +60,9 @@ export async function serveRequest(deps: ServeRequestDeps, exchange: Exchange): 
       asked: askedOf(request, head, operation),
     });
 
+  if (operation.operation === 'DescribeEndpoints')
+    return refuse(deps, exchange, { refusal: noDiscovery(), asked: askedOf(request, head, operation), place });
+
   // 5 authorize, before a byte of the body is taken; and again when it is there, since it may have been minutes on its way.
   const early = session.facts.standing.authorize(place.asked);
   if (!early.allowed)
@@ -86,7 +90,7 @@ export async function serveRequest(deps: ServeRequestDeps, exchange: Exchange): 
   if ('failed' in body)
     return refuse(deps, exchange, { refusal: bodyRefusal(body.failed), asked: askedOf(request, head, operation), place });
   try {
-    const named = tablesOf(operation, body.bytes, place.database);
+    const named = await tablesInSlices(operation, body.bytes, place.database);
     const asked = askedOf(request, head, operation, named.tables);
     if (named.refusal) return refuse(deps, exchange, { refusal: { ...named.refusal, reason: named.refusal.message }, asked, place });
     const verdict = session.facts.standing.authorize(place.asked);

@@ -1,0 +1,121 @@
+import type { AgentParts, AgentService } from '@postern/agent';
+import { SessionInfo } from '@postern/api';
+import { agentCredentials, AssumeRoleCache, type AwsLog, dialUrl, type DynamoDbService, SigningKeys } from '@postern/aws';
+import type { Logger } from '@postern/telemetry';
+import { RequestRecords } from '#audit/request-records.ts';
+import { SessionRecords } from '#audit/session-records.ts';
+import { BODY_BUDGET_BYTES, type DbAgentConfig } from '#config.ts';
+import { RoleCredentials } from '#credentials/role-credentials.ts';
+import { ServedDatabases } from '#databases/served-databases.ts';
+import { Upstreams, type UpstreamsOptions } from '#forwarding/upstreams.ts';
+import type { StartDbAgentOptions } from '#index.ts';
+import { serveRequest, type ServeRequestDeps } from '#requests/serve-request.ts';
+import { SessionPlaces } from '#requests/session-place.ts';
+import { BodyBudget } from '#sessions/body-budget.ts';
+import { createHttpDoor } from '#sessions/http-door.ts';
+
+/** As the operator's AWS_ENDPOINT_URL_… are named. */
+export const endpointNames: Record<DynamoDbService, string> = { dynamodb: 'DYNAMODB', streams: 'DYNAMODB_STREAMS' };
+
+export interface DbServiceOptions {
+  readonly parts: AgentParts;
+  readonly config: Pick<DbAgentConfig, 'databases' | 'resources'>;
+  readonly env: StartDbAgentOptions['env'];
+  readonly logger: Logger;
+  readonly nowMs: () => number;
+  readonly upstream?: Omit<UpstreamsOptions, 'dialUrl'>;
+}
+
+/** Everything of a database agent but its place in the cluster. */
+export function createDbService(options: DbServiceOptions): AgentService {
+  const { parts, config, env, logger, nowMs } = options;
+  const { spool, hostId, labelsOf } = parts;
+  const databases = new ServedDatabases({
+    databases: config.databases,
+    matchers: config.resources,
+    labelsOf,
+    onChange: parts.resourcesChanged,
+    onProblem: (reason) => logger.error({ reason }, 'a database cannot be served'),
+  });
+  const admitted = (name: string) => databases.admitted(name);
+  const keys = new SigningKeys();
+  const assumer = new AssumeRoleCache({
+    source: agentCredentials({ env, log: awsLog(logger), now: nowMs }),
+    env,
+    keys,
+    log: awsLog(logger),
+    now: nowMs,
+  });
+  const upstreams = new Upstreams({
+    dialUrl: (service, host) => dialUrl({ env, service: endpointNames[service], host }),
+    ...options.upstream,
+  });
+  const records = new RequestRecords({ spool, nowMs });
+  const sessionRecords = new SessionRecords({ spool, nowMs, admitted });
+  const deps: ServeRequestDeps = {
+    places: new SessionPlaces(admitted),
+    budget: new BodyBudget(BODY_BUDGET_BYTES),
+    records,
+    credentials: new RoleCredentials(assumer, nowMs),
+    signingKeys: keys,
+    upstreams,
+    nowMs,
+    onWarning: (message, { user, resource, reason }) => logger.warn({ user, resource, reason }, message),
+  };
+
+  let underWay = 0;
+  const door = createHttpDoor({
+    onExchange: (exchange) => {
+      underWay += 1;
+      void serveRequest(deps, exchange)
+        .catch((err: unknown) => {
+          // One request's fault is that request's: it fails, the process lives.
+          logger.error({ err, user: exchange.connection.session.user }, 'a request failed unexpectedly');
+          exchange.response.destroy();
+        })
+        .finally(() => {
+          underWay -= 1;
+        });
+    },
+    onMalformed: ({ session }, reason) =>
+      records.refused({ session, place: undefined, asked: { method: '', path: '', target: '' }, reason, status: 400 }),
+  });
+
+  return {
+    wanted: () => databases.wanted(),
+    serves: (name) => databases.admitted(name) !== undefined,
+    putResource: (name, json) => databases.putDynamic(name, json),
+    removeResource: (name) => databases.removeDynamic(name),
+    onConnection: (connection) => door.accept(connection),
+    onSessionStart: (session) => sessionRecords.started(session),
+    onSessionEnd: (session) => sessionRecords.ended(session),
+    onRefused: (refused) => sessionRecords.refused(refused),
+    describe: (session) => {
+      const { route, notAfterMs } = session.facts;
+      const database = admitted(route.resourceName)?.database;
+      return SessionInfo.fromPartial({
+        user: session.user,
+        ...route,
+        agentId: hostId,
+        validUntilMs: notAfterMs,
+        awsRegion: database?.region ?? '',
+        awsAccountId: database?.accountId ?? '',
+      });
+    },
+    problems: () => databases.problems,
+    get underWay() {
+      return underWay;
+    },
+    async stop() {
+      door.close();
+      await upstreams.destroy();
+    },
+  };
+}
+
+function awsLog(logger: Logger): AwsLog {
+  return (level, message, fields = {}) => {
+    const { role, detail, ...rest } = fields as { role?: unknown; detail?: unknown };
+    logger[level]({ role, reason: detail ?? JSON.stringify(rest) }, message);
+  };
+}

@@ -1,0 +1,305 @@
+import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer, type Socket } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type Outcome, relay } from '#forwarding/relay.ts';
+import { type Upstream, Upstreams } from '#forwarding/upstreams.ts';
+
+const HOST = 'dynamodb.us-east-1.amazonaws.com';
+const cleanup: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const undo of cleanup.splice(0)) await undo();
+});
+
+interface Rig {
+  readonly upstream: Upstream;
+  readonly upstreams: Upstreams;
+  readonly outcomes: Outcome[];
+  readonly url: string;
+  /** Connections that AWS's side has seen. */
+  readonly seen: Socket[];
+}
+
+/** A client, the relay, and something on the far side that stands for AWS and misbehaves as told. */
+async function rig(
+  aws: ((request: IncomingMessage, response: ServerResponse) => void) | ((socket: Socket) => void),
+  options: { readonly raw?: boolean; readonly timeouts?: { connectMs?: number; headersMs?: number; idleMs?: number } } = {},
+): Promise<Rig> {
+  const seen: Socket[] = [];
+  const far: Server | TcpServer = options.raw
+    ? createTcpServer(aws as (socket: Socket) => void)
+    : createHttpServer(aws as (request: IncomingMessage, response: ServerResponse) => void);
+  far.on('connection', (socket: Socket) => {
+    seen.push(socket);
+    socket.on('error', () => socket.destroy());
+  });
+  const farPort = await listen(far);
+  const upstreams = new Upstreams({
+    dialUrl: () => new URL(`http://127.0.0.1:${farPort}/`),
+    ...(options.timeouts ? { timeouts: options.timeouts } : {}),
+  });
+  const upstream = upstreams.to('dynamodb', HOST);
+  const outcomes: Outcome[] = [];
+  const near = createHttpServer((request, response) => {
+    const chunks: Buffer[] = [];
+    response.on('error', () => response.destroy());
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const body = Buffer.concat(chunks);
+      const headers = ['host', HOST, 'content-length', String(body.length), 'x-from', 'test'];
+      void relay({ upstream, headers, body, response, wantsCapacity: true }).then((outcome) => {
+        outcomes.push(outcome);
+        if (!response.headersSent && !response.destroyed) response.writeHead(503).end(outcome.kind);
+      });
+    });
+  });
+  const nearPort = await listen(near);
+  cleanup.push(
+    () => near.closeAllConnections(),
+    () => near.close(),
+    () => upstreams.destroy(),
+    () => seen.forEach((socket) => socket.destroy()),
+    () => far.close(),
+  );
+  return { upstream, upstreams, outcomes, url: `http://127.0.0.1:${nearPort}/`, seen };
+}
+
+async function listen(server: Server | TcpServer): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return (server.address() as AddressInfo).port;
+}
+
+const ask = (url: string, init: RequestInit = {}) => fetch(url, { method: 'POST', body: '{}', ...init });
+
+describe('the relay', () => {
+  it('sends the headers that were signed, no others that matter, and passes the answer unchanged', async () => {
+    const got: { headers: IncomingMessage['rawHeaders'] }[] = [];
+    const { url, outcomes } = await rig((request, response) => {
+      got.push({ headers: request.rawHeaders });
+      response.writeHead(200, 'Quite Fine', [
+        'x-amzn-RequestId',
+        'REQ1',
+        'X-Odd',
+        'a  b',
+        'Connection',
+        'x-hop',
+        'x-hop',
+        'gone',
+        'Content-Type',
+        'application/x-amz-json-1.0',
+        'Date',
+        'Sun, 03 May 2026 00:00:00 GMT',
+      ]);
+      response.end('{"ConsumedCapacity":{"TableName":"pets"}}');
+    });
+    const answer = await ask(url);
+    expect(answer.statusText).toBe('Quite Fine');
+    expect(answer.headers.get('x-odd')).toBe('a  b');
+    expect(answer.headers.get('date')).toBe('Sun, 03 May 2026 00:00:00 GMT');
+    expect(answer.headers.get('x-hop')).toBeNull();
+    expect(await answer.json()).toEqual({ ConsumedCapacity: { TableName: 'pets' } });
+    expect(got[0]?.headers).toEqual(['host', HOST, 'connection', 'keep-alive', 'x-from', 'test', 'content-length', '2']);
+    expect(outcomes).toEqual([{ kind: 'answered', status: 200, awsRequestId: 'REQ1', bytes: 41, consumedCapacity: { TableName: 'pets' } }]);
+  });
+
+  it('follows no redirect', async () => {
+    const { url, outcomes, seen } = await rig((_request, response) => response.writeHead(307, { location: 'http://127.0.0.1:1/' }).end());
+    const answer = await ask(url, { redirect: 'manual' });
+    expect(answer.status).toBe(307);
+    expect(outcomes[0]).toMatchObject({ kind: 'answered', status: 307 });
+    expect(seen).toHaveLength(1);
+  });
+
+  it.each([500, 503])('passes a %i of AWS and does not try again', async (status) => {
+    let times = 0;
+    const { url, outcomes } = await rig((_request, response) => {
+      times += 1;
+      response.writeHead(status).end('{"__type":"InternalServerError"}');
+    });
+    expect((await ask(url)).status).toBe(status);
+    expect(times).toBe(1);
+    expect(outcomes[0]).toMatchObject({ kind: 'answered', status });
+  });
+
+  it('says unknown, and sends nothing twice, where AWS hangs up after it was asked', async () => {
+    let times = 0;
+    const { url, outcomes } = await rig((request) => {
+      times += 1;
+      request.socket.destroy();
+    });
+    expect((await ask(url)).status).toBe(503);
+    expect(times).toBe(1);
+    expect(outcomes[0]).toMatchObject({ kind: 'unknown' });
+  });
+
+  it('says unknown where a kept connection is closed just as it is used again, and sends nothing twice', async () => {
+    const bodies: string[] = [];
+    let requests = 0;
+    const { url, outcomes } = await rig(
+      (socket: Socket) => {
+        socket.on('data', (bytes) => {
+          bodies.push(bytes.toString());
+          requests += 1;
+          if (requests === 1) socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}');
+          else socket.destroy();
+        });
+      },
+      { raw: true },
+    );
+    expect((await ask(url)).status).toBe(200);
+    expect((await ask(url)).status).toBe(503);
+    expect(bodies).toHaveLength(2);
+    expect(outcomes.map(({ kind }) => kind)).toEqual(['answered', 'unknown']);
+  });
+
+  it('cuts the client where AWS stops in the middle of an answer', async () => {
+    const { url, outcomes } = await rig((_request, response) => {
+      response.writeHead(200, { 'content-length': '100' });
+      response.write('half', () => response.destroy());
+    });
+    await expect(ask(url).then((answer) => answer.text())).rejects.toThrow();
+    await expect.poll(() => outcomes.length).toBe(1);
+    expect(outcomes[0]).toMatchObject({ kind: 'unknown', status: 200, bytes: 4 });
+  });
+
+  it.each([
+    ['a malformed chunk', 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\nxx\r\n'],
+    ['no HTTP at all', 'SSH-2.0-OpenSSH\r\n'],
+    ['two lengths', 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}'],
+  ])('survives %s', async (_what, bytes) => {
+    const { url, outcomes } = await rig((socket: Socket) => socket.once('data', () => socket.end(bytes)), { raw: true });
+    await ask(url).then(
+      (answer) => answer.text(),
+      () => undefined,
+    );
+    await expect.poll(() => outcomes.length).toBe(1);
+    expect(outcomes[0]).toMatchObject({ kind: 'unknown' });
+  });
+
+  it('never gives a second answer to the next request', async () => {
+    let connections = 0;
+    const { url } = await rig(
+      (socket: Socket) => {
+        connections += 1;
+        socket.once('data', () =>
+          socket.write(`HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nmine${connections}HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nforged`),
+        );
+      },
+      { raw: true },
+    );
+    const first = await ask(url).then(
+      (answer) => answer.text(),
+      () => 'failed',
+    );
+    const second = await ask(url).then(
+      (answer) => answer.text(),
+      () => 'failed',
+    );
+    expect([first, second].join(' ')).not.toContain('forged');
+  });
+
+  it('gives up on headers and on a body that do not come', async () => {
+    const slowHead = await rig(() => undefined, { timeouts: { headersMs: 300, idleMs: 300 } });
+    expect((await ask(slowHead.url)).status).toBe(503);
+    expect(slowHead.outcomes[0]).toMatchObject({ kind: 'unknown', reason: 'AWS did not answer in time' });
+    const slowBody = await rig((_request, response) => void response.writeHead(200, { 'content-length': '10' }).write('x'), {
+      timeouts: { headersMs: 300, idleMs: 300 },
+    });
+    await expect(ask(slowBody.url).then((answer) => answer.text())).rejects.toThrow();
+    expect(slowBody.outcomes[0]).toMatchObject({ kind: 'unknown', reason: 'AWS stopped in the middle of its answer' });
+  }, 10_000);
+
+  it('says that nothing was sent where nobody listens', async () => {
+    const { url, outcomes, upstreams } = await rig(() => undefined);
+    const dead = createTcpServer();
+    const port = await listen(dead);
+    await new Promise((resolve) => dead.close(resolve));
+    expect(upstreams).toBeDefined();
+    const nobody = new Upstreams({ dialUrl: () => new URL(`http://127.0.0.1:${port}/`) });
+    cleanup.push(() => nobody.destroy());
+    const near = createHttpServer((_request, response) => {
+      void relay({
+        upstream: nobody.to('dynamodb', HOST),
+        headers: ['host', HOST, 'content-length', '0'],
+        body: Buffer.alloc(0),
+        response,
+        wantsCapacity: false,
+      }).then((outcome) => {
+        outcomes.push(outcome);
+        response.writeHead(503).end();
+      });
+    });
+    const nearPort = await listen(near);
+    cleanup.push(() => near.close());
+    expect((await ask(`http://127.0.0.1:${nearPort}/`)).status).toBe(503);
+    expect(outcomes[0]).toMatchObject({ kind: 'not_sent' });
+    expect(url).toBeDefined();
+  });
+
+  it('hangs up on AWS when the client leaves', async () => {
+    let arrived: () => void = () => undefined;
+    const asked = new Promise<void>((resolve) => (arrived = resolve));
+    const { url, outcomes, seen } = await rig(() => arrived());
+    const abort = new AbortController();
+    const answer = ask(url, { signal: abort.signal });
+    await asked;
+    abort.abort();
+    await expect(answer).rejects.toThrow();
+    await expect.poll(() => outcomes.length).toBe(1);
+    expect(outcomes[0]).toMatchObject({ kind: 'unknown', reason: expect.stringContaining('client left') as unknown });
+    await expect.poll(() => seen[0]?.destroyed).toBe(true);
+  });
+
+  it('holds AWS back where the client does not read', async () => {
+    const total = 64 * 1024 * 1024;
+    let sent = 0;
+    const { url, outcomes } = await rig((_request, response) => {
+      response.writeHead(200, { 'content-length': String(total) });
+      const chunk = Buffer.alloc(64 * 1024, 'x');
+      const more = () => {
+        while (sent < total) {
+          sent += chunk.length;
+          if (!response.write(chunk)) return void response.once('drain', more);
+        }
+        response.end();
+      };
+      more();
+    });
+    const answer = await ask(url);
+    await expect.poll(() => sent).toBeGreaterThan(0);
+    let before = -1;
+    // Bytes stop moving once every buffer on the way is full.
+    await expect.poll(() => before === (before = sent), { interval: 200, timeout: 10_000 }).toBe(true);
+    expect(sent).toBeLessThan(total / 2);
+    let read = 0;
+    for await (const chunk of answer.body ?? []) read += (chunk as Uint8Array).length;
+    expect(read).toBe(total);
+    expect(outcomes[0]).toMatchObject({ kind: 'answered', bytes: total });
+  }, 30_000);
+});
+
+describe('where it dials', () => {
+  it('is never this machine unless the operator says so', async () => {
+    const upstreams = new Upstreams({
+      dialUrl: (_service, host) => new URL(`https://${host}/`),
+      resolve: (_name, _options, done) => done(null, [{ address: '169.254.169.254', family: 4 }]),
+    });
+    cleanup.push(() => upstreams.destroy());
+    const outcome = await new Promise<Outcome>((resolve) => {
+      const near = createHttpServer((_request, response) => {
+        void relay({
+          upstream: upstreams.to('dynamodb', HOST),
+          headers: ['host', HOST, 'content-length', '0'],
+          body: Buffer.alloc(0),
+          response,
+          wantsCapacity: false,
+        }).then((ended) => {
+          response.end();
+          resolve(ended);
+        });
+      });
+      cleanup.push(() => near.close());
+      void listen(near).then((port) => ask(`http://127.0.0.1:${port}/`).then((answer) => answer.text()));
+    });
+    expect(outcome).toMatchObject({ kind: 'not_sent', reason: expect.stringContaining('not dialled') as unknown });
+  });
+});
