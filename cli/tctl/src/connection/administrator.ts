@@ -5,6 +5,7 @@ import { PosternError } from '@postern/api/errors';
 import { openAuthChannel } from '@postern/membership';
 import { type AdminIdentity, readAdminIdentity } from '#connection/admin-identity.ts';
 import { openProfileChannel } from '../../../tsh/src/profile/open-profile-channel.ts';
+import { reachAuth } from '../../../tsh/src/profile/reach-auth.ts';
 import { signedIn } from '../../../tsh/src/profile/signed-in.ts';
 
 /** Flags that come before or after any command of tctl. */
@@ -17,6 +18,8 @@ export interface AdminOptions {
 }
 export interface Administrator {
   readonly client: Client;
+  /** Whom it dials. */
+  readonly address: string;
   /** The user whose certificate is used; undefined for the local administrator. */
   readonly user: string | undefined;
 }
@@ -26,11 +29,7 @@ const ADMIN_FILE = join('proc', 'admin.json');
 /** Opens a channel to auth as the administrator that the flags and the machine name, and closes it afterwards. */
 export async function asAdministrator<T>(options: AdminOptions, act: (administrator: Administrator) => Promise<T>): Promise<T> {
   const administrator = await openAdministrator(options, process.env);
-  try {
-    return await act(administrator);
-  } finally {
-    administrator.client.close();
-  }
+  return reachAuth(administrator.client, administrator.address, () => act(administrator));
 }
 
 /** In this order: --identity, the local administrator of an auth host's configuration, the tsh profile. */
@@ -41,7 +40,7 @@ async function openAdministrator(options: AdminOptions, env: NodeJS.ProcessEnv):
   const local = await localIdentity(file);
   if (local !== undefined) return asLocal(local, authServer);
   const who = signedIn(options.insecure === true ? { insecure: true } : {}, env, Date.now());
-  return { client: openProfileChannel(who), user: who.profile.user };
+  return { client: openProfileChannel(who), address: who.profile.proxy, user: who.profile.user };
 }
 
 /** A file that was named must do; /etc/teleport.yaml counts where it is there, readable and runs auth. */
@@ -67,12 +66,13 @@ function asLocal(identity: AdminIdentity, authServer: string | undefined): Admin
   if (identity.notAfterMs <= Date.now())
     throw new PosternError('expired', `${identity.file} has expired: restart the auth server, which writes it anew`);
   const { cluster, hostCaPems, certificatePem, privateKeyPem } = identity;
+  const address = authServer ?? identity.address;
   const client = openAuthChannel({
-    address: authServer ?? identity.address,
+    address,
     via: 'direct',
     hostCaPems,
     cluster,
     client: { certificatePem, privateKeyPem },
   });
-  return { client, user: undefined };
+  return { client, address, user: undefined };
 }

@@ -18,8 +18,9 @@ export interface StartFlags {
 }
 const DEFAULT_CONFIG = '/etc/teleport.yaml';
 const DRAIN_MS = 30_000;
+const UNCAUGHT = 'uncaught error';
 
-/** Runs until SIGTERM or SIGINT, then drains; a second signal ends it at once. */
+/** Runs until SIGTERM or SIGINT, then drains; a second signal ends it at once, and so does one while it still starts. */
 export async function startCommand(flags: StartFlags): Promise<void> {
   const file = flags.config ?? process.env['TELEPORT_CONFIG_FILE'] ?? DEFAULT_CONFIG;
   const config = readTeleportConfig(flags.text === undefined ? { file } : { file: 'flags', text: flags.text });
@@ -30,8 +31,10 @@ export async function startCommand(flags: StartFlags): Promise<void> {
     format: config.log.format,
     ...(destination === undefined ? {} : { destination }),
   });
-  const stopping = stopSignal();
-  const running = await startServices({ config, logger, env: process.env, insecure: flags.insecure === true });
+  const stopping = stopSignal(logger);
+  const starting = startServices({ config, logger, env: process.env, insecure: flags.insecure === true });
+  const running = await Promise.race([starting, stopping.then(() => undefined)]);
+  if (running === undefined) throw new PosternError('internal', 'stopped before everything had started');
   const diagnostics = await serveHealth(
     running,
     flags.diagAddr ?? (config.diagAddress === undefined ? undefined : addressText(config.diagAddress)),
@@ -39,18 +42,20 @@ export async function startCommand(flags: StartFlags): Promise<void> {
   );
   if (flags.pidFile !== undefined) writeFileSync(flags.pidFile, `${process.pid}\n`);
   logger.info({ pid: process.pid }, 'ready');
-  const signal = await stopping;
-  logger.info({ signal }, 'stopping');
+  const reason = await stopping;
+  logger.info({ reason }, 'stopping');
   try {
     await drained(running);
     await diagnostics?.stop();
     logger.info({}, 'stopped');
+    if (reason === UNCAUGHT) throw new PosternError('internal', 'stopped after an error that nobody caught: the log has it');
   } finally {
     if (flags.pidFile !== undefined) rmSync(flags.pidFile, { force: true });
   }
 }
 
-function stopSignal(): Promise<NodeJS.Signals> {
+/** A signal, or an error that nobody caught: what it broke is unknown, so that the process ends, after what is durable has been written. */
+function stopSignal(logger: Logger): Promise<string> {
   const AT_ONCE_EXIT_CODE = 1;
   return new Promise((resolve) => {
     let asked = false;
@@ -61,6 +66,10 @@ function stopSignal(): Promise<NodeJS.Signals> {
         resolve(signal);
       });
     }
+    process.on('uncaughtException', (err) => {
+      logger.error({ err }, 'an error that nobody caught');
+      resolve(UNCAUGHT);
+    });
   });
 }
 

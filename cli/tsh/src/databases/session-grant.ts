@@ -2,6 +2,7 @@ import { callUnary, CertsService, PosternError } from '@postern/api';
 import { unknownDatabase } from '#databases/ask-for-db-user.ts';
 import { generateKey } from '@postern/pki';
 import { openProfileChannel } from '#profile/open-profile-channel.ts';
+import { reachAuth } from '#profile/reach-auth.ts';
 import type { SignedIn } from '#profile/signed-in.ts';
 
 /** What auth gives a user for one database under one IAM role: a certificate, and the ticket that routes to its agents. */
@@ -20,21 +21,15 @@ export interface SessionGrant {
 /** Auth decides whether this user may use the role on this database, before any agent is dialled. */
 export async function issueGrant(who: SignedIn, name: string, dbUser: string): Promise<SessionGrant> {
   const key = generateKey();
-  const client = openProfileChannel(who);
+  const request = { resourceKind: 'db', resourceName: name, principal: dbUser, publicKey: key.publicKeyDer, ttlSeconds: 0 };
   try {
-    const cert = await callUnary(client, CertsService.issueSessionCert, {
-      resourceKind: 'db',
-      resourceName: name,
-      principal: dbUser,
-      publicKey: key.publicKeyDer,
-      ttlSeconds: 0,
-    });
+    const cert = await reachAuth(openProfileChannel(who), who.profile.proxy, (client) =>
+      callUnary(client, CertsService.issueSessionCert, request),
+    );
     const { protocol, certificatePem, ticket, agentIds, hostCaPems, validUntilMs } = cert;
     return { name, dbUser, protocol, certificatePem, privateKeyPem: key.privateKeyPem, ticket, agentIds, hostCaPems, validUntilMs };
   } catch (error) {
     throw error instanceof PosternError && error.code === 'not_found' ? unknownDatabase(name) : error;
-  } finally {
-    client.close();
   }
 }
 

@@ -1,5 +1,6 @@
 import { callUnary, ResourcesService } from '@postern/api';
 import { openProfileChannel } from '#profile/open-profile-channel.ts';
+import { reachAuth } from '#profile/reach-auth.ts';
 import type { SignedIn } from '#profile/signed-in.ts';
 
 /** A database that the user may see, with the IAM roles that he may ask for. */
@@ -23,28 +24,21 @@ interface SentDatabase {
 const PAGE_SIZE = 200;
 
 /** Several agents may serve one database: it is listed once. */
-export async function visibleDatabases(who: SignedIn): Promise<readonly VisibleDatabase[]> {
-  const client = openProfileChannel(who);
-  const byName = new Map<string, VisibleDatabase>();
-  try {
+export function visibleDatabases(who: SignedIn): Promise<readonly VisibleDatabase[]> {
+  return reachAuth(openProfileChannel(who), who.profile.proxy, async (client) => {
+    const byName = new Map<string, VisibleDatabase>();
     let pageToken = '';
     do {
-      const page = await callUnary(client, ResourcesService.listResources, {
-        kind: 'db_server',
-        withSecrets: false,
-        pageSize: PAGE_SIZE,
-        pageToken,
-      });
+      const query = { kind: 'db_server', withSecrets: false, pageSize: PAGE_SIZE, pageToken };
+      const page = await callUnary(client, ResourcesService.listResources, query);
       for (const { json } of page.resources) {
         const database = readDatabase(JSON.parse(json.toString('utf8')) as SentDatabase);
         byName.set(database.name, database);
       }
       pageToken = page.nextPageToken;
     } while (pageToken !== '');
-  } finally {
-    client.close();
-  }
-  return [...byName.values()].sort((a, b) => a.name.localeCompare(b.name));
+    return [...byName.values()].sort((a, b) => a.name.localeCompare(b.name));
+  });
 }
 
 function readDatabase(sent: SentDatabase): VisibleDatabase {

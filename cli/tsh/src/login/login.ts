@@ -5,6 +5,7 @@ import { profileOf } from '#login/profile-of.ts';
 import { printStatus } from '#login/status.ts';
 import { ProfileStore } from '#profile/profile-store.ts';
 import { withPort } from '#profile/proxy-address.ts';
+import { reachAuth } from '#profile/reach-auth.ts';
 import { activeProfile, type GlobalOptions, globalsFrom } from '#profile/signed-in.ts';
 import { say, warn } from '#terminal/output.ts';
 import { askHidden, readSecretLine } from '#terminal/secrets.ts';
@@ -85,11 +86,7 @@ interface SignInCall {
   readonly request: { user: string; password: string; publicKey: Buffer; ttlSeconds: number; clientVersion: string };
 }
 
-async function signIn({ proxy, found, request }: SignInCall): Promise<SignInResponse> {
-  const client = openAuthChannel({ address: proxy, via: 'proxy', hostCaPems: found.hostCaPems, cluster: found.cluster });
-  try {
-    return await callUnary(client, LoginService.signIn, request);
-  } finally {
-    client.close();
-  }
+function signIn({ proxy, found, request }: SignInCall): Promise<SignInResponse> {
+  const channel = openAuthChannel({ address: proxy, via: 'proxy', hostCaPems: found.hostCaPems, cluster: found.cluster });
+  return reachAuth(channel, proxy, (client) => callUnary(client, LoginService.signIn, request));
 }
