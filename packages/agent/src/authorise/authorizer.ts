@@ -99,6 +99,8 @@ export class Authorizer {
 
   #staleness(strict: boolean): Refused | undefined {
     const ageMs = this.#options.viewAgeMs();
+    if (ageMs === Number.POSITIVE_INFINITY)
+      return refused('stale', 'this agent has not heard from auth yet, so it cannot know of locks: try again');
     if (ageMs > STALE_CEILING_MS)
       return refused(
         'stale',

@@ -122,7 +122,7 @@ describe('the relay', () => {
 
   it('says unknown, and sends nothing twice, where AWS hangs up after it was asked', async () => {
     let times = 0;
-    const { url, outcomes } = await rig((request) => {
+    const { url, outcomes } = await rig((request: IncomingMessage) => {
       times += 1;
       request.socket.destroy();
     });
