@@ -38,6 +38,7 @@ export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> 
     indexer = Indexer.open(dir);
     const headFile = await HeadFile.open(dir);
     const { head, problems } = await recoverLog(dir, headFile.found);
+    if (head.ei > (headFile.found?.ei ?? 0)) await headFile.write(head);
     const damaged = await indexer.catchUp(dir, head);
     const writer = new SegmentWriter({ dir, headFile, maxSegmentBytes, head });
     const log = new SegmentedAuditLog(options, { indexer, headFile, writer, problems: [...problems, ...damaged] });
@@ -111,7 +112,9 @@ class SegmentedAuditLog implements AuditLog {
 
   async *query(query: AuditQuery): AsyncGenerator<string, void, undefined> {
     this.#refuseWhenClosed();
-    await this.#indexer.flush();
+    await this.#indexer.flush().catch((error: unknown) => {
+      throw unavailable(this.#options.dir, error);
+    });
     const reader = new RecordReader(this.#options.dir);
     try {
       let left = query.limit || Number.POSITIVE_INFINITY;
@@ -151,13 +154,11 @@ class SegmentedAuditLog implements AuditLog {
     this.#closed = true;
     await this.#queue.idle();
     for (const tail of this.#tails) tail.fail(new PosternError('unavailable', 'the audit log was closed'));
-    try {
-      await this.#indexer.flush();
-    } finally {
-      await this.#writer.close();
-      await this.#headFile.close();
-      this.#indexer.close();
-    }
+    // What a full disk keeps out of the index is read from the segments when the log is opened again.
+    await this.#indexer.flush().catch(() => undefined);
+    this.#indexer.close();
+    await this.#writer.close();
+    await this.#headFile.close();
   }
 
   /** One group: stamped in order, written and synced at once. A failure leaves the log as it was before. */

@@ -1,10 +1,9 @@
-import { stat, truncate } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AuditProblem } from '#audit/audit-log.ts';
 import { type ChainLink, firstPrev, readLink } from '#audit/record/stored-line.ts';
 import type { Head } from '#audit/segments/head-file.ts';
 import { firstEiOf, listSegments, readLines, segmentName } from '#audit/segments/segment-files.ts';
-import { syncDirectory } from '#audit/segments/segment-writer.ts';
 
 export interface Recovered {
   /** After which record the log goes on. */
@@ -81,13 +80,23 @@ async function adopt(dir: string, start: { readonly head: Head; readonly end: nu
       head = { ei: link.ei, hash: link.hash, segment, bytes: offset + bytes.length + 1 };
     }
   }
+  await settle(join(dir, segment), head.bytes);
   if (head.bytes < size) {
-    await truncate(join(dir, segment), head.bytes);
-    await syncDirectory(dir);
     const detail = `${size - head.bytes} bytes behind record ${head.ei}, which no one was told were stored, were cut off`;
     start.problems.push({ kind: 'torn_tail_cut', segment, detail });
   }
   return head;
+}
+
+/** Cuts the file to its good length and makes that durable: what a killed process wrote may be in memory only. */
+async function settle(path: string, bytes: number): Promise<void> {
+  const handle = await open(path, 'r+');
+  try {
+    await handle.truncate(bytes);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
 }
 
 /** Without a head, the last record with a good hash in the last segment is taken for the end. */
