@@ -9,7 +9,7 @@ import { RE2JS } from 're2js';
 describe('patterns that bring V8 to a stop', () => {
   const hostile = ['^(a+)+$', '^(x+x+)+y$', '^(a|aa)+$', '^([a-z]+)*$', '^(.*)(.*)(.*)(.*)(.*)b$', '^(a*)*(b*)*c$'];
 
-  // The budget is 50 ms a decision on an idle machine; the bound here only tells linear from exponential on a busy one.
+  // The budget is 50 ms a decision, in time of the processor: on a busy machine the clock says nothing.
   it('are decided in milliseconds at the longest label there can be', () => {
     for (const pattern of hostile) {
       const role: Role = { name: 'r', version: 'v6', allow: { dbLabels: { env: [pattern] } }, deny: {}, options: {} };
@@ -17,9 +17,9 @@ describe('patterns that bring V8 to a stop', () => {
       for (const letter of ['a', 'x']) {
         const labels = { env: `${letter.repeat(1023)}!` };
         decide(subject, { kind: 'db', name: 'n', labels });
-        const start = performance.now();
+        const start = process.cpuUsage();
         decide(subject, { kind: 'db', name: 'n', labels });
-        expect(performance.now() - start).toBeLessThan(50);
+        expect(process.cpuUsage(start).user / 1000).toBeLessThan(50);
       }
     }
   });
@@ -32,9 +32,9 @@ describe('patterns that bring V8 to a stop', () => {
     const subject = compileSubject({ user: 'a', roles, traits: {} });
     const request = { kind: 'db', name: 'n', labels: { env: 'a'.repeat(256) } } as const;
     decide(subject, request);
-    const start = performance.now();
+    const start = process.cpuUsage();
     for (let round = 0; round < 10; round += 1) decide(subject, request);
-    expect((performance.now() - start) / 10).toBeLessThan(50);
+    expect(process.cpuUsage(start).user / 1000 / 10).toBeLessThan(50);
   });
 });
 
