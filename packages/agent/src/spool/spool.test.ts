@@ -1,0 +1,445 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { decodeFrame, encodeFrame } from '#spool/frame.ts';
+import { openSpool } from '#spool/open-spool.ts';
+import { type Spool, type SpoolEvent, SpoolFull, SpoolUnavailable } from '#spool/spool.ts';
+
+const startMs = Date.UTC(2030, 0, 1);
+const eventOf = (fields: Record<string, unknown> = {}, more: Partial<SpoolEvent> = {}): SpoolEvent => {
+  const event = {
+    id: randomUUID(),
+    kind: 'db.session.dynamodb.request',
+    code: 'TDY01I',
+    timeMs: startMs,
+    user: 'alice',
+    resource: 'db/example',
+  };
+  return { ...event, sessionId: 's-1', success: true, fieldsJson: Buffer.from(JSON.stringify(fields)), ...more };
+};
+const intent = (requestId: string, more: Record<string, unknown> = {}): SpoolEvent =>
+  eventOf({ phase: 'intent', request_id: requestId, ...more });
+const outcome = (requestId: string, more: Record<string, unknown> = {}): SpoolEvent =>
+  eventOf({ phase: 'outcome', request_id: requestId, ...more });
+const fieldsOf = (event: SpoolEvent): Record<string, unknown> => JSON.parse(event.fieldsJson.toString()) as Record<string, unknown>;
+
+describe('the spool', () => {
+  let dir: string;
+  let spool: Spool;
+  let nowMs: number;
+  const open = async (maxBytes?: number): Promise<Spool> => {
+    spool = await openSpool({ dir, nowMs: () => nowMs, ...(maxBytes === undefined ? {} : { maxBytes }) });
+    return spool;
+  };
+  const segments = (): string[] =>
+    readdirSync(dir)
+      .filter((name) => name.includes('.spool'))
+      .sort()
+      .map((name) => join(dir, name));
+
+  /** What auth would have got: everything that waits, uploaded and acknowledged. */
+  const drainAll = async (from: Spool = spool): Promise<SpoolEvent[]> => {
+    const received: SpoolEvent[] = [];
+    const stop = new AbortController();
+    const draining = from.drain({ send: async (events) => void received.push(...events), signal: stop.signal, backoff: () => 1 });
+    await expect.poll(() => from.stats().waiting).toBe(0);
+    stop.abort();
+    await draining;
+    return received;
+  };
+
+  beforeEach(() => {
+    dir = join(mkdtempSync(join(tmpdir(), 'postern-spool-')), 'spool');
+    nowMs = startMs;
+  });
+  afterEach(async () => {
+    await spool.close();
+    rmSync(join(dir, '..'), { recursive: true });
+  });
+
+  it('uploads what was written, in order and as it was', async () => {
+    await open();
+    const events = Array.from({ length: 20 }, (_, i) => eventOf({ i, text: '\u{1F600}\n' }));
+    for (const event of events) await spool.write(event);
+    expect(spool.stats()).toMatchObject({ waiting: 20, oldestMs: startMs });
+    expect(await drainAll()).toEqual(events);
+    expect(spool.stats()).toMatchObject({ waiting: 0, oldestMs: undefined });
+  });
+
+  it('has an event on disk when write resolves', async () => {
+    await open();
+    for (let i = 0; i < 5; i++) {
+      const event = eventOf();
+      await spool.write(event);
+      expect(readFileSync(segments().at(-1) ?? '').includes(event.id)).toBe(true);
+    }
+  });
+
+  it('puts what waits together: two thousand writes at once need one segment and few commits, in order', async () => {
+    await open();
+    const events = Array.from({ length: 2000 }, (_, i) => eventOf({ i }));
+    await Promise.all(events.map((event) => spool.write(event)));
+    expect((await drainAll()).map((event) => fieldsOf(event)['i'])).toEqual(events.map((_, i) => i));
+  });
+
+  it('makes an outcome durable within a second though nothing else is written', async () => {
+    await open();
+    await spool.write(intent('r-1'));
+    const event = outcome('r-1');
+    spool.writeLater(event);
+    await expect.poll(() => readFileSync(segments()[0] ?? '').includes(event.id), { timeout: 1000 }).toBe(true);
+  });
+
+  it('makes an outcome durable with the next intent, in one commit', async () => {
+    await open();
+    await spool.write(intent('r-1'));
+    const event = outcome('r-1');
+    spool.writeLater(event);
+    await spool.write(intent('r-2'));
+    expect(readFileSync(segments()[0] ?? '').includes(event.id)).toBe(true);
+    spool.writeLater(outcome('r-2'));
+  });
+
+  it('keeps everything over a restart, and sends again what was not acknowledged', async () => {
+    await open();
+    const events = Array.from({ length: 5 }, (_, i) => eventOf({ i }));
+    for (const event of events) await spool.write(event);
+    const stop = new AbortController();
+    let sent = 0;
+    const draining = spool.drain({
+      send: async (batch) => {
+        sent += batch.length;
+        throw new Error('auth is away');
+      },
+      signal: stop.signal,
+      backoff: () => 1,
+    });
+    await expect.poll(() => sent).toBeGreaterThan(5);
+    stop.abort();
+    await draining;
+    await spool.close();
+    await open();
+    expect(spool.stats().waiting).toBe(5);
+    expect(await drainAll()).toEqual(events);
+  });
+
+  it('tries again with the given waits until auth takes the events, and tells each failure', async () => {
+    await open();
+    await spool.write(eventOf());
+    const stop = new AbortController();
+    const waits: number[] = [];
+    const failures: unknown[] = [];
+    let left = 3;
+    const draining = spool.drain({
+      send: async () => {
+        if (left-- > 0) throw new Error('auth is away');
+      },
+      signal: stop.signal,
+      backoff: (attempt) => waits.push(attempt),
+      onFailure: (error) => failures.push(error),
+    });
+    await expect.poll(() => spool.stats().waiting).toBe(0);
+    stop.abort();
+    await draining;
+    expect(waits).toEqual([1, 2, 3]);
+    expect(failures).toHaveLength(3);
+  });
+
+  it('stops a drain at once though auth never answers, and lets no second one run beside it', async () => {
+    await open();
+    await spool.write(eventOf());
+    const stop = new AbortController();
+    const draining = spool.drain({ send: () => new Promise(() => undefined), signal: stop.signal, backoff: () => 1 });
+    await expect(spool.drain({ send: async () => undefined, signal: stop.signal, backoff: () => 1 })).rejects.toThrow('already');
+    stop.abort();
+    await draining;
+    expect(spool.stats().waiting).toBe(1);
+  });
+
+  it('deletes segments once they are acknowledged, the folder’s size with them', async () => {
+    await open(1024 * 1024);
+    for (let i = 0; i < 300; i++) {
+      await spool.write(intent(`r-${i}`, { body: 'x'.repeat(1000) }));
+      spool.writeLater(outcome(`r-${i}`));
+    }
+    expect(segments().length).toBeGreaterThan(3);
+    await drainAll();
+    await spool.close();
+    expect(segments()).toEqual([]);
+  });
+
+  it('is readable by its owner alone', async () => {
+    await open();
+    await spool.write(eventOf());
+    expect(statSync(dir).mode & 0o777).toBe(0o700);
+    for (const name of readdirSync(dir)) expect(statSync(join(dir, name)).mode & 0o077, name).toBe(0);
+  });
+
+  describe('limits', () => {
+    it('refuses an intent when it is full, still takes outcomes, and takes intents again after a drain', async () => {
+      await open(200_000);
+      const accepted: string[] = [];
+      let refused: unknown;
+      for (let i = 0; refused === undefined; i++) {
+        try {
+          await spool.write(intent(`r-${i}`, { body: 'x'.repeat(2000) }));
+          accepted.push(`r-${i}`);
+        } catch (error) {
+          refused = error;
+        }
+      }
+      expect(refused).toBeInstanceOf(SpoolFull);
+      expect(refused).toMatchObject({ message: expect.stringContaining('audit unavailable') });
+      expect(accepted.length).toBeGreaterThan(20);
+      for (const requestId of accepted) spool.writeLater(outcome(requestId, { body: 'y'.repeat(3000) }));
+      await expect.poll(() => spool.stats().waiting).toBe(2 * accepted.length);
+      expect(spool.stats().bytes).toBeLessThanOrEqual(200_000);
+      expect(spool.stats().replacedOutcomes).toBeGreaterThan(0);
+      expect(spool.stats().dropped).toBe(0);
+      const received = (await drainAll()).map(fieldsOf);
+      const closed = received.filter(({ phase }) => phase === 'outcome').map(({ request_id }) => request_id);
+      expect(closed).toHaveLength(accepted.length);
+      expect(new Set(closed)).toEqual(new Set(accepted));
+      expect(received.filter((fields) => fields['outcome'] === 'unknown')).toHaveLength(spool.stats().replacedOutcomes);
+      await spool.write(intent('again'));
+      spool.writeLater(outcome('again'));
+    });
+
+    it('takes fields of 64 KiB and refuses one byte more, as auth does', async () => {
+      await open();
+      const padding = 64 * 1024 - '{"a":""}'.length;
+      await spool.write(eventOf({ a: 'x'.repeat(padding) }));
+      await expect(spool.write(eventOf({ a: 'x'.repeat(padding + 1) }))).rejects.toMatchObject({ code: 'limit_exceeded' });
+      expect(spool.stats().waiting).toBe(1);
+    });
+
+    it.each([
+      ['an id that is not one', { id: 'a b' }],
+      ['no kind', { kind: '' }],
+      ['no time', { timeMs: 1.5 }],
+      ['fields that are no json', { fieldsJson: Buffer.from('{') }],
+      ['fields that are no object', { fieldsJson: Buffer.from('[]') }],
+    ])('refuses an event with %s: it would stop the upload of all others', async (_, bad) => {
+      await open();
+      await expect(spool.write(eventOf({}, bad))).rejects.toMatchObject({ code: 'bad_request' });
+    });
+
+    it('records an outcome that auth would refuse as unknown', async () => {
+      await open();
+      await spool.write(intent('r-1'));
+      spool.writeLater(outcome('r-1', { body: 'x'.repeat(70_000) }));
+      await expect.poll(() => spool.stats().waiting).toBe(2);
+      expect((await drainAll()).map(fieldsOf)[1]).toMatchObject({ phase: 'outcome', request_id: 'r-1', outcome: 'unknown' });
+    });
+
+    it('refuses writes once it is closed', async () => {
+      await open();
+      await spool.close();
+      await expect(spool.write(eventOf())).rejects.toBeInstanceOf(SpoolUnavailable);
+    });
+
+    it('is refused where its folder cannot be made', async () => {
+      await open();
+      writeFileSync(join(dir, 'file'), '');
+      await expect(openSpool({ dir: join(dir, 'file', 'spool'), nowMs: Date.now })).rejects.toBeInstanceOf(SpoolUnavailable);
+    });
+  });
+
+  describe('after a crash', () => {
+    it('closes each intent without outcome as unknown, once, and no other', async () => {
+      await open();
+      for (const requestId of ['r-1', 'r-2', 'r-3']) await spool.write(intent(requestId, { target: 'PutItem' }));
+      spool.writeLater(outcome('r-2'));
+      await spool.write(eventOf({ note: 'no request' }));
+      // Not closed: as if the process had been killed.
+      nowMs += 60_000;
+      const second = await openSpool({ dir, nowMs: () => nowMs });
+      expect(second.report).toEqual({ closedUnknown: 2, unreadable: [] });
+      await second.close();
+      const third = await openSpool({ dir, nowMs: () => nowMs });
+      expect(third.report.closedUnknown).toBe(0);
+      const received = await drainAll(third);
+      await third.close();
+      const unknown = received.filter((event) => fieldsOf(event)['outcome'] === 'unknown');
+      expect(unknown.map((event) => fieldsOf(event)['request_id'])).toEqual(['r-1', 'r-3']);
+      expect(unknown[0]).toMatchObject({
+        kind: 'db.session.dynamodb.request',
+        user: 'alice',
+        resource: 'db/example',
+        success: false,
+        timeMs: nowMs,
+      });
+      expect(new Set(received.map((event) => event.id)).size).toBe(received.length);
+    });
+
+    it('closes an intent whose segment was uploaded and deleted before the crash', async () => {
+      await open(1024 * 1024);
+      const long = intent('long');
+      await spool.write(long);
+      for (let i = 0; i < 200; i++) {
+        await spool.write(intent(`r-${i}`, { body: 'x'.repeat(1000) }));
+        spool.writeLater(outcome(`r-${i}`));
+      }
+      await expect.poll(() => spool.stats().waiting).toBe(401);
+      await drainAll();
+      expect(segments().some((file) => readFileSync(file).includes(long.id) && file.includes('000000000001.spool'))).toBe(false);
+      const second = await openSpool({ dir, nowMs: () => nowMs });
+      expect(second.report.closedUnknown).toBe(1);
+      const unknown = (await drainAll(second)).filter((event) => fieldsOf(event)['outcome'] === 'unknown');
+      expect(unknown.map(fieldsOf)).toMatchObject([{ request_id: 'long', intent_id: long.id }]);
+      await second.close();
+      spool.writeLater(outcome('long'));
+    });
+
+    it.each([
+      ['a torn frame', (): Buffer => encodeFrame('event', eventOf()).subarray(0, 50)],
+      ['a header cut short', (): Buffer => Buffer.from([1, 2, 3])],
+      ['zeros', (): Buffer => Buffer.alloc(500)],
+    ])('reads up to %s at the end, and reports it', async (_, tail) => {
+      await open();
+      const events = [eventOf({ i: 1 }), eventOf({ i: 2 })];
+      for (const event of events) await spool.write(event);
+      const torn = tail();
+      appendFileSync(segments()[0] ?? '', torn);
+      const second = await openSpool({ dir, nowMs: () => nowMs });
+      expect(second.report.unreadable).toEqual([{ segment: '000000000001.spool', bytes: torn.length, kind: 'torn' }]);
+      expect(await drainAll(second)).toEqual(events);
+      await second.close();
+    });
+
+    it('keeps a segment with damage in its middle for a person to look at', async () => {
+      await open();
+      for (let i = 0; i < 3; i++) await spool.write(eventOf({ i }));
+      const file = segments()[0] ?? '';
+      const bytes = readFileSync(file);
+      const at = bytes.indexOf('"i":1');
+      bytes[at + 1] = 0x7a;
+      writeFileSync(file, bytes);
+      const second = await openSpool({ dir, nowMs: () => nowMs });
+      expect(second.report.unreadable).toMatchObject([{ kind: 'damaged' }]);
+      expect((await drainAll(second)).map(fieldsOf)).toEqual([{ i: 0 }]);
+      await expect.poll(() => readdirSync(dir)).toContain('000000000001.spool.damaged');
+      await second.close();
+    });
+
+    it('holds every acknowledged event when its process is killed between write and answer, none twice', async () => {
+      const program = `
+        import { openSpool } from ${JSON.stringify(join(import.meta.dirname, 'open-spool.ts'))};
+        import { randomUUID } from 'node:crypto';
+        const spool = await openSpool({ dir: process.argv[1], nowMs: Date.now, maxBytes: 4 * 1024 * 1024 });
+        const event = (phase, request_id) => ({ id: randomUUID(), kind: 'x', code: '', timeMs: Date.now(), user: 'u', resource: '', sessionId: '', success: true, fieldsJson: Buffer.from(JSON.stringify({ phase, request_id })) });
+        const work = async () => { for (;;) { const id = randomUUID(); const one = event('intent', id); await spool.write(one); process.stdout.write(one.id + ' ' + id + '\\n'); spool.writeLater(event('outcome', id)); } };
+        for (let i = 0; i < 8; i++) void work();`;
+      const acknowledged: string[] = [];
+      const requests: string[] = [];
+      for (let round = 1; round <= 3; round++) {
+        const child = spawn(process.execPath, ['--input-type=module', '-e', program, dir], {
+          stdio: ['ignore', 'pipe', 'inherit'],
+          cwd: join(import.meta.dirname, '../..'),
+        });
+        const exited = once(child, 'exit');
+        for await (const line of createInterface({ input: child.stdout })) {
+          const [id = '', requestId = ''] = line.split(' ');
+          acknowledged.push(id);
+          requests.push(requestId);
+          if (acknowledged.length >= round * 400) child.kill('SIGKILL');
+        }
+        await exited;
+      }
+      await open();
+      const received = await drainAll();
+      const ids = received.map((event) => event.id);
+      expect(new Set(ids).size).toBe(ids.length);
+      const stored = new Set(ids);
+      expect(acknowledged.filter((id) => !stored.has(id))).toEqual([]);
+      const outcomes = received
+        .map(fieldsOf)
+        .filter(({ phase }) => phase === 'outcome')
+        .map((fields) => fields['request_id']);
+      const closed = new Set(outcomes);
+      expect(closed.size).toBe(outcomes.length);
+      expect(requests.filter((requestId) => !closed.has(requestId))).toEqual([]);
+    });
+  });
+
+  it('answers frames back as they went in, and never mistakes cut or changed bytes for one', () => {
+    const anyEvent = fc.record({
+      user: fc.string({ unit: 'grapheme' }),
+      timeMs: fc.nat(),
+      fields: fc.dictionary(fc.string({ unit: 'grapheme' }), fc.integer()),
+    });
+    fc.assert(
+      fc.property(anyEvent, fc.nat(), fc.integer({ min: 1, max: 255 }), ({ user, timeMs, fields }, where, flip) => {
+        const event = eventOf(fields, { user, timeMs });
+        const frame = encodeFrame('event', event);
+        expect(decodeFrame(frame, 0)).toEqual({ kind: 'event', event, length: frame.length });
+        expect(decodeFrame(frame.subarray(0, where % frame.length), 0)).toBe('cut');
+        const changed = Buffer.from(frame);
+        changed[where % frame.length] = (changed[where % frame.length] ?? 0) ^ flip;
+        expect(['cut', 'damaged']).toContain(decodeFrame(changed, 0));
+      }),
+    );
+    spool = { close: async () => undefined } as Spool;
+  });
+});
+
+// A mount namespace of the child's own: the small disk is gone when the child is.
+const unshare = [['-m'], ['-rm']].find((flags) => spawnSync('unshare', [...flags, 'true']).status === 0);
+const reason = 'a disk of 4 MiB cannot be mounted: allow unshare -rm (kernel.unprivileged_userns_clone), or run as root';
+if (unshare === undefined && (process.env['CI'] !== undefined || process.env['REQUIRE_ALL'] !== undefined)) throw new Error(reason);
+if (unshare === undefined) console.warn(`skipped: ${reason}`);
+
+describe.skipIf(unshare === undefined)('the spool on a full disk', () => {
+  it('refuses intents, still records the outcomes of those under way, and goes on once auth has taken the events', () => {
+    const dir = mkdtempSync(join(tmpdir(), 'postern-full-'));
+    const program = `
+      import { openSpool } from ${JSON.stringify(join(import.meta.dirname, 'open-spool.ts'))};
+      import { randomUUID } from 'node:crypto';
+      const dir = process.argv[1] + '/spool';
+      const spool = await openSpool({ dir, nowMs: Date.now });
+      const event = (phase, request_id, body) => ({ id: randomUUID(), kind: 'x', code: '', timeMs: Date.now(), user: 'u', resource: '', sessionId: '', success: true, fieldsJson: Buffer.from(JSON.stringify({ phase, request_id, body })) });
+      const until = async (test) => { const end = Date.now() + 8000; while (!test() && Date.now() < end) await new Promise((r) => setTimeout(r, 20)); return test(); };
+      const accepted = [];
+      let refused;
+      for (let i = 0; refused === undefined; i++) {
+        try { await spool.write(event('intent', 'r' + i, 'x'.repeat(20000))); accepted.push('r' + i); } catch (error) { refused = error; }
+      }
+      for (const id of accepted) spool.writeLater(event('outcome', id, 'done'));
+      const outcomesStored = await until(() => spool.stats().waiting === 2 * accepted.length);
+      const still = await spool.write(event('intent', 'again', 'x'.repeat(20000))).then(() => 'taken', (error) => error.constructor.name);
+      const received = [];
+      const stop = new AbortController();
+      const draining = spool.drain({ send: async (events) => { received.push(...events); }, signal: stop.signal, backoff: () => 1 });
+      await until(() => spool.stats().waiting === 0 && spool.stats().bytes < 1024 * 1024);
+      let after = 'refused';
+      await until(() => { void spool.write(event('intent', 'after', 'x')).then(() => { after = 'taken'; }, () => undefined); return after === 'taken'; });
+      stop.abort(); await draining;
+      const intents = received.map((e) => JSON.parse(e.fieldsJson)).filter((f) => f.phase === 'intent').map((f) => f.request_id);
+      console.log(JSON.stringify({ accepted: accepted.length, refused: refused.constructor.name, message: refused.message, outcomesStored, still, after, lost: accepted.filter((id) => !intents.includes(id)).length, stats: spool.stats() }));
+      process.exit(0);`;
+    const script = 'mount -t tmpfs -o size=4m tmpfs "$1" && exec "$0" --input-type=module -e "$2" "$1"';
+    const child = spawnSync('unshare', [...(unshare ?? []), 'sh', '-c', script, process.execPath, dir, program], {
+      encoding: 'utf8',
+      cwd: join(import.meta.dirname, '../..'),
+    });
+    rmSync(dir, { recursive: true });
+    expect(child.stderr).toBe('');
+    const told = JSON.parse(child.stdout) as { readonly accepted: number };
+    expect(told.accepted).toBeGreaterThan(50);
+    expect(told).toMatchObject({
+      refused: 'SpoolFull',
+      message: expect.stringContaining('audit unavailable'),
+      outcomesStored: true,
+      still: 'SpoolFull',
+      after: 'taken',
+      lost: 0,
+      stats: { replacedOutcomes: 0, dropped: 0 },
+    });
+  }, 30_000);
+});
