@@ -1,8 +1,21 @@
-import { chmodSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startAuth } from '#index.ts';
-import { addUser, callUnary, joinAs, outcomeOf, signInAs, silent, startTestAuth, status, type TestAuth } from '#testing/test-auth.ts';
+import { missingRedis, spawnRedis } from '#testing/redis.ts';
+import {
+  addToken,
+  addUser,
+  callUnary,
+  joinAs,
+  outcomeOf,
+  signInAs,
+  silent,
+  startTestAuth,
+  status,
+  type TestAuth,
+} from '#testing/test-auth.ts';
 
 const running: TestAuth[] = [];
 async function started(options?: Parameters<typeof startTestAuth>[0]): Promise<TestAuth> {
@@ -59,7 +72,9 @@ describe('starting auth', () => {
     const test = await started({ keepFiles: true });
     await test.stop();
     const { dataDir } = test;
-    await expect(startTestAuth({ dataDir, config: { clusterName: 'other.example.com' } })).rejects.toThrow(/belongs to cluster test\.example\.com/);
+    await expect(startTestAuth({ dataDir, config: { clusterName: 'other.example.com' } })).rejects.toThrow(
+      /belongs to cluster test\.example\.com/,
+    );
     const file = join(dataDir, 'keys', 'seal.key');
     const key = readFileSync(file, 'utf8');
     chmodSync(file, 0o644);
@@ -75,23 +90,44 @@ describe('starting auth', () => {
 
   it('refuses a second factor that does not exist, whatever the types say', async () => {
     const authentication = { type: 'local', secondFactor: 'otp' } as unknown as { type: 'local'; secondFactor: 'off' };
-    const config = { dataDir: '/nonexistent', clusterName: 'x', listen: { host: '127.0.0.1', port: 0 }, storage: { type: 'sqlite' as const }, staticTokens: [], authentication };
+    const config = {
+      dataDir: '/nonexistent',
+      clusterName: 'x',
+      listen: { host: '127.0.0.1', port: 0 },
+      storage: { type: 'sqlite' as const },
+      staticTokens: [],
+      authentication,
+    };
     await expect(startAuth({ config, logger: silent })).rejects.toThrow(/second_factor/);
   });
 
-  it('makes one cluster where two auths start on one empty store at once', async () => {
+  it('refuses a second auth on the same SQLite file: several auths share a Redis', async () => {
     const test = await started();
-    // SQLite is for one process; two openings of one file inside it stand for two auths.
-    const dataDir = `${test.dataDir}-pair`;
-    const storage = { type: 'sqlite' as const, path: join(dataDir, 'state.sqlite') };
-    const sealKeyFile = join(dataDir, 'shared.key');
-    const pair = await Promise.all([
-      started({ dataDir: join(dataDir, 'a'), config: { storage, sealKeyFile } }),
-      started({ dataDir: join(dataDir, 'b'), config: { storage, sealKeyFile } }),
-    ]);
-    expect(pair[0].auth.caPins).toEqual(pair[1].auth.caPins);
-    expect(pair[0].auth.caPins).toHaveLength(1);
-    for (const each of pair) await each.stop();
-    rmSync(dataDir, { recursive: true, force: true });
+    const storage = { type: 'sqlite' as const, path: join(test.dataDir, 'auth.sqlite') };
+    await expect(startTestAuth({ dataDir: join(test.dataDir, 'second'), config: { storage } })).rejects.toThrow(/open in another process/);
   });
+});
+
+describe.skipIf(missingRedis())('two auths on one Redis', () => {
+  it('make one cluster where both start on the empty store at once, and use a single-use token once between them', async () => {
+    const redis = await spawnRedis();
+    const dataDir = mkdtempSync(join(tmpdir(), 'postern-pair-'));
+    const config = { storage: { type: 'redis' as const, url: redis.url }, sealKeyFile: join(dataDir, 'shared.key') };
+    try {
+      const [a, b] = await Promise.all([
+        started({ dataDir: join(dataDir, 'a'), config }),
+        started({ dataDir: join(dataDir, 'b'), config }),
+      ]);
+      expect(a.auth.caPins).toEqual(b.auth.caPins);
+      expect(a.auth.caPins).toHaveLength(1);
+      const token = await addToken(a, { roles: ['db'], maxUses: 1 });
+      const tries = Array.from({ length: 20 }, (_, i) => outcomeOf(joinAs(i % 2 === 0 ? a : b, { token, role: 'db' })));
+      const outcomes = await Promise.all(tries);
+      expect(outcomes.filter((outcome) => outcome === 'ok')).toHaveLength(1);
+      for (const each of running.splice(0)) await each.stop();
+    } finally {
+      await redis.discard();
+      rmSync(dataDir, { recursive: true, force: true });
+    }
+  }, 30_000);
 });

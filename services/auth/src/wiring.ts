@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type ImplementOptions, implement, PosternError, services } from '@postern/api';
-import { openSqliteStore, type Store } from '@postern/store';
+import { openRedisStore, openSqliteStore, type Store } from '@postern/store';
 import type { AuditLog } from '#audit/audit-log.ts';
 import { openAuditLog } from '#audit/open-audit-log.ts';
 import { hostCaPins } from '#authorities/authorities.ts';
@@ -74,7 +74,8 @@ async function openState(config: AuthConfig, nowMs: () => number): Promise<State
 async function openStore(config: AuthConfig, nowMs: () => number): Promise<Store> {
   const { storage } = config;
   if (storage.type === 'sqlite') return openSqliteStore({ path: storage.path ?? join(config.dataDir, 'auth.sqlite'), nowMs });
-  throw new PosternError('unimplemented', 'storage redis');
+  const fencePath = join(config.dataDir, 'proc', 'redis-fence.json');
+  return openRedisStore({ url: storage.url, clusterId: config.clusterName, nowMs, fencePath });
 }
 
 async function serve(parts: StartAuthOptions & State & { readonly nowMs: () => number; readonly hostId: string }): Promise<RunningAuth> {

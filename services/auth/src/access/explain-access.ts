@@ -1,9 +1,9 @@
 import { PosternError } from '@postern/api';
 import { decide } from '@postern/rbac';
-import { compile, type Person, type PersonDeps, requireMay } from '#administration/person.ts';
+import { compile, may, type Person, type PersonDeps, requireMay } from '#administration/person.ts';
 import { accessRequest } from '#certs/issue-session-cert.ts';
 import { findLock, lockedBy } from '#locks/locks.ts';
-import { findServers } from '#presence/served-resource.ts';
+import { findServers, type ServedResource } from '#presence/served-resource.ts';
 import { findUser } from '#users/user-record.ts';
 
 export interface Explanation {
@@ -18,7 +18,8 @@ export async function explainAccess(
   person: Person,
   asked: { readonly user: string; readonly kind: string; readonly name: string; readonly principal: string },
 ): Promise<Explanation> {
-  if (asked.user !== person.name || person.kind === 'admin') {
+  const isOwn = person.kind === 'user' && asked.user === person.name;
+  if (!isOwn) {
     requireMay(person, 'user', 'read');
     requireMay(person, 'role', 'read');
   }
@@ -30,14 +31,18 @@ export async function explainAccess(
   if (lock !== undefined) return { allowed: false, decision: lockedBy(lock).message, steps: [] };
   const subject = compile(user, await deps.roles.load(user.roles));
   const [server] = await findServers(deps.store, asked.kind, asked.name);
-  if (server === undefined)
+  // Whoever may not read roles is told no more of a resource than that he may use it.
+  const isSeen = server !== undefined && (may(person, 'role', 'read') || decide(subject, visibility(server)).allowed);
+  if (server === undefined || !isSeen) {
     throw new PosternError('not_found', `no agent serves ${asked.kind}/${asked.name} now: tctl db ls lists what is served`);
-  const isAboutPrincipal = asked.principal !== '';
-  const request = isAboutPrincipal
-    ? accessRequest(server, asked.principal)
-    : { kind: server.kind, name: server.name, labels: server.labels };
+  }
+  const request = asked.principal === '' ? visibility(server) : accessRequest(server, asked.principal);
   const decision = decide(subject, request);
   const host = await findLock(deps, { hostId: server.hostId });
   const steps = host === undefined ? decision.steps : [...decision.steps, `agent ${server.hostId}: ${lockedBy(host).message}`];
   return { allowed: decision.allowed, decision: decision.reason, steps };
+}
+
+function visibility({ kind, name, labels }: ServedResource) {
+  return { kind, name, labels };
 }

@@ -86,7 +86,10 @@ export async function startTestAuth(
 
 export function openClient(auth: Pick<RunningAuth, 'address' | 'hostCaPems'>, credential?: Credential): Client {
   const context = createSecureContext(
-    clientContextOptions(auth.hostCaPems, credential && { certificatePem: credential.certificatePem, privateKeyPem: credential.privateKeyPem }),
+    clientContextOptions(
+      auth.hostCaPems,
+      credential && { certificatePem: credential.certificatePem, privateKeyPem: credential.privateKeyPem },
+    ),
   );
   return new Client(`127.0.0.1:${auth.address.port}`, credentials.createFromSecureContext(context), {
     'grpc.ssl_target_name_override': 'auth.postern.internal',
@@ -101,7 +104,12 @@ export { callStream, callUnary };
 
 export async function addUser(
   from: TestAuth,
-  user: { readonly name: string; readonly roles: readonly string[]; readonly traits?: Readonly<Record<string, readonly string[]>>; readonly password?: string },
+  user: {
+    readonly name: string;
+    readonly roles: readonly string[];
+    readonly traits?: Readonly<Record<string, readonly string[]>>;
+    readonly password?: string;
+  },
 ): Promise<void> {
   const traits = Object.fromEntries(Object.entries(user.traits ?? {}).map(([name, values]) => [name, { values: [...values] }]));
   await callUnary(from.client(from.admin), users.definition.createUser, {
@@ -114,7 +122,11 @@ export async function addUser(
 
 export const PASSWORD = 'correct horse battery';
 
-export async function signInAs(from: TestAuth, name: string, options: { readonly password?: string; readonly ttlSeconds?: number } = {}): Promise<Credential> {
+export async function signInAs(
+  from: TestAuth,
+  name: string,
+  options: { readonly password?: string; readonly ttlSeconds?: number } = {},
+): Promise<Credential> {
   const key = generateKey();
   const { certificatePem } = await callUnary(from.client(), login.definition.signIn, {
     user: name,
@@ -132,7 +144,13 @@ export interface JoinedHost extends Credential {
 
 export async function addToken(
   from: TestAuth,
-  token: { readonly roles: readonly string[]; readonly dbName?: string; readonly labels?: Readonly<Record<string, string>>; readonly maxUses?: number; readonly ttlSeconds?: number },
+  token: {
+    readonly roles: readonly string[];
+    readonly dbName?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly maxUses?: number;
+    readonly ttlSeconds?: number;
+  },
 ): Promise<string> {
   const answer = await callUnary(from.client(from.admin), tokens.definition.addToken, {
     roles: [...token.roles],
@@ -149,7 +167,10 @@ export async function addToken(
   return answer.token;
 }
 
-export async function joinAs(from: TestAuth, how: { readonly token: string; readonly role: string; readonly key?: GeneratedKey }): Promise<JoinedHost> {
+export async function joinAs(
+  from: TestAuth,
+  how: { readonly token: string; readonly role: string; readonly key?: GeneratedKey },
+): Promise<JoinedHost> {
   const key = how.key ?? generateKey();
   const { hostId, certificatePem } = await callUnary(from.client(), joins.definition.join, {
     token: how.token,
@@ -161,7 +182,10 @@ export async function joinAs(from: TestAuth, how: { readonly token: string; read
   return { hostId, certificatePem, privateKeyPem: key.privateKeyPem };
 }
 
-export function server(name: string, more: { readonly labels?: Readonly<Record<string, string>>; readonly dynamic?: boolean; readonly awsRegion?: string } = {}) {
+export function server(
+  name: string,
+  more: { readonly labels?: Readonly<Record<string, string>>; readonly dynamic?: boolean; readonly awsRegion?: string } = {},
+) {
   return {
     kind: 'db',
     name,
