@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer as createHttpServer, Agent, request } from 'node:http';
 import { PassThrough } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { PosternError } from '@postern/api';
@@ -140,14 +141,10 @@ describe('a byte stream over gRPC', () => {
     pair = await sessionPair((call) => http.emit('connection', byteStream(call, { remoteAddress: '192.0.2.7:5' })));
     const { open } = pair;
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-    agent.createConnection = () => byteStream(open()) as never;
+    agent.createConnection = () => byteStream(open());
     const post = (body: Buffer) =>
       new Promise<Buffer>((resolve, reject) => {
-        const req = request({ agent, method: 'POST', host: 'localhost' }, async (res) => {
-          const parts: Buffer[] = [];
-          for await (const part of res) parts.push(part as Buffer);
-          resolve(Buffer.concat(parts));
-        });
+        const req = request({ agent, method: 'POST', host: 'localhost' }, (res) => resolve(buffer(res)));
         req.on('error', reject).end(body);
       });
     const body = randomBytes(1_000_000);

@@ -103,7 +103,8 @@ export class ByteStream extends Duplex {
   setTimeout(ms: number, listener?: () => void): this {
     clearTimeout(this.#idleTimer);
     this.#idleTimer = undefined;
-    if (listener) ms > 0 ? this.once('timeout', listener) : this.off('timeout', listener);
+    if (listener && ms > 0) this.once('timeout', listener);
+    else if (listener) this.off('timeout', listener);
     if (ms > 0 && !this.destroyed) {
       this.#idleTimer = setTimeout(() => this.emit('timeout'), ms);
       this.#idleTimer.unref();

@@ -1,7 +1,6 @@
 import { connect as connectTcp, createServer, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { once } from 'node:events';
-import type { ServiceDefinition } from '@grpc/grpc-js';
 import { AgentSession } from '@postern/api';
 import { afterEach, describe, expect, it } from 'vitest';
 import { byteStream } from '#byte-stream.ts';
@@ -23,10 +22,10 @@ async function serverWith(
     tls: { ...authority.issue('server.test'), ca: authority.caPem, ...tls },
     services: [
       {
-        definition: { connect: AgentSession.connect } as unknown as ServiceDefinition,
+        definition: { connect: AgentSession.connect },
         implementation: {
           connect: (call: Parameters<Parameters<typeof sessionPair>[0]>[0]) => {
-            serve(peerOf(call as never));
+            serve(peerOf(call));
             byteStream(call)
               .on('error', () => undefined)
               .end('hello');

@@ -311,10 +311,10 @@ describe('the public port', () => {
     const socket = connectTls({ socket: wire, rejectUnauthorized: false, servername: 'web.example' });
     // Every write of the handshake is cut into single bytes on its way.
     const write = wire.write.bind(wire);
-    wire.write = ((bytes: Buffer, ...rest: never[]) => {
+    wire.write = (bytes: Buffer, ...rest: never[]) => {
       for (const byte of bytes.subarray(0, -1)) write(Buffer.from([byte]));
       return write(bytes.subarray(-1), ...rest);
-    }) as never;
+    };
     await once(socket, 'secureConnect');
     socket.destroy();
     expect([...(await rawAnswer(proxy, Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n')))]).toEqual([21, 3, 3, 0, 2, 2, 10]);

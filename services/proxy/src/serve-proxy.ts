@@ -9,14 +9,14 @@ import type { RunningProxy } from '#index.ts';
 import { announceProxy } from '#outbound/announce-proxy.ts';
 import type { Cluster } from '#outbound/cluster.ts';
 import { watchRouteKeys } from '#outbound/watch-route-keys.ts';
-import { AgentDirectory, type ServerResource } from '#routing/agent-directory.ts';
+import { AgentDirectory, isServer } from '#routing/agent-directory.ts';
 import { RouteKeys } from '#routing/route-keys.ts';
 import { authDoor } from '#tcp/auth-door.ts';
 import { listenPublicly } from '#tcp/public-listener.ts';
 import { sessionDoor } from '#tcp/session-door.ts';
 import { splitAddress } from '#tcp/split-address.ts';
 import { webDoor } from '#tcp/web-door.ts';
-import { lockedHosts } from '#tunnels/locked-hosts.ts';
+import { isLock, lockedHosts } from '#tunnels/locked-hosts.ts';
 import { createTunnelDoor } from '#tunnels/tunnel-door.ts';
 import { loadWebCertificates } from '#web-certificate/load-web-certificates.ts';
 
@@ -51,18 +51,24 @@ export async function serveProxy({ config, cluster, logger, nowMs }: ServeProxyO
   });
   const tunnelDoor = createTunnelDoor({ member, tunnels, isLocked, nowMs, onRefused, onError });
 
-  const readResources = () => {
-    directory.replace([...resources.list('db_server'), ...resources.list('app_server')] as ServerResource[]);
-    readLocks();
-  };
   // Also by the clock: a lock that ends says so by its own time alone.
   const readLocks = () => {
-    locked = lockedHosts(resources.list('lock') as Parameters<typeof lockedHosts>[0], nowMs());
+    locked = lockedHosts(resources.list('lock').filter(isLock), nowMs());
     for (const hostId of locked) tunnels.endAgent(hostId, new PosternError('locked', `host ${hostId} is locked`));
   };
-  resources.onChange(readResources);
+  const readResources = () => {
+    directory.replace([...resources.list('db_server'), ...resources.list('app_server')].filter(isServer));
+    readLocks();
+  };
+  // A first state comes as thousands of changes in one turn of the loop; they are read once.
+  let reading: NodeJS.Immediate | undefined;
+  resources.onChange(() => {
+    reading ??= setImmediate(() => {
+      reading = undefined;
+      readResources();
+    });
+  });
   readResources();
-  const lockTimer = setInterval(readLocks, LOCK_CHECK_MS);
 
   let stopped = false;
   const health = new Health();
@@ -89,7 +95,7 @@ export async function serveProxy({ config, cluster, logger, nowMs }: ServeProxyO
   const facts = () => ({ cluster: member.cluster, publicAddress, hostCaPems: member.current().hostCaPems });
   const web = await createWebServer({ facts, health, limits, selfSigned, onError });
 
-  let sessions = 0;
+  const sessions = new Set<object>();
   const listener = await listenPublicly({
     ...config.listen,
     limits,
@@ -101,12 +107,12 @@ export async function serveProxy({ config, cluster, logger, nowMs }: ServeProxyO
         limits,
         onRefused,
         onOpened: (session) => {
-          sessions += 1;
-          logger.info(session, 'session opened');
+          sessions.add(session);
+          logger.info({ ...session }, 'session opened');
         },
-        onClosed: (session) => {
-          sessions -= 1;
-          logger.info(session, 'session closed');
+        onClosed: (session, counts) => {
+          sessions.delete(session);
+          logger.info({ ...session, ...counts }, 'session closed');
         },
       }),
       auth: authDoor({ authAddress: splitAddress(config.authAddress), signingKey: () => routeKeys.signingKey, limits, onRefused }),
@@ -122,7 +128,8 @@ export async function serveProxy({ config, cluster, logger, nowMs }: ServeProxyO
     publicAddress = `${host === '0.0.0.0' || host === '::' ? hostname() : host.includes(':') ? `[${host}]` : host}:${port}`;
   if (selfSigned) logger.warn({ publicAddress }, 'the web certificate is self-signed: browsers and tsh warn of it; set https_keypairs');
 
-  const { openAuth } = cluster;
+  const lockTimer = setInterval(readLocks, LOCK_CHECK_MS);
+  const openAuth = () => cluster.openAuth();
   const { signal } = stopping;
   const background = [
     watchRouteKeys({
@@ -154,7 +161,8 @@ export async function serveProxy({ config, cluster, logger, nowMs }: ServeProxyO
       stopped = true;
       listener.close();
       tunnels.drain();
-      for (const until = performance.now() + limits.drainMs; sessions > 0 && performance.now() < until; ) await delay(50);
+      const until = performance.now() + limits.drainMs;
+      while (sessions.size > 0 && performance.now() < until) await delay(50);
       clearInterval(lockTimer);
       stopping.abort();
       tunnels.stop();

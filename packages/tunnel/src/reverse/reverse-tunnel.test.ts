@@ -12,7 +12,7 @@ import { type TestProxy, testAgent, testProxy } from '#testing/tunnel-pair.ts';
 const resourceId = Buffer.from('resource');
 const toClose: { stop(): Promise<void> }[] = [];
 afterEach(async () => {
-  for (const thing of toClose.splice(0).reverse()) await thing.stop();
+  for (const thing of toClose.splice(0).toReversed()) await thing.stop();
 });
 async function proxy(options?: Parameters<typeof testProxy>[0]): Promise<TestProxy> {
   const made = await testProxy(options);

@@ -68,8 +68,12 @@ export class ReverseTunnelClient {
     for (const proxy of proxies) {
       if (this.#links.has(proxy)) continue;
       const link: Link = {
-        ...{ proxy, abort: new AbortController(), current: undefined, retiring: new Set<TunnelSession>() },
-        ...{ status: { proxy, state: 'connecting' }, done: Promise.resolve() },
+        proxy,
+        abort: new AbortController(),
+        current: undefined,
+        retiring: new Set(),
+        status: { proxy, state: 'connecting' },
+        done: Promise.resolve(),
       };
       this.#links.set(proxy, link);
       link.done = this.#keepAttached(link);

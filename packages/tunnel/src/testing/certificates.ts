@@ -23,10 +23,8 @@ export function testAuthority(): TestAuthority {
       newKey(`${file}.key`);
       openssl('req', '-new', '-key', `${file}.key`, '-subj', `/CN=${name}`, '-out', `${file}.csr`);
       writeFileSync(join(dir, `${file}.ext`), `subjectAltName=DNS:${name},DNS:localhost\n`);
-      openssl(
-        ...['x509', '-req', '-in', `${file}.csr`, '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '2'],
-        ...['-extfile', `${file}.ext`, '-out', `${file}.pem`],
-      );
+      const request = ['x509', '-req', '-in', `${file}.csr`, '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '2'];
+      openssl(...request, '-extfile', `${file}.ext`, '-out', `${file}.pem`);
       return { cert: readFileSync(join(dir, `${file}.pem`), 'utf8'), key: readFileSync(join(dir, `${file}.key`), 'utf8') };
     },
   };

@@ -1,6 +1,6 @@
 import { createServer, connect, type AddressInfo, type Server as NetServer, type Socket } from 'node:net';
 import { createSecureContext } from 'node:tls';
-import { Client, credentials, Metadata, type ClientDuplexStream, type ServerDuplexStream, type ServiceDefinition } from '@grpc/grpc-js';
+import { Client, credentials, Metadata, type ClientDuplexStream, type ServerDuplexStream } from '@grpc/grpc-js';
 import { AgentSession } from '@postern/api';
 import { wideChannelOptions } from '#grpc-internals.ts';
 import { createGrpcTlsServer, type GrpcTlsServer, type GrpcTlsServerOptions } from '#grpc-tls-server.ts';
@@ -14,7 +14,7 @@ export interface SessionPair {
   readonly server: GrpcTlsServer;
   readonly client: Client;
   readonly port: number;
-  open(): ClientDuplexStream<Buffer, Buffer>;
+  readonly open: () => ClientDuplexStream<Buffer, Buffer>;
   stop(): Promise<void>;
 }
 
@@ -25,7 +25,7 @@ export async function sessionPair(
 ): Promise<SessionPair> {
   const server = createGrpcTlsServer({
     tls: { ...serverIdentity, ca: authority.caPem, requestCert: true, rejectUnauthorized: true },
-    services: [{ definition: { connect: AgentSession.connect } as unknown as ServiceDefinition, implementation: { connect: serve } }],
+    services: [{ definition: { connect: AgentSession.connect }, implementation: { connect: serve } }],
     ...options.server,
   });
   const listener = createServer((socket) => server.acceptSocket(socket, { remoteAddress: `${socket.remoteAddress}:${socket.remotePort}` }));

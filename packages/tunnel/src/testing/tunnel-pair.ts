@@ -48,7 +48,11 @@ export async function testProxy(
   });
   const port = await listen(listener, options.port);
   return {
-    ...{ tunnels, server, sockets, changes, address: `127.0.0.1:${port}` },
+    tunnels,
+    server,
+    sockets,
+    changes,
+    address: `127.0.0.1:${port}`,
     async stop() {
       tunnels.stop();
       listener.close();

@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { Agent, request } from 'node:https';
+import { text } from 'node:stream/consumers';
 import { connect as connectTls } from 'node:tls';
 import { caPin } from '@postern/pki';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -26,22 +27,20 @@ interface Answer {
 function get(path: string, headers: Record<string, string> = {}): Promise<Answer> {
   const agent = new Agent({ rejectUnauthorized: false, servername: 'proxy.example' });
   return new Promise((resolve, reject) => {
-    const req = request({ agent, host: '127.0.0.1', port: proxy.address.port, path, headers }, async (res) => {
-      const parts: Buffer[] = [];
-      for await (const part of res) parts.push(part as Buffer);
-      resolve({ status: res.statusCode ?? 0, headers: res.headers, body: Buffer.concat(parts).toString() });
-      agent.destroy();
+    const req = request({ agent, host: '127.0.0.1', port: proxy.address.port, path, headers }, (res) => {
+      const answer = text(res).then((body) => ({ status: res.statusCode ?? 0, headers: res.headers, body }));
+      resolve(answer.finally(() => agent.destroy()));
     });
     req.on('error', reject).end();
   });
 }
 /** Sends bytes as they stand and gives everything that came until the connection closed. */
-async function raw(text: string): Promise<string> {
+async function raw(request: string): Promise<string> {
   const socket = connectTls({ socket: dial(proxy), rejectUnauthorized: false, servername: 'proxy.example', ALPNProtocols: ['http/1.1'] });
   const parts: Buffer[] = [];
   socket.on('data', (part: Buffer) => parts.push(part)).on('error', () => undefined);
   await once(socket, 'secureConnect');
-  socket.write(text);
+  socket.write(request);
   await once(socket, 'close');
   return Buffer.concat(parts).toString();
 }

@@ -11,6 +11,12 @@ export interface ServerResource {
   };
 }
 
+/** From auth, so of the right shape unless auth is of another version; such a one is passed over. */
+export function isServer(value: unknown): value is ServerResource {
+  const { kind, metadata, spec } = (value ?? {}) as Partial<ServerResource>;
+  return typeof kind === 'string' && typeof metadata?.name === 'string' && typeof spec?.host_id === 'string';
+}
+
 const UNHEALTHY_MS = 30_000;
 
 /** Which agents serve a resource, by what auth lists; an agent's own word counts for nothing here. */

@@ -6,16 +6,17 @@ import { alerts } from '#tcp/client-hello.ts';
 import type { Arrival } from '#tcp/public-listener.ts';
 import { splice } from '#tcp/splice.ts';
 
+export interface OpenSession {
+  readonly clientAddress: string;
+  readonly agentId: string;
+}
+
 export interface SessionDoorOptions {
   readonly routing: SessionRouting;
   readonly limits: ProxyLimits;
-  readonly onOpened: (session: { readonly clientAddress: string; readonly agentId: string }) => void;
-  readonly onClosed: (session: {
-    readonly clientAddress: string;
-    readonly agentId: string;
-    readonly bytesIn: number;
-    readonly bytesOut: number;
-  }) => void;
+  readonly onOpened: (session: OpenSession) => void;
+  /** With the very object that onOpened was given. */
+  readonly onClosed: (session: OpenSession, counts: { readonly bytesIn: number; readonly bytesOut: number }) => void;
   readonly onRefused: (refusal: { readonly clientAddress: string; readonly reason: string; readonly door: 'session' }) => void;
 }
 
@@ -30,11 +31,11 @@ export function sessionDoor(options: SessionDoorOptions): (arrival: Arrival, tic
       socket.off('close', abort);
       if (socket.destroyed) return void opened.stream.destroy();
       proven();
-      const { agentId } = opened;
-      options.onOpened({ clientAddress, agentId });
+      const session: OpenSession = { clientAddress, agentId: opened.agentId };
+      options.onOpened(session);
       splice(socket, opened.stream, {
         idleMs: options.limits.spliceIdleMs,
-        onClosed: (counts) => options.onClosed({ clientAddress, agentId, ...counts }),
+        onClosed: (counts) => options.onClosed(session, counts),
       });
     } catch (error) {
       if (!(error instanceof PosternError)) throw error;

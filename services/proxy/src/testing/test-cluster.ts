@@ -5,7 +5,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { Client, credentials } from '@grpc/grpc-js';
-import { type Caller, Identity, Identity_Kind, implement, type RouteKeySet, services } from '@postern/api';
+import {
+  type Caller,
+  Identity,
+  Identity_Kind,
+  implement,
+  PosternError,
+  ResourceEvent_Type,
+  type RouteKeySet,
+  services,
+} from '@postern/api';
 import {
   type Authority,
   clientContextOptions,
@@ -53,20 +62,27 @@ export class TestCluster {
   /** What auth saw in front of each TLS connection that came through a proxy. */
   readonly seenAddresses: string[] = [];
   readonly logs: string[] = [];
+  readonly joinToken = randomBytes(16).toString('hex');
   readonly #host: Authority;
+  readonly #user: Authority;
   readonly #resources = new Map<string, unknown[]>();
   readonly #listeners = new Set<() => void>();
   readonly #closers: (() => unknown)[] = [];
   #keySets: RouteKeySet[];
   #auth: { readonly server: GrpcTlsServer; readonly listener: NetServer; readonly port: number } | undefined;
 
-  private constructor(host: Authority) {
+  private constructor(host: Authority, user: Authority) {
     this.#host = host;
+    this.#user = user;
     this.#keySets = [{ keys: [{ key: this.ticketKey, notAfterMs: Date.now() + HOUR_MS }] }];
   }
 
   static async start(): Promise<TestCluster> {
-    const cluster = new TestCluster(await createAuthority({ kind: 'host', cluster: CLUSTER, nowMs: Date.now() }));
+    const nowMs = Date.now();
+    const cluster = new TestCluster(
+      await createAuthority({ kind: 'host', cluster: CLUSTER, nowMs }),
+      await createAuthority({ kind: 'user', cluster: CLUSTER, nowMs }),
+    );
     await cluster.startAuth();
     return cluster;
   }
@@ -76,7 +92,7 @@ export class TestCluster {
   }
 
   async stop(): Promise<void> {
-    for (const close of this.#closers.splice(0).reverse()) await close();
+    for (const close of this.#closers.splice(0).toReversed()) await close();
     await this.stopAuth();
   }
 
@@ -133,7 +149,11 @@ export class TestCluster {
     const running = await serveProxy({
       config: {
         listen: { host: '127.0.0.1', port: 0 },
-        ...{ dataDir, httpsKeypairs: [], authAddress: `127.0.0.1:${port}`, join: { token: '' }, nodeName: 'test' },
+        dataDir,
+        httpsKeypairs: [],
+        authAddress: `127.0.0.1:${port}`,
+        join: { token: '' },
+        nodeName: 'test',
         ...options,
         limits: { drainMs: 500, ...options.limits },
       },
@@ -205,9 +225,24 @@ export class TestCluster {
       },
       common,
     );
+    const join = implement(services.join, { join: (request) => this.#join(request) }, common);
+    const refuse = () => Promise.reject(new PosternError('unimplemented', 'not asked here'));
+    const resources = implement(
+      services.resources,
+      {
+        getResource: refuse,
+        listResources: refuse,
+        createResource: refuse,
+        putResource: refuse,
+        updateResource: refuse,
+        deleteResource: refuse,
+        watchResources: (request, { signal }) => this.#watch(request.kinds, signal),
+      },
+      common,
+    );
     const server = createGrpcTlsServer({
       tls: serverTlsOptions({ identity, clientCas: [this.hostCaPem], requestCert: true, rejectUnauthorized: false }),
-      services: [routeKeys, presence],
+      services: [routeKeys, presence, join, resources],
     });
     const listener = createServer((socket) => this.#acceptAtAuth(socket, server));
     this.#auth = { server, listener, port: await listen(listener, port) };
@@ -220,6 +255,40 @@ export class TestCluster {
     auth.listener.close();
     await auth.server.stop();
     return auth.port;
+  }
+
+  get authAddress(): string {
+    return `127.0.0.1:${this.#auth?.port ?? 1}`;
+  }
+
+  async #join({ token, publicKey }: { readonly token: string; readonly publicKey: Buffer }) {
+    if (token !== this.joinToken) throw new PosternError('denied', 'the token is not valid');
+    const [hostId, nowMs] = [randomUUID(), Date.now()];
+    const identity = Identity.create({ kind: Identity_Kind.PROXY, name: hostId, cluster: CLUSTER });
+    const issued = await issueCertificate({ authority: this.#host, identity, publicKey, notAfterMs: nowMs + HOUR_MS, nowMs });
+    return {
+      hostId,
+      cluster: CLUSTER,
+      certificatePem: issued.certificatePem,
+      hostCaPems: [this.hostCaPem],
+      userCaPems: [this.#user.certificatePem],
+      validUntilMs: issued.notAfterMs,
+    };
+  }
+
+  /** Each change ends the stream here: the watcher asks again and is told the whole state. */
+  async *#watch(kinds: readonly string[], signal: AbortSignal) {
+    for (const kind of kinds) {
+      for (const [i, resource] of (this.#resources.get(kind) ?? []).entries()) {
+        const json = Buffer.from(JSON.stringify(resource));
+        yield { type: ResourceEvent_Type.PUT, resource: { kind, name: String(i), revision: randomUUID(), json } };
+      }
+    }
+    yield { type: ResourceEvent_Type.SYNCED, resource: undefined };
+    await new Promise<void>((resolve) => {
+      this.#listeners.add(resolve);
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
   }
 
   #acceptAtAuth(socket: Socket, server: GrpcTlsServer): void {

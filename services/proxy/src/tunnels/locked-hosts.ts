@@ -1,5 +1,10 @@
-interface LockResource {
+export interface LockResource {
   readonly spec: { readonly target: Readonly<Record<string, string | undefined>>; readonly expires?: string | null | undefined };
+}
+
+export function isLock(value: unknown): value is LockResource {
+  const target = (value as Partial<LockResource> | undefined)?.spec?.target;
+  return typeof target === 'object' && target !== null;
 }
 
 const hostFields = new Set(['server_id', 'node']);
