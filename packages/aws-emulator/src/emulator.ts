@@ -3,7 +3,6 @@ import { type IncomingMessage, type ServerResponse, createServer } from 'node:ht
 import { createServer as createSecureServer } from 'node:https';
 
 import { type Answer, AwsError, jsonError, stsError } from '#aws-error.ts';
-import { partitionOf } from '#aws-host.ts';
 import { CredentialBook, type KnownCredentials } from '#credential-book.ts';
 import { DynamoDbRegion } from '#dynamodb/region.ts';
 import { Modes } from '#modes.ts';
@@ -183,7 +182,7 @@ class Emulation {
 
   async call(region: string, operation: string, input: unknown): Promise<unknown> {
     const answer = await this.#region(region).call(operation, Buffer.from(JSON.stringify(input)));
-    if (answer.status !== 200) throw new Error(`${operation} in ${partitionOf(region)} ${region}: ${answer.body.toString()}`);
+    if (answer.status !== 200) throw new Error(`${operation} in ${region}: ${answer.body.toString()}`);
     return JSON.parse(answer.body.toString());
   }
 

@@ -26,5 +26,5 @@ const emulator = await startEmulator({
 });
 for (const name of values.table)
   await emulator.seedTable(values.region, { name, items: [{ id: { S: '1' }, note: { S: `the first item of ${name}` } }] });
-process.stderr.write(`AWS emulator on ${emulator.url}, account ${values.account}; set it as AWS_ENDPOINT_URL of an agent\n`);
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void emulator.close().then(() => process.exit(0)));
+process.stderr.write(`AWS emulator on ${emulator.url}, account ${values.account}; set it as AWS_ENDPOINT_URL of an agent\n`);

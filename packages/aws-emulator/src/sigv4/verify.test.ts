@@ -247,8 +247,6 @@ describe('a request signed for something else', () => {
     ],
   ])('is refused with the headers %j', async (headers, code) => {
     const base = { host, 'content-type': 'application/x-amz-json-1.0', 'x-amz-target': 'DynamoDB_20120810.ListTables' };
-    expect(await send({ method: 'POST', path: '/', body: '{}', headers: { ...base, ...headers } as Record<string, string> })).toMatchObject(
-      { status: 400, code },
-    );
+    expect(await send({ method: 'POST', path: '/', body: '{}', headers: { ...base, ...headers } })).toMatchObject({ status: 400, code });
   });
 });
