@@ -170,7 +170,7 @@ async function serve(parts: StartAuthOptions & State & { readonly nowMs: () => n
     localAdminFile,
     createLocalToken: async (role) => {
       const made = { roles: [role], value: '', ttlMs: LOCAL_TOKEN_TTL_MS, labels: {}, boundNames: [], maxUses: 1, createdBy: 'auth' };
-      return (await addToken(deps, made)).token;
+      return (await addToken(deps, { ...made, bindsAnyName: true })).token;
     },
     ready: async () => {
       try {

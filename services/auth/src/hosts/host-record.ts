@@ -12,6 +12,8 @@ export interface HostRecord {
   readonly tokenId: string;
   /** Static names it may serve; a token made without a name binds none. */
   readonly boundNames: readonly BoundName[];
+  /** A part of an auth server's own process. */
+  readonly bindsAnyName?: true;
   /** Win over the agent's own labels. */
   readonly boundLabels: Readonly<Record<string, string>>;
   readonly joinedMs: number;

@@ -57,6 +57,7 @@ export async function joinHost(deps: JoinDeps, attempt: JoinAttempt): Promise<Ho
         nodeName: attempt.nodeName,
         tokenId: token.id,
         boundNames: token.boundNames,
+        ...(token.bindsAnyName === true ? { bindsAnyName: true } : {}),
         boundLabels: token.labels,
         joinedMs: deps.nowMs(),
       };

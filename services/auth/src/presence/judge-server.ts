@@ -54,7 +54,7 @@ function judgeStatic(host: HostRecord, server: Server, claimed: ServerSettings):
   const labels: Labels = { ...server.labels, ...host.boundLabels };
   const settings = settingsOf(server, labels);
   const bound = host.boundNames.find(({ kind, name }) => kind === server.kind && name === server.name);
-  if (bound === undefined) {
+  if (bound === undefined && host.bindsAnyName !== true) {
     const flag = server.kind === 'db' ? '--db-name' : '--app-name';
     const others = host.boundNames.map(({ name }) => name).join(', ');
     const binds = others === '' ? 'binds no name' : `binds ${others}`;
@@ -64,14 +64,14 @@ function judgeStatic(host: HostRecord, server: Server, claimed: ServerSettings):
       reason: `${server.name} is not a name that this agent may serve: its join token (${host.tokenId}) ${binds}; join it again with a token made by tctl tokens add --type=${server.kind} ${flag}=${server.name}`,
     };
   }
-  if (bound.protocol !== undefined && bound.protocol !== server.protocol) {
+  if (bound?.protocol !== undefined && bound.protocol !== server.protocol) {
     return {
       ok: false,
       settings,
       reason: `the join token binds ${server.name} to protocol ${bound.protocol}, and the agent announces ${server.protocol}`,
     };
   }
-  if (bound.uri !== undefined && bound.uri !== server.uri) {
+  if (bound?.uri !== undefined && bound.uri !== server.uri) {
     return { ok: false, settings, reason: `the join token binds ${server.name} to another uri than the agent announces` };
   }
   return { ok: true, settings };

@@ -15,6 +15,7 @@ export interface NewToken {
   readonly ttlMs: number;
   readonly labels: Readonly<Record<string, string>>;
   readonly boundNames: readonly BoundName[];
+  readonly bindsAnyName?: true;
   /** 0: as often as wanted until it expires. */
   readonly maxUses: number;
   readonly createdBy: string;
@@ -49,6 +50,7 @@ export async function addToken(deps: TokenDeps, asked: NewToken): Promise<{ read
     masked: maskToken(token),
     roles,
     boundNames: asked.boundNames.map((bound) => requireRoleFor(bound, roles)),
+    ...(asked.bindsAnyName === true ? { bindsAnyName: true } : {}),
     labels: { ...asked.labels },
     ...(asked.maxUses === 0 ? {} : { usesLeft: asked.maxUses }),
     expiresMs: nowMs + ttlMs,

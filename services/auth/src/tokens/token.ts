@@ -17,6 +17,8 @@ export interface TokenRecord {
   readonly masked: string;
   readonly roles: readonly JoinRole[];
   readonly boundNames: readonly BoundName[];
+  /** Made by auth for a part of its own process: that part serves what the same operator's file names. No command makes such a token. */
+  readonly bindsAnyName?: true;
   readonly labels: Readonly<Record<string, string>>;
   /** Absent: as often as wanted. */
   readonly usesLeft?: number;
