@@ -6,7 +6,12 @@ export type Partition = { readonly id: PartitionId; readonly dnsSuffix: string; 
  * `aws` for any region it does not know, so it cannot refuse; this table does.
  */
 export const partitions: readonly Partition[] = [
-  { id: 'aws', dnsSuffix: 'amazonaws.com', dualStackSuffix: 'api.aws', region: /^(us|eu|ap|sa|ca|me|af|il|mx)-[a-z]{1,16}-\d{1,2}$/ },
+  {
+    id: 'aws',
+    dnsSuffix: 'amazonaws.com',
+    dualStackSuffix: 'api.aws',
+    region: /^(us|eu|ap|sa|ca|me|af|il|mx)-(?!gov-|iso)[a-z]{1,16}-\d{1,2}$/,
+  },
   { id: 'aws-us-gov', dnsSuffix: 'amazonaws.com', dualStackSuffix: 'api.aws', region: /^us-gov-[a-z]{1,16}-\d{1,2}$/ },
   { id: 'aws-cn', dnsSuffix: 'amazonaws.com.cn', dualStackSuffix: 'api.amazonwebservices.com.cn', region: /^cn-[a-z]{1,16}-\d{1,2}$/ },
   { id: 'aws-eusc', dnsSuffix: 'amazonaws.eu', dualStackSuffix: 'api.amazonwebservices.eu', region: /^eusc-de-[a-z]{1,16}-\d{1,2}$/ },
