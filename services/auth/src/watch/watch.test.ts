@@ -1,0 +1,168 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { PosternError, type ResourceEvent, ResourceEvent_Type } from '@postern/api';
+import {
+  addToken,
+  addUser,
+  announce,
+  callStream,
+  callUnary,
+  type Credential,
+  joinAs,
+  outcomeOf,
+  resources,
+  routeKeys,
+  server,
+  signInAs,
+  startTestAuth,
+  type TestAuth,
+} from '#testing/test-auth.ts';
+import { mergeStreams } from '#watch/merge-streams.ts';
+
+let test: TestAuth;
+const stops: AbortController[] = [];
+afterEach(async () => {
+  for (const stop of stops.splice(0)) stop.abort();
+  await test?.stop();
+});
+
+function watch(who: Credential, kinds: string[]): AsyncGenerator<ResourceEvent> {
+  const stop = new AbortController();
+  stops.push(stop);
+  return callStream(test.client(who), resources.definition.watchResources, { kinds }, { signal: stop.signal });
+}
+async function untilSynced(events: AsyncGenerator<ResourceEvent>): Promise<readonly ResourceEvent[]> {
+  const seen: ResourceEvent[] = [];
+  for (;;) {
+    const { value } = await events.next();
+    if (value === undefined || (value as ResourceEvent).type === ResourceEvent_Type.SYNCED) return seen;
+    seen.push(value as ResourceEvent);
+  }
+}
+async function put(resource: { readonly kind: string; readonly [field: string]: unknown }): Promise<void> {
+  await callUnary(test.client(test.admin), resources.definition.putResource, {
+    kind: resource.kind,
+    json: Buffer.from(JSON.stringify(resource)),
+  });
+}
+const hostOf = async (role: string, dbName = '') => joinAs(test, { token: await addToken(test, { roles: [role], dbName }), role });
+const lock = (name: string, target: object) => ({ kind: 'lock', version: 'v2', metadata: { name }, spec: { target } });
+
+describe('watching', () => {
+  it('tells the state, then that it is told, then each change and removal in order', async () => {
+    test = await startTestAuth();
+    const events = watch(await hostOf('db'), ['role', 'lock', 'user', 'cert_authority']);
+    const state = await untilSynced(events);
+    expect(state.map(({ resource }) => `${resource?.kind}/${resource?.name}`).sort()).toEqual([
+      'cert_authority/host',
+      'cert_authority/user',
+      'role/access',
+      'role/auditor',
+      'role/editor',
+    ]);
+    await put(lock('l1', { user: 'alice' }));
+    expect((await events.next()).value).toMatchObject({ type: ResourceEvent_Type.PUT, resource: { kind: 'lock', name: 'l1' } });
+    await callUnary(test.client(test.admin), resources.definition.deleteResource, { kind: 'lock', name: 'l1', withSecrets: false });
+    expect((await events.next()).value).toMatchObject({ type: ResourceEvent_Type.DELETE, resource: { kind: 'lock', name: 'l1' } });
+  });
+
+  it('shows hosts of a user no more than name, generation and roles', async () => {
+    test = await startTestAuth();
+    await addUser(test, { name: 'alice', roles: ['access'], traits: { db_users: ['Secret'] } });
+    const [event] = await untilSynced(watch(await hostOf('db'), ['user']));
+    const body = JSON.parse(event?.resource?.json.toString() ?? '') as { metadata: object; spec: object };
+    expect(body).toEqual({
+      kind: 'user',
+      version: 'v2',
+      metadata: { name: 'alice', revision: event?.resource?.revision },
+      spec: { generation: expect.stringMatching(/^[0-9a-f-]{36}$/) as unknown, roles: ['access'] },
+    });
+  });
+
+  it('refuses hosts what their work does not need', async () => {
+    test = await startTestAuth();
+    const agent = await hostOf('db');
+    for (const kind of ['token', 'db_server', 'app', 'cluster_auth_preference'])
+      expect([kind, await outcomeOf(watch(agent, ['lock', kind]).next())]).toEqual([kind, 'denied']);
+    expect(await outcomeOf(watch(agent, ['nothing']).next())).toBe('bad_request');
+    const proxy = await hostOf('proxy');
+    expect(await outcomeOf(watch(proxy, ['token']).next())).toBe('denied');
+    expect(await outcomeOf(watch(proxy, ['db_server']).next())).toBe('ok');
+  });
+
+  it('shows proxies what is served, and nothing that was refused', async () => {
+    test = await startTestAuth();
+    const agent = await hostOf('db', 'orders');
+    await announce(test, agent, [server('orders'), server('customers')]);
+    const seen = await untilSynced(watch(await hostOf('proxy'), ['db_server']));
+    expect(seen.map(({ resource }) => resource?.name)).toEqual([`orders/${agent.hostId}`]);
+  });
+
+  it('ends for a host that is locked in the middle, and is refused to it while the lock stands', async () => {
+    test = await startTestAuth();
+    const agent = await hostOf('db');
+    const events = watch(agent, ['role']);
+    await untilSynced(events);
+    await put(lock('l1', { server_id: agent.hostId }));
+    expect(await outcomeOf(events.next())).toBe('locked');
+    expect(await outcomeOf(watch(agent, ['role']).next())).toBe('locked');
+  });
+
+  it('ends for a user who is locked, deleted or loses the right in the middle', async () => {
+    test = await startTestAuth();
+    for (const end of ['lock', 'delete', 'role']) {
+      await addUser(test, { name: end, roles: ['editor', 'auditor'] });
+      const events = watch(await signInAs(test, end), ['role']);
+      await untilSynced(events);
+      if (end === 'lock') await put(lock('l1', { user: end }));
+      if (end === 'delete')
+        await callUnary(test.client(test.admin), resources.definition.deleteResource, { kind: 'user', name: end, withSecrets: false });
+      if (end === 'role') await put({ kind: 'user', version: 'v2', metadata: { name: end }, spec: { roles: ['auditor'] } });
+      const expected = { lock: 'locked', delete: 'unauthenticated', role: 'denied' }[end];
+      expect([end, await outcomeOf(events.next())]).toEqual([end, expected]);
+    }
+  });
+});
+
+describe('route keys', () => {
+  it('are told to proxies', async () => {
+    test = await startTestAuth();
+    const sets = callStream(test.client(await hostOf('proxy')), routeKeys.definition.watchRouteKeys, {});
+    const first = (await sets.next()).value;
+    await sets.return(undefined);
+    expect(first?.keys.map(({ key }: { key: Buffer }) => key.length)).toEqual([32]);
+    expect(first?.keys[0]?.notAfterMs).toBeGreaterThan(test.clock.now + 54 * 3_600_000);
+  });
+});
+
+describe('merging streams', () => {
+  it('ends with what a guard throws, and stops the other sources', async () => {
+    let isStopped = false;
+    async function* endless(signal: AbortSignal): AsyncGenerator<number> {
+      yield 1;
+      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+      isStopped = true;
+    }
+    let refuse = () => {};
+    async function* guard(): AsyncGenerator<never> {
+      await new Promise<void>((_resolve, reject) => (refuse = () => reject(new PosternError('locked', 'locked'))));
+    }
+    const merged = mergeStreams<number>([endless, guard], new AbortController().signal);
+    expect((await merged.next()).value).toBe(1);
+    const next = merged.next();
+    refuse();
+    await expect(next).rejects.toThrow('locked');
+    await Promise.resolve();
+    expect(isStopped).toBe(true);
+  });
+
+  it('ends a reader that falls ten thousand events behind', async () => {
+    async function* flood(): AsyncGenerator<number> {
+      for (let i = 0; ; i++) yield i;
+    }
+    const merged = mergeStreams<number>([flood], new AbortController().signal);
+    const read = async () => {
+      for await (const _ of merged) await new Promise((resolve) => setImmediate(resolve));
+    };
+    await expect(read()).rejects.toThrow(/too far behind/);
+  });
+});
