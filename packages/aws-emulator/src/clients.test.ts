@@ -1,5 +1,7 @@
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { request as httpsRequest } from 'node:https';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -99,6 +101,24 @@ print(sum(p['Count'] for p in pages), len(pages), len(st.get_records(ShardIterat
 `;
     const { stdout } = await run('python3', ['-c', script, emulator.url], { env });
     expect(stdout.trim()).toBe('7 3 7');
+  });
+});
+
+describe('over TLS', () => {
+  it('answers where it is given a key and a certificate', async () => {
+    const pem = (name: string) => readFileSync(createRequire(import.meta.url).resolve(`dynalite/ssl/server-${name}.pem`));
+    const secure = await startEmulator({ accountId: '123456789012', accessKeys: [], key: pem('key'), cert: pem('crt') });
+    const status = await new Promise((resolve, reject) => {
+      const request = httpsRequest(
+        secure.url,
+        { rejectUnauthorized: false, method: 'POST', headers: { host: 'sts.us-east-1.amazonaws.com' } },
+        (response) => resolve(response.resume().statusCode),
+      );
+      request.on('error', reject).end();
+    });
+    expect(secure.url).toMatch(/^https:/u);
+    expect([status, secure.log().at(-1)?.refusal]).toEqual([403, 'MissingAuthenticationTokenException']);
+    await secure.close();
   });
 });
 

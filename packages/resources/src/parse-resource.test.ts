@@ -234,6 +234,34 @@ describe('parseDocuments', () => {
   });
 });
 
+describe('what is said of a file', () => {
+  it('never repeats a token, nor a text that could be one', () => {
+    const token = 'kind: token\nversion: v2\nmetadata: {name: 0123456789abcdef}\nspec: {roles: [Db]}\n';
+    expect(refusal(`${token}---\n${token}`)).toContain('metadata.name: a token of this name stands in this file already, at line 1');
+    for (const text of [
+      `${token}---\n${token}`,
+      'a: b\n"0123456789abcdef',
+      '}0123456789abcdef',
+      '- a\n0123456789abcdef',
+      'kind: token\n  0123456789abcdef: x',
+      '"a" 0123456789abcdef',
+    ]) {
+      expect(refusal(text)).not.toContain('0123456789abcdef');
+    }
+  });
+
+  it('takes null for a field that nobody wrote, as Teleport prints it', () => {
+    const resource = only(role('  allow: {db_labels: null, db_users: null, rules: null}\n  deny: null\n  options: null\n'));
+    expect(resource.kind === 'role' && roleFromResource(resource)).toMatchObject({ allow: {}, deny: {}, options: {} });
+  });
+
+  it('refuses a label with control characters, which would reach terminals', () => {
+    expect(refusal('kind: role\nversion: v6\nmetadata: {name: a, labels: {env: "\\u001b[2J"}}\nspec: {}')).toContain(
+      'metadata.labels.env: must not hold control characters',
+    );
+  });
+});
+
 describe('other kinds', () => {
   const read = (kind: string, version: string, spec: unknown): string => {
     try {

@@ -32,10 +32,11 @@ export function parseDocuments(text: string, { file }: { readonly file: string }
     const { kind, metadata } = outcome.value;
     const { line } = document.position([]);
     const before = seen.get(`${kind}/${metadata.name}`);
-    if (before !== undefined)
-      problems.push(
-        problemAt(document, ['metadata', 'name'], 'value', `${kind}/${metadata.name} stands in this file already, at line ${before}`),
-      );
+    // The name of a token is the token: it is not repeated.
+    const what = kind === 'token' ? 'a token of this name' : `${kind}/${metadata.name}`;
+    if (before !== undefined) {
+      problems.push(problemAt(document, ['metadata', 'name'], 'value', `${what} stands in this file already, at line ${before}`));
+    }
     seen.set(`${kind}/${metadata.name}`, line);
     found.push({ resource: outcome.value, file, line });
   }

@@ -25,12 +25,17 @@ export function roleFromResource(resource: ResourceOf<'role'>): Role {
 
 function conditions(spec: RoleConditionsSpec): RoleConditions {
   return {
-    ...(spec.db_labels === undefined ? {} : { dbLabels: selector(spec.db_labels) }),
-    ...(spec.app_labels === undefined ? {} : { appLabels: selector(spec.app_labels) }),
-    ...(spec.db_users === undefined ? {} : { dbUsers: spec.db_users }),
-    ...(spec.aws_role_arns === undefined ? {} : { awsRoleArns: spec.aws_role_arns }),
-    ...(spec.rules === undefined || spec.rules === null ? {} : { rules: spec.rules.map(({ resources, verbs }) => ({ resources, verbs })) }),
+    ...(isAbsent(spec.db_labels) ? {} : { dbLabels: selector(spec.db_labels) }),
+    ...(isAbsent(spec.app_labels) ? {} : { appLabels: selector(spec.app_labels) }),
+    ...(isAbsent(spec.db_users) ? {} : { dbUsers: spec.db_users }),
+    ...(isAbsent(spec.aws_role_arns) ? {} : { awsRoleArns: spec.aws_role_arns }),
+    ...(isAbsent(spec.rules) ? {} : { rules: spec.rules.map(({ resources, verbs }) => ({ resources, verbs })) }),
   };
+}
+
+/** Teleport prints null for a list that nobody wrote. */
+function isAbsent(value: unknown): value is null | undefined {
+  return value === undefined || value === null;
 }
 
 /** A text is a list of one. fromEntries keeps a label named "__proto__" as a label. */

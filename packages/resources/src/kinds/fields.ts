@@ -71,7 +71,9 @@ export function labelNameProblem(key: string): string | undefined {
 
 export function labelValueProblem(value: unknown): string | undefined {
   if (typeof value !== 'string') return notText(value);
-  return value.length > maxValueLength ? `is longer than ${maxValueLength} characters` : undefined;
+  if (value.length > maxValueLength) return `is longer than ${maxValueLength} characters`;
+  // Labels are shown on terminals and stand in the reasons of decisions.
+  return /[\p{Cc}\p{Zl}\p{Zp}]/u.test(value) ? 'must not hold control characters' : undefined;
 }
 
 function notText(value: unknown): string {

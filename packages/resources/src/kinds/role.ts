@@ -18,10 +18,10 @@ const rule = z.strictObject({
 
 /** What concerns Postern is checked; the rest of Teleport's fields speaks of servers, Kubernetes and desktops and is kept. */
 const conditions = z.strictObject({
-  db_labels: labelSelector.optional(),
-  app_labels: labelSelector.optional(),
-  db_users: texts.optional(),
-  aws_role_arns: texts.optional(),
+  db_labels: labelSelector.nullable().optional(),
+  app_labels: labelSelector.nullable().optional(),
+  db_users: texts.nullable().optional(),
+  aws_role_arns: texts.nullable().optional(),
   rules: z.array(rule).nullable().optional(),
   db_labels_expression: unenforced([], expressionRefused).optional(),
   app_labels_expression: unenforced([], expressionRefused).optional(),
@@ -110,6 +110,10 @@ const options = z.strictObject({
   ssh_port_forwarding: kept.optional(),
 });
 
-export const roleSpec = z.strictObject({ allow: conditions.optional(), deny: conditions.optional(), options: options.optional() });
+export const roleSpec = z.strictObject({
+  allow: conditions.nullable().optional(),
+  deny: conditions.nullable().optional(),
+  options: options.nullable().optional(),
+});
 export type RoleSpec = z.infer<typeof roleSpec>;
 export type RoleConditionsSpec = z.infer<typeof conditions>;

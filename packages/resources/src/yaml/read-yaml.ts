@@ -93,8 +93,9 @@ function syntaxProblems(document: Document.Parsed, lines: LineCounter, text: str
   });
 }
 
+/** The text that a message quotes is left out: it may be a token or a key. */
 function lowerFirst(message: string): string {
-  return message.charAt(0).toLowerCase() + message.slice(1).replace(/\.$/u, '');
+  return message.charAt(0).toLowerCase() + message.slice(1).replace(/(?:: ".*"|\.)$/su, '');
 }
 
 interface Walk {
