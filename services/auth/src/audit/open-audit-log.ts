@@ -103,7 +103,6 @@ class SegmentedAuditLog implements AuditLog {
     if (events.length > maxEventsPerAppend) {
       throw new PosternError('limit_exceeded', `${events.length} audit events in one call are more than ${maxEventsPerAppend}`);
     }
-    if (this.#indexer.stuck) throw new PosternError('unavailable', `the index of the audit log in ${this.#options.dir} cannot be written`);
     const prepared = events.map(prepareEvent);
     if (prepared.length === 0) return { stored: 0, duplicates: 0 };
     const bytes = prepared.reduce((sum, event) => sum + event.content.length, 0);
@@ -164,6 +163,9 @@ class SegmentedAuditLog implements AuditLog {
   /** One group: stamped in order, written and synced at once. A failure leaves the log as it was before. */
   async #commit(appends: readonly Append[]): Promise<readonly Appended[]> {
     const { cluster, nowMs, dir } = this.#options;
+    await this.#indexer.relieve().catch((error: unknown) => {
+      throw unavailable(dir, error);
+    });
     const receivedMs = nowMs();
     let { ei, hash } = this.#writer.head;
     const inGroup = new Set<string>();

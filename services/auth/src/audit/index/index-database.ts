@@ -135,6 +135,8 @@ function openIndex(path: string): DatabaseSync {
   try {
     // NORMAL: a power cut may cost the last rows, which are read from the segments again, and never the file.
     database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536;');
+    // Rows fall on pages all over the file: a checkpoint that comes seldom writes each page once for many of them.
+    database.exec('PRAGMA wal_autocheckpoint = 4096; PRAGMA journal_size_limit = 33554432;');
     database.exec(`PRAGMA trusted_schema = OFF; BEGIN IMMEDIATE; ${layout} COMMIT;`);
     return database;
   } catch (error) {

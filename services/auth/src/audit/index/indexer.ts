@@ -6,8 +6,8 @@ import type { Head } from '#audit/segments/head-file.ts';
 import { linkEndingAt, sizeOf } from '#audit/segments/recover-log.ts';
 import { firstEiOf, listSegments, type ReadLine, readLines, segmentName } from '#audit/segments/segment-files.ts';
 
-const rowsPerTransaction = 128;
-const maxWaitingRows = 50_000;
+const rowsPerTransaction = 256;
+const maxWaitingRows = 10_000;
 const restMs = 25;
 const retryMs = 1000;
 
@@ -23,6 +23,8 @@ export interface NewRow {
 export class Indexer {
   readonly #database: IndexDatabase;
   #waiting: NewRow[] = [];
+  /** How many of them are indexed already. */
+  #indexed = 0;
   readonly #digests = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
 
@@ -34,13 +36,20 @@ export class Indexer {
     return new Indexer(new IndexDatabase(join(dir, 'index.sqlite')));
   }
 
+  get #lag(): number {
+    return this.#waiting.length - this.#indexed;
+  }
+
   get database(): IndexDatabase {
     return this.#database;
   }
 
-  /** True where the index lags so far that memory would grow: the disk refuses it. */
-  get stuck(): boolean {
-    return this.#waiting.length >= maxWaitingRows;
+  /** Waits where the index lags so far that memory would grow. Rejects where the disk refuses it. */
+  async relieve(): Promise<void> {
+    while (this.#lag >= maxWaitingRows) {
+      this.#index();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 
   has(digest: string): boolean {
@@ -57,7 +66,7 @@ export class Indexer {
 
   /** Resolves once everything handed in so far can be found. */
   async flush(): Promise<void> {
-    while (this.#waiting.length > 0) {
+    while (this.#lag > 0) {
       this.#index();
       await new Promise((resolve) => setImmediate(resolve));
     }
@@ -108,26 +117,31 @@ export class Indexer {
   }
 
   #index(): void {
-    const rows = this.#waiting.slice(0, rowsPerTransaction);
+    const rows = this.#waiting.slice(this.#indexed, this.#indexed + rowsPerTransaction);
     const last = rows.at(-1);
     if (last === undefined) return;
     this.#database.add(
       rows.map(({ row }) => row),
       watermarkOf(last),
     );
-    this.#waiting = this.#waiting.slice(rows.length);
+    this.#indexed += rows.length;
+    // Now and then rather than each time: cutting a long list costs its length.
+    if (this.#indexed > 4096 || this.#lag === 0) {
+      this.#waiting = this.#waiting.slice(this.#indexed);
+      this.#indexed = 0;
+    }
     for (const { row } of rows) this.#digests.delete(row.digest);
   }
 
   #schedule(delayMs: number): void {
-    if (this.#timer !== undefined || this.#waiting.length === 0) return;
+    if (this.#timer !== undefined || this.#lag === 0) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       try {
         this.#index();
-        this.#schedule(this.#waiting.length >= rowsPerTransaction ? 0 : restMs);
+        this.#schedule(this.#lag >= rowsPerTransaction ? 0 : restMs);
       } catch {
-        // Tried again; once too much waits, `stuck` makes appending say so.
+        // Tried again; once too much waits, `relieve` lets appending say so.
         this.#schedule(retryMs);
       }
     }, delayMs);
