@@ -192,9 +192,9 @@ describe("the examples of S3's documentation", () => {
       path: '/examplebucket/chunkObject.txt',
       host: 's3.amazonaws.com',
       headers: [
-        ...['x-amz-storage-class', 'REDUCED_REDUNDANCY', 'x-amz-content-sha256', 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD'],
-        ...['Content-Encoding', 'aws-chunked', 'x-amz-decoded-content-length', '66560', 'Content-Length', '66824'],
-      ],
+        ['x-amz-storage-class', 'REDUCED_REDUNDANCY', 'x-amz-content-sha256', 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD'],
+        ['Content-Encoding', 'aws-chunked', 'x-amz-decoded-content-length', '66560', 'Content-Length', '66824'],
+      ].flat(),
       signedHeaders:
         'content-encoding;content-length;host;x-amz-content-sha256;x-amz-date;x-amz-decoded-content-length;x-amz-storage-class',
       signature: '4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9',
