@@ -190,6 +190,7 @@ export class Cluster {
       AWS_ACCESS_KEY_ID: 'none',
       AWS_SECRET_ACCESS_KEY: 'none',
       AWS_REGION: 'us-east-1',
+      AWS_DEFAULT_REGION: 'us-east-1',
       AWS_MAX_ATTEMPTS: '1',
       AWS_PAGER: '',
       ...extra,

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createWriteStream, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 
 export interface Finished {
@@ -58,10 +58,9 @@ export class Daemon {
     const [program = '', ...args] = command;
     this.name = name;
     this.logFile = options.logFile;
-    const log = createWriteStream(options.logFile, { flags: 'a' });
-    this.child = spawn(program, args, { env: options.env, cwd: options.cwd, stdio: ['ignore', 'pipe', 'pipe'] });
-    this.child.stdout?.pipe(log, { end: false });
-    this.child.stderr?.pipe(log, { end: false });
+    const log = openSync(options.logFile, 'a');
+    this.child = spawn(program, args, { env: options.env, cwd: options.cwd, stdio: ['ignore', log, log] });
+    closeSync(log);
     this.exited = new Promise((resolve) => this.child.on('exit', (code) => resolve(code)));
   }
 
