@@ -21,7 +21,7 @@ export function allowedPrincipals(
   const refused = new Set([...denied].map(caseless));
   const allowed = new Set<string>();
   for (const role of subject.roles) {
-    if (role.allow.labels[kind].match(labels) === undefined) continue;
+    if (!role.allow.labels[kind].matches(labels)) continue;
     const principals = role.allow.principals[kind];
     if (principals.any) allowed.add('*');
     for (const name of principals.names) if (!refused.has(caseless(name))) allowed.add(name);

@@ -108,6 +108,26 @@ describe('decide', () => {
   });
 });
 
+describe('the steps of a decision', () => {
+  it('say what each role said, denials first, and survive JSON', () => {
+    const roles = [
+      reader,
+      role('dev', { dbLabels: { env: ['dev'] } }),
+      role('other', { dbLabels: everywhere, dbUsers: ['Other'] }),
+      role('no', {}, { dbUsers: ['reader'] }),
+    ];
+    const decision = ask(roles);
+    expect(decision.steps).toEqual([
+      'no: denies by deny.db_users reader',
+      'reader: allows by allow.db_labels *=* and allow.db_users Reader',
+      'dev: allow.db_labels do not match',
+      'other: allow.db_labels *=* match, allow.db_users do not name Reader',
+      'no: allow.db_labels do not match',
+    ]);
+    expect(JSON.parse(JSON.stringify(decision))).toMatchObject({ allowed: false, steps: { length: 5 } });
+  });
+});
+
 describe('allowedPrincipals', () => {
   const list = (roles: readonly Role[], labels = {}) =>
     allowedPrincipals(compileSubject({ user: 'alice', roles, traits: { db_users: ['Mine'] } }), { kind: 'db', name: 'orders', labels });

@@ -12,23 +12,50 @@ const principalField = { db: 'db_users', app: 'aws_role_arns' } as const;
  */
 export function decide(subject: CompiledSubject, request: AccessRequest): Decision {
   const tooLong = overlongLabel(request.labels);
-  if (tooLong !== undefined)
-    return refused(`label ${tooLong} of ${request.kind}/${request.name} is longer than ${maxLabelLength} characters`, []);
-  const steps: string[] = [];
-  let decision: Omit<Decision, 'steps'> | undefined;
+  if (tooLong !== undefined) {
+    return {
+      allowed: false,
+      reason: `label ${tooLong} of ${request.kind}/${request.name} is longer than ${maxLabelLength} characters`,
+      steps: [],
+    };
+  }
   for (const role of subject.roles) {
     const rule = denyRule(role, request);
-    if (rule !== undefined) steps.push(`${role.name}: denies by ${rule}`);
-    if (rule !== undefined && decision === undefined)
-      decision = { allowed: false, role: role.name, reason: `denied by role ${role.name}: ${rule}` };
+    if (rule !== undefined)
+      return decided(subject, request, { allowed: false, role: role.name, reason: `denied by role ${role.name}: ${rule}` });
   }
   for (const role of subject.roles) {
-    const { matched, step } = allowRule(role, request);
-    steps.push(`${role.name}: ${step}`);
-    if (matched && decision === undefined)
-      decision = { allowed: true, role: role.name, reason: `allowed by role ${role.name}: ${step.replace('allows by ', '')}` };
+    const rule = allowRule(role, request);
+    if (rule !== undefined)
+      return decided(subject, request, { allowed: true, role: role.name, reason: `allowed by role ${role.name}: ${rule}` });
   }
-  return { ...(decision ?? { allowed: false, reason: noRole(subject, request) }), steps };
+  return decided(subject, request, { allowed: false, reason: noRole(subject, request) });
+}
+
+/** A decision is made for every request, its steps are read by people: they are put into words when they are asked for. */
+function decided(subject: CompiledSubject, request: AccessRequest, decision: Omit<Decision, 'steps'>): Decision {
+  return {
+    ...decision,
+    get steps() {
+      return stepsOf(subject, request);
+    },
+  };
+}
+
+function stepsOf(subject: CompiledSubject, request: AccessRequest): readonly string[] {
+  const denials = subject.roles.flatMap((role) => {
+    const rule = denyRule(role, request);
+    return rule === undefined ? [] : [`${role.name}: denies by ${rule}`];
+  });
+  const allowances = subject.roles.map((role) => {
+    const rule = allowRule(role, request);
+    if (rule !== undefined) return `${role.name}: allows by ${rule}`;
+    const labels = role.allow.labels[request.kind];
+    if (!labels.matches(request.labels)) return `${role.name}: allow.${request.kind}_labels do not match`;
+    const field = `allow.${principalField[request.kind]}`;
+    return `${role.name}: allow.${request.kind}_labels ${labels.describe(request.labels)} match, ${field} do not name ${request.principal?.[0] ?? '(none)'}`;
+  });
+  return [...denials, ...allowances];
 }
 
 function noRole(subject: CompiledSubject, request: AccessRequest): string {
@@ -38,8 +65,8 @@ function noRole(subject: CompiledSubject, request: AccessRequest): string {
 }
 
 function denyRule(role: CompiledRole, request: AccessRequest): string | undefined {
-  const labels = role.deny.labels[request.kind].match(request.labels);
-  if (labels !== undefined) return `deny.${request.kind}_labels ${labels}`;
+  const labels = role.deny.labels[request.kind];
+  if (labels.matches(request.labels)) return `deny.${request.kind}_labels ${labels.describe(request.labels)}`;
   const name = deniedPrincipal(role.deny.principals[request.kind], request.principal);
   return name === undefined ? undefined : `deny.${principalField[request.kind]} ${name}`;
 }
@@ -49,23 +76,21 @@ function deniedPrincipal(denied: CompiledPrincipals, spellings: readonly string[
   if (spellings === undefined) return undefined;
   if (denied.any) return '*';
   if (denied.names.length === 0) return undefined;
-  const asked = new Set(spellings.map(caseless));
-  return denied.names.find((name) => asked.has(caseless(name)));
+  const asked = spellings.map(caseless);
+  return denied.names.find((name) => asked.includes(caseless(name)));
 }
 
 export function caseless(name: string): string {
   return name.toLowerCase();
 }
 
-function allowRule(role: CompiledRole, request: AccessRequest): { readonly matched: boolean; readonly step: string } {
-  const labels = role.allow.labels[request.kind].match(request.labels);
-  if (labels === undefined) return { matched: false, step: `allow.${request.kind}_labels do not match` };
-  const byLabels = `allow.${request.kind}_labels ${labels}`;
-  if (request.principal === undefined) return { matched: true, step: `allows by ${byLabels}` };
-  const field = `allow.${principalField[request.kind]}`;
+function allowRule(role: CompiledRole, request: AccessRequest): string | undefined {
+  const labels = role.allow.labels[request.kind];
+  if (!labels.matches(request.labels)) return undefined;
+  if (request.principal === undefined) return `allow.${request.kind}_labels ${labels.describe(request.labels)}`;
   const name = allowedPrincipal(role.allow.principals[request.kind], request.principal);
-  if (name === undefined) return { matched: false, step: `${byLabels} match, ${field} do not name ${request.principal[0] ?? '(none)'}` };
-  return { matched: true, step: `allows by ${byLabels} and ${field} ${name}` };
+  if (name === undefined) return undefined;
+  return `allow.${request.kind}_labels ${labels.describe(request.labels)} and allow.${principalField[request.kind]} ${name}`;
 }
 
 function allowedPrincipal(allowed: CompiledPrincipals, spellings: readonly string[]): string | undefined {
@@ -75,11 +100,8 @@ function allowedPrincipal(allowed: CompiledPrincipals, spellings: readonly strin
 }
 
 function overlongLabel(labels: Labels): string | undefined {
-  return Object.keys(labels)
-    .find((key) => key.length > maxLabelLength || (labels[key] ?? '').length > maxLabelLength)
-    ?.slice(0, 64);
-}
-
-function refused(reason: string, steps: readonly string[]): Decision {
-  return { allowed: false, reason, steps };
+  for (const key of Object.keys(labels)) {
+    if (key.length > maxLabelLength || (labels[key] ?? '').length > maxLabelLength) return key.slice(0, 64);
+  }
+  return undefined;
 }

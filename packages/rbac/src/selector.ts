@@ -12,9 +12,10 @@ import {
 import { TemplateError } from '#expression.ts';
 import { parseTemplate, traitTexts } from '#templates.ts';
 
-/** What a selector says of a resource's labels: the first written key and value that matched each, or no match. */
 export interface CompiledSelector {
-  match(labels: Labels): string | undefined;
+  matches(labels: Labels): boolean;
+  /** The labels that matched, for people: `env=prod team=red`, or `*=*`. */
+  describe(labels: Labels): string;
 }
 
 /**
@@ -23,19 +24,20 @@ export interface CompiledSelector {
  */
 export function compileSelector(selector: LabelSelector, traits: Traits): CompiledSelector {
   const keys = Object.entries(selector);
-  if (keys.length === 0) return { match: () => undefined };
+  if (keys.length === 0) return { matches: () => false, describe: () => '' };
   const wildcard = keys.find(([key]) => key === '*');
-  if (wildcard !== undefined) return { match: () => '*=*' };
+  if (wildcard !== undefined) return { matches: () => true, describe: () => '*=*' };
   const compiled = keys.map(([key, values]) => ({ key, values: values.flatMap((value) => compileValue(value, traits)) }));
   return {
-    match(labels) {
+    matches(labels) {
       for (const { key, values } of compiled) {
-        if (!Object.hasOwn(labels, key)) return undefined;
+        if (!Object.hasOwn(labels, key)) return false;
         const label = labels[key] ?? '';
-        if (!values.some((matches) => matches(label))) return undefined;
+        if (!values.some((matches) => matches(label))) return false;
       }
-      return compiled.map(({ key }) => `${key}=${labels[key] ?? ''}`).join(' ');
+      return true;
     },
+    describe: (labels) => compiled.map(({ key }) => `${key}=${labels[key] ?? ''}`).join(' '),
   };
 }
 
@@ -57,5 +59,10 @@ function patternMatcher(pattern: string, trait = ''): Matches {
     program: maxPatternProgram + Math.min(trait.length, maxPatternLength),
   });
   if (typeof program === 'string') throw new TemplateError(program);
-  return (text) => program.test(text);
+  // A resource's labels are the same from request to request, and RE2 in JavaScript takes microseconds: the last answer is kept.
+  let last: { readonly text: string; readonly matched: boolean } | undefined;
+  return (text) => {
+    if (last?.text !== text) last = { text, matched: program.test(text) };
+    return last.matched;
+  };
 }
