@@ -36,6 +36,10 @@ export async function spawnRedis(
   const dir = given.dir ?? mkdtempSync(join(tmpdir(), 'postern-redis-'));
   const settings = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', dir, '--save', '', ...safe, ...(given.settings ?? [])];
   const child = spawn('redis-server', settings, { stdio: 'ignore' });
+  // A test that fails before its end leaves no server behind.
+  const end = (): boolean => child.kill('SIGKILL');
+  process.once('exit', end);
+  child.once('exit', () => process.off('exit', end));
   const admin = new Redis({ port, host: '127.0.0.1', protocol: 2, retryStrategy: () => 20, maxRetriesPerRequest: null });
   admin.on('error', () => undefined);
   await admin.ping();
