@@ -30,7 +30,7 @@ async function startSts(changes: Partial<AssumeRoleCacheOptions> = {}) {
     now: Date.UTC(2026, 5, 1),
     sleeps: [] as number[],
     warnings: [] as string[],
-    answer: (_call: Call): Answer | Promise<Answer> | undefined => undefined,
+    answer: (_call: Call): Answer | undefined | Promise<Answer | undefined> => undefined,
   };
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
@@ -207,6 +207,7 @@ describe('the call of STS', () => {
     const { cache, calls } = await startSts();
     await expect(cache.credentialsFor({ ...base, ...changes })).rejects.toMatchObject({ code: 'invalid' });
     expect(calls).toHaveLength(0);
+    expect(cache.size).toBe(0);
   });
 
   test('64 characters of session name, 50 tags and 256 characters of value are taken', async () => {

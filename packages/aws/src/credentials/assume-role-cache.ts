@@ -49,6 +49,8 @@ export class AssumeRoleCache {
   readonly #entries: LRUCache<string, Entry>;
   readonly #refused: RefusedExtras;
   readonly #maxFlights: number;
+  /** Checking a request and writing its key costs more than signing: a caller that keeps its request object pays once. */
+  readonly #prepared = new WeakMap<AssumeRoleRequest, { readonly generation: number; readonly wanted: Wanted }>();
   #flights = 0;
 
   constructor(options: AssumeRoleCacheOptions) {
@@ -64,19 +66,14 @@ export class AssumeRoleCache {
   /** Ask for each request: that is what keeps the promise of useUntilMs. Rejects with CredentialError, whose message may be shown. */
   async credentialsFor(request: AssumeRoleRequest): Promise<Credentials> {
     this.#checkUse(request);
-    const { first, last } = hopsOf(request);
     // the generation is part of the key and is only known after the first look
     if (this.#source.generation === 0) await this.#source.current();
-    const firstHop = first === undefined ? undefined : { call: first, key: this.#keyOf(undefined, first) };
-    const credentials = await this.#get({
-      key: this.#keyOf(request.user, last, firstHop?.key),
-      user: request.user,
-      call: last,
-      caller: () =>
-        firstHop === undefined
-          ? this.#source.current()
-          : this.#get({ key: firstHop.key, user: undefined, call: firstHop.call, caller: () => this.#source.current() }),
-    });
+    let prepared = this.#prepared.get(request);
+    if (prepared === undefined || prepared.generation !== this.#source.generation) {
+      prepared = { generation: this.#source.generation, wanted: this.#prepare(request) };
+      this.#prepared.set(request, prepared);
+    }
+    const credentials = await this.#get(prepared.wanted);
     this.#checkUse(request);
     return credentials;
   }
@@ -98,6 +95,14 @@ export class AssumeRoleCache {
     if (request.useUntilMs !== undefined && this.#client.now() >= request.useUntilMs) {
       throw new CredentialError('expired', `the session of ${request.user} has ended; sign in again`);
     }
+  }
+
+  #prepare(request: AssumeRoleRequest): Wanted {
+    const { first, last } = hopsOf(request);
+    const agent = (): Promise<Credentials> => this.#source.current();
+    if (first === undefined) return { key: this.#keyOf(request.user, last), user: request.user, call: last, caller: agent };
+    const firstHop = { key: this.#keyOf(undefined, first), user: undefined, call: first, caller: agent };
+    return { key: this.#keyOf(request.user, last, firstHop.key), user: request.user, call: last, caller: () => this.#get(firstHop) };
   }
 
   #keyOf(user: string | undefined, call: AssumeRoleCall, via?: string): string {
