@@ -240,7 +240,7 @@ function instructions({ port, target, aws }, { auth }) {
     `  tsh login --proxy=${proxy} --user=${USER} ${auth.caPins.map((pin) => `--ca-pin=${pin}`).join(' ')} < ${JSON.stringify(at('password'))}`,
     `  tsh proxy db --tunnel --port 8000 --db-user=${target.role} ${DATABASE}`,
     'and in a third, with whatever keys, for they are replaced on the way:',
-    `  ${keys} AWS_REGION=${target.region} aws dynamodb list-tables --endpoint-url=http://localhost:8000`,
+    `  ${keys} AWS_DEFAULT_REGION=${target.region} aws dynamodb list-tables --endpoint-url=http://localhost:8000`,
   ].join('\n');
 }
 

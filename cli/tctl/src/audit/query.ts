@@ -43,7 +43,7 @@ export function lineCells(line: AuditLine): readonly string[] {
     success === false ? 'refused' : 'ok',
     text('user'),
     text('resource'),
-    text('error', 'message', 'reason'),
+    text('error', 'message', 'reason', 'operation'),
   ];
 }
 

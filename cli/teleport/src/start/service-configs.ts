@@ -53,12 +53,18 @@ export async function proxyConfig(config: TeleportConfig, local: LocalAuth | und
 export async function dbAgentConfig(
   config: TeleportConfig,
   local: LocalAuth | undefined,
-  options: { readonly insecure: boolean },
+  options: {
+    readonly insecure: boolean /** Of the proxy in this process, where there is one. */;
+    readonly proxyAddress: string | undefined;
+  },
 ): Promise<DbAgentConfig | undefined> {
   const { db, dataDir, nodename, proxyServer, authServer } = config;
   if (db?.enabled !== true) return undefined;
   const shared = { dataDir, nodeName: nodename, databases: db.databases, resources: db.resources, insecure: options.insecure };
-  if (local !== undefined) return { ...shared, authServer: local.address, token: await local.createToken('db'), caPins: local.caPins };
+  if (local !== undefined) {
+    const reach = options.proxyAddress === undefined ? { authServer: local.address } : { proxyServer: options.proxyAddress };
+    return { ...shared, ...reach, token: await local.createToken('db'), caPins: local.caPins };
+  }
   if (proxyServer === undefined && authServer === undefined)
     throw missing('teleport.proxy_server', 'db_service needs the address of the cluster');
   return {

@@ -31,7 +31,7 @@ export async function startServices(options: StartServicesOptions): Promise<Runn
       const { startAuth } = await import('@postern/auth');
       const auth = await named('auth_service', startAuth({ config: forAuth, logger: logger.child({ component: 'auth' }) }));
       running = { ...running, auth };
-      const address = addressText(auth.address);
+      const address = reachable(auth.address);
       local = { address, caPins: auth.caPins, hostCaPems: auth.hostCaPems, createToken: (role) => auth.createLocalToken(role) };
       logger.info({ component: 'auth', listenAddress: address, cluster: auth.cluster, pins: auth.caPins }, 'auth has started');
       onStarted?.('auth', address);
@@ -47,7 +47,7 @@ export async function startServices(options: StartServicesOptions): Promise<Runn
       );
       onStarted?.('proxy', proxy.publicAddress);
     }
-    const forAgent = await dbAgentConfig(config, local, { insecure });
+    const forAgent = await dbAgentConfig(config, local, { insecure, proxyAddress: running.proxy && reachable(running.proxy.address) });
     if (forAgent !== undefined) {
       const { startDbAgent } = await import('@postern/db-agent');
       const agent = await named('db_service', startDbAgent({ config: forAgent, logger: logger.child({ component: 'db-agent' }), env }));
@@ -74,6 +74,11 @@ async function named<T>(section: string, starting: Promise<T>): Promise<T> {
       throw new PosternError('denied', `${section}: port ${port ?? ''} may not be opened by this user`, { cause: error });
     throw error;
   }
+}
+
+/** A part of this process listens on every address: it is dialled over loopback. */
+function reachable({ host, port }: { readonly host: string; readonly port: number }): string {
+  return addressText({ host: host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host, port });
 }
 
 export function addressText({ host, port }: { readonly host: string; readonly port: number }): string {

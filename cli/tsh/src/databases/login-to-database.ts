@@ -1,5 +1,4 @@
 import { askForDbUser } from '#databases/ask-for-db-user.ts';
-import { useTunnel } from '#databases/refuse-direct-use.ts';
 import { grantToJson, issueGrant } from '#databases/session-grant.ts';
 import { type GlobalOptions, signedIn } from '#profile/signed-in.ts';
 
@@ -16,5 +15,5 @@ export async function loginToDatabase({ globals, name, dbUser }: LoginToDatabase
   const grant = await issueGrant(who, name, role);
   who.store.saveDatabase(who.profile, name, grantToJson(grant));
   const until = new Date(grant.validUntilMs).toISOString();
-  process.stdout.write(`Logged in to database "${name}" as ${role} until ${until}: ${useTunnel({ name, dbUser: role })}`);
+  process.stdout.write(`Logged in to database "${name}" as ${role} until ${until}.\nConnect with:\n\n  tsh proxy db --tunnel ${name}\n`);
 }
