@@ -10,7 +10,8 @@ import type { ProxyConfig } from '#config.ts';
 import { type RunningProxy, startProxy } from '#index.ts';
 import { capturedHello } from '#testing/captured-hello.ts';
 import { LogSink } from '#testing/log-sink.ts';
-import { dial, listen, TestCluster } from '#testing/test-cluster.ts';
+import { listen } from '#testing/test-auth.ts';
+import { dial, TestCluster } from '#testing/test-cluster.ts';
 
 let cluster: TestCluster;
 let dataDir: string;

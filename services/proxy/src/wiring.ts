@@ -38,7 +38,8 @@ export async function wireProxy({ config, logger, nowMs = Date.now }: StartProxy
         },
       },
     });
-    await resources.synced(AbortSignal.timeout(FIRST_VIEW_MS)).catch(() => undefined);
+    const until = performance.now() + FIRST_VIEW_MS;
+    while (!(await running.ready()).ok && performance.now() < until) await delay(20);
     return running;
   } catch (error) {
     await stop();
@@ -72,15 +73,13 @@ async function enter({ config, logger, nowMs }: Required<StartProxyOptions>): Pr
   }
 }
 
+const away = /\b(?:ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT)\b/;
+
 /** Nobody listens there, or the name is not known yet. A wrong pin or a refused token is not mended by waiting. */
 function isAway(error: unknown): boolean {
   for (let at = error; at instanceof Error; at = at.cause) {
-    if (
-      /\b(?:ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT)\b/.test(
-        `${at.message} ${'code' in at ? at.code : ''}`,
-      )
-    )
-      return true;
+    const { code } = at as NodeJS.ErrnoException;
+    if (away.test(`${at.message} ${code ?? ''}`)) return true;
   }
   return false;
 }

@@ -1,20 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect, createServer, type AddressInfo, type Server as NetServer, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { Client, credentials } from '@grpc/grpc-js';
-import {
-  type Caller,
-  Identity,
-  Identity_Kind,
-  implement,
-  PosternError,
-  ResourceEvent_Type,
-  type RouteKeySet,
-  services,
-} from '@postern/api';
+import { Identity, Identity_Kind } from '@postern/api';
 import {
   type Authority,
   clientContextOptions,
@@ -23,26 +14,17 @@ import {
   type Issued,
   issueCertificate,
   makeTicket,
-  readProxyHeader,
   resourceId,
   serverIdentityCheck,
-  serverTlsOptions,
-  verifyPeer,
 } from '@postern/pki';
 import { createLogger } from '@postern/telemetry';
-import {
-  createGrpcTlsServer,
-  type GrpcTlsServer,
-  peerOf,
-  ReverseTunnelClient,
-  type ReverseTunnelClientOptions,
-  wideChannelOptions,
-} from '@postern/tunnel';
+import { ReverseTunnelClient, type ReverseTunnelClientOptions, wideChannelOptions } from '@postern/tunnel';
 import type { ProxyConfig } from '#config.ts';
 import type { RunningProxy } from '#index.ts';
 import type { Cluster } from '#outbound/cluster.ts';
 import { serveProxy } from '#serve-proxy.ts';
 import { LogSink } from '#testing/log-sink.ts';
+import { startTestAuth, type TestAuth } from '#testing/test-auth.ts';
 
 const CLUSTER = 'test-cluster';
 const HOUR_MS = 3_600_000;
@@ -68,13 +50,11 @@ export class TestCluster {
   readonly #resources = new Map<string, unknown[]>();
   readonly #listeners = new Set<() => void>();
   readonly #closers: (() => unknown)[] = [];
-  #keySets: RouteKeySet[];
-  #auth: { readonly server: GrpcTlsServer; readonly listener: NetServer; readonly port: number } | undefined;
+  #auth: TestAuth | undefined;
 
   private constructor(host: Authority, user: Authority) {
     this.#host = host;
     this.#user = user;
-    this.#keySets = [{ keys: [{ key: this.ticketKey, notAfterMs: Date.now() + HOUR_MS }] }];
   }
 
   static async start(): Promise<TestCluster> {
@@ -194,115 +174,31 @@ export class TestCluster {
   }
 
   async startAuth(port = 0): Promise<void> {
-    const identity = await this.identity(Identity_Kind.AUTH);
-    const identify = (call: Parameters<typeof peerOf>[0]): Caller => {
-      const { certificateDer, remoteAddress } = peerOf(call);
-      if (!certificateDer) return { kind: 'anonymous', address: remoteAddress };
-      const kinds = [Identity_Kind.PROXY];
-      const peer = verifyPeer({ certificateDer, cluster: CLUSTER, kinds, hostCaPems: [this.hostCaPem], userCaPems: [], nowMs: Date.now() });
-      return { kind: 'identified', identity: peer.identity, serial: peer.serial, notAfterMs: peer.notAfterMs, address: remoteAddress };
-    };
-    const common = { identify, nowMs: Date.now, onUnexpected: (error: unknown) => void this.logs.push(String(error)) };
-    const keySets = () => this.#keySets;
-    const routeKeys = implement(
-      services.routeKeys,
-      {
-        async *watchRouteKeys(_request, { signal }) {
-          yield* keySets();
-          await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
-        },
-      },
-      common,
-    );
-    const presence = implement(
-      services.presence,
-      {
-        announceServers: () => Promise.reject(new Error('not asked here')),
-        announceProxy: async ({ publicAddress }, { caller }) => {
-          this.announcements.push({ publicAddress, proxyId: caller.kind === 'identified' ? caller.identity.name : '' });
-          return {};
-        },
-      },
-      common,
-    );
-    const join = implement(services.join, { join: (request) => this.#join(request) }, common);
-    const refuse = () => Promise.reject(new PosternError('unimplemented', 'not asked here'));
-    const resources = implement(
-      services.resources,
-      {
-        getResource: refuse,
-        listResources: refuse,
-        createResource: refuse,
-        putResource: refuse,
-        updateResource: refuse,
-        deleteResource: refuse,
-        watchResources: (request, { signal }) => this.#watch(request.kinds, signal),
-      },
-      common,
-    );
-    const server = createGrpcTlsServer({
-      tls: serverTlsOptions({ identity, clientCas: [this.hostCaPem], requestCert: true, rejectUnauthorized: false }),
-      services: [routeKeys, presence, join, resources],
+    this.#auth = await startTestAuth({
+      port,
+      identity: await this.identity(Identity_Kind.AUTH),
+      cluster: CLUSTER,
+      ticketKey: this.ticketKey,
+      joinToken: this.joinToken,
+      host: this.#host,
+      user: this.#user,
+      resources: (kind) => this.#resources.get(kind) ?? [],
+      onChange: (listener) => void this.#listeners.add(listener),
+      announcements: this.announcements,
+      seenAddresses: this.seenAddresses,
+      onError: (error) => void this.logs.push(String(error)),
     });
-    const listener = createServer((socket) => this.#acceptAtAuth(socket, server));
-    this.#auth = { server, listener, port: await listen(listener, port) };
   }
 
   async stopAuth(): Promise<number> {
     const auth = this.#auth;
     this.#auth = undefined;
-    if (!auth) return 0;
-    auth.listener.close();
-    await auth.server.stop();
-    return auth.port;
+    await auth?.stop();
+    return auth?.port ?? 0;
   }
 
   get authAddress(): string {
     return `127.0.0.1:${this.#auth?.port ?? 1}`;
-  }
-
-  async #join({ token, publicKey }: { readonly token: string; readonly publicKey: Buffer }) {
-    if (token !== this.joinToken) throw new PosternError('denied', 'the token is not valid');
-    const [hostId, nowMs] = [randomUUID(), Date.now()];
-    const identity = Identity.create({ kind: Identity_Kind.PROXY, name: hostId, cluster: CLUSTER });
-    const issued = await issueCertificate({ authority: this.#host, identity, publicKey, notAfterMs: nowMs + HOUR_MS, nowMs });
-    return {
-      hostId,
-      cluster: CLUSTER,
-      certificatePem: issued.certificatePem,
-      hostCaPems: [this.hostCaPem],
-      userCaPems: [this.#user.certificatePem],
-      validUntilMs: issued.notAfterMs,
-    };
-  }
-
-  /** Each change ends the stream here: the watcher asks again and is told the whole state. */
-  async *#watch(kinds: readonly string[], signal: AbortSignal) {
-    for (const kind of kinds) {
-      for (const [i, resource] of (this.#resources.get(kind) ?? []).entries()) {
-        const json = Buffer.from(JSON.stringify(resource));
-        yield { type: ResourceEvent_Type.PUT, resource: { kind, name: String(i), revision: randomUUID(), json } };
-      }
-    }
-    yield { type: ResourceEvent_Type.SYNCED, resource: undefined };
-    await new Promise<void>((resolve) => {
-      this.#listeners.add(resolve);
-      signal.addEventListener('abort', () => resolve(), { once: true });
-    });
-  }
-
-  #acceptAtAuth(socket: Socket, server: GrpcTlsServer): void {
-    socket.on('error', () => socket.destroy());
-    socket.once('readable', () => {
-      const bytes: Buffer = socket.read() ?? Buffer.alloc(0);
-      const header = readProxyHeader({ bytes, keys: [this.ticketKey] });
-      const skip = 'length' in header ? header.length : 0;
-      const address =
-        header.kind === 'proven' ? `${header.clientAddress}:${header.clientPort}` : `${socket.remoteAddress}:${socket.remotePort}`;
-      this.seenAddresses.push(`${header.kind} ${address}`);
-      if (bytes.length > skip) socket.unshift(bytes.subarray(skip));
-      server.acceptSocket(socket, { remoteAddress: address });
-    });
   }
 
   #clusterOf(identity: TestIdentity, authPort: number): Cluster {
@@ -332,10 +228,6 @@ export class TestCluster {
   #logSink() {
     return new LogSink(this.logs);
   }
-}
-
-export function listen(server: NetServer, port = 0): Promise<number> {
-  return new Promise((resolve) => server.listen(port, '127.0.0.1', () => resolve((server.address() as AddressInfo).port)));
 }
 
 export function dial(proxy: RunningProxy): Socket {
