@@ -25,7 +25,12 @@ export async function openMembership(options: OpenMembershipOptions): Promise<Me
   const { nodeName, version, dataDir, caPins, token, insecure } = options;
   const member = await enterCluster({
     ...reachOf(options),
-    ...{ role, nodeName, version, dataDir, caPins, nowMs },
+    role,
+    nodeName,
+    version,
+    dataDir,
+    caPins,
+    nowMs,
     ...(token === undefined ? {} : { token }),
     ...(insecure === undefined ? {} : { insecure }),
     onProblem: (err) => logger.error({ err }, 'the certificate of this agent could not be renewed'),

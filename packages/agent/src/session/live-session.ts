@@ -12,8 +12,14 @@ export interface LiveSessionFacts {
   readonly standing: Standing;
 }
 
-/** How long a stream has to tell its client why it ends before the connection below is closed. */
-const LAST_WORDS_MS = 500;
+/**
+ * For so long a session that is ended still answers its requests, each with the reason in words; a program that is merely
+ * hung up on tells its user nothing. What is under way is cut after it. With the second between two looks this stays below
+ * the five seconds that are promised.
+ */
+const LAST_WORDS_MS = 2000;
+/** Then a stream has so long to carry its status before the connection below is closed. */
+const LAST_STATUS_MS = 500;
 
 /**
  * One certificate at work: the TLS connections that were opened with it and the streams within. It ends with the last
@@ -59,15 +65,18 @@ export class LiveSession {
     stream.once('close', () => this.#streams.delete(stream));
   }
 
-  /** Cuts every stream, whatever is on its way, and then the connections. */
+  /** From here on every request is refused with the reason; then every stream is cut, whatever is on its way. */
   end(why: Refused): void {
     if (this.#endedBy) return;
     this.#endedBy = why;
-    const error = new PosternError(errorCodeOf(why), why.reason);
+    setTimeout(() => this.#cut(new PosternError(errorCodeOf(why), why.reason)), LAST_WORDS_MS).unref();
+  }
+
+  #cut(error: PosternError): void {
     for (const stream of this.#streams) stream.destroy(error);
     setTimeout(() => {
       for (const connection of this.#connections) connection.destroy();
-    }, LAST_WORDS_MS).unref();
+    }, LAST_STATUS_MS).unref();
   }
 }
 

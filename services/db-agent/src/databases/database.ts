@@ -4,7 +4,7 @@ import type { DatabaseAws } from '#config.ts';
 /** A database that may be served: checked, immutable, with the hosts that it is reached at built from tables. */
 export interface Database {
   readonly name: string;
-  /** As written; shown and recorded, never dialled. */
+  /** As written, or what the region stands for; shown and recorded, never dialled. */
   readonly uri: string;
   readonly description: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -48,15 +48,16 @@ export function readDatabase(written: WrittenDatabase): Database | { readonly pr
   if (accountId === undefined || !ACCOUNT.test(accountId)) return problem(name, 'aws.account_id must be twelve digits');
   if (endpoint?.accountId !== undefined && endpoint.accountId !== accountId)
     return problem(name, `aws.account_id is ${accountId}, and uri names ${endpoint.accountId}`);
+  const hosts = hostsOf(endpoint, region, accountId);
   return {
     name,
-    uri: written.uri ?? '',
+    uri: written.uri === undefined || written.uri === '' ? `${hosts.dynamodb}:443` : written.uri,
     description: written.description ?? '',
     labels: written.labels,
     region,
     accountId,
     origin: written.origin,
-    hosts: hostsOf(endpoint, region, accountId),
+    hosts,
     assumeRoleArn: aws.assumeRoleArn,
     externalId: aws.externalId,
     sessionTags: aws.sessionTags ?? {},

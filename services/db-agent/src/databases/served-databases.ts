@@ -72,7 +72,7 @@ export class ServedDatabases {
       kind: 'db',
       name: database.name,
       protocol: 'dynamodb',
-      uri: database.uri === '' ? `${database.hosts.dynamodb}:443` : database.uri,
+      uri: database.uri,
       description: database.description,
       labels: database.labels,
       awsRegion: database.region,

@@ -61,8 +61,11 @@ export function createHttpDoor(options: HttpDoorOptions): HttpDoor {
   server.on('checkExpectation', (request, response) => take(request, response, false));
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     const connection = connections.get(socket);
-    if (connection && error.code !== 'ECONNRESET') options.onMalformed(connection, malformed(error));
-    if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
+    // Anything else is a connection that broke or was cut from here: nobody asked for anything.
+    const isTheirs = error.code?.startsWith('HPE_') === true || error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+    if (!connection || !isTheirs) return void socket.destroy();
+    options.onMalformed(connection, malformed(error));
+    if (!socket.writable) return void socket.destroy();
     const status =
       error.code === 'HPE_HEADER_OVERFLOW'
         ? '431 Request Header Fields Too Large'

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { type AgentService, LiveSession, openSpool, type Spool, type SpoolEvent, type Standing } from '@postern/agent';
 import { Identity, Identity_Kind } from '@postern/api';
+// oxlint-disable-next-line no-restricted-imports -- the rule keeps AWS's stand-in out of what runs; here it judges what was sent
 import { type Emulator, startEmulator } from '@postern/aws-emulator';
 import { compileSubject, decide, type Role } from '@postern/rbac';
 import { createLogger } from '@postern/telemetry';

@@ -1,0 +1,86 @@
+import { createServer, type IncomingMessage } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { BodyBudget } from '#sessions/body-budget.ts';
+import { type BodyRead, readBody } from '#sessions/read-body.ts';
+
+const cleanup: (() => void)[] = [];
+afterEach(() => {
+  for (const undo of cleanup.splice(0)) undo();
+});
+
+/** What readBody makes of bytes that arrive as `write` sends them. */
+async function reading(
+  budget: BodyBudget,
+  length: number | undefined,
+  write: (send: (text: string) => void, end: () => void) => void,
+): Promise<BodyRead> {
+  const result = Promise.withResolvers<BodyRead>();
+  const server = createServer((request: IncomingMessage) => {
+    void readBody(request, { contentLength: length, maxBytes: 1000, idleMs: 200, budget, owner: 'a' }).then(result.resolve);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  cleanup.push(
+    () => socket.destroy(),
+    () => server.closeAllConnections(),
+    () => server.close(),
+  );
+  socket.write(
+    `POST / HTTP/1.1\r\nHost: x\r\n${length === undefined ? 'Transfer-Encoding: chunked' : `Content-Length: ${length}`}\r\n\r\n`,
+  );
+  write(
+    (text) => void socket.write(text),
+    () => socket.destroy(),
+  );
+  return result.promise;
+}
+
+describe('a body', () => {
+  it('is read whole, paid for while it is held, and given back', async () => {
+    const budget = new BodyBudget(10_000);
+    const read = await reading(budget, 10, (send) => send('0123456789'));
+    if (!('bytes' in read)) throw new Error(read.failed);
+    expect(read.bytes.toString()).toBe('0123456789');
+    expect(budget.heldBytes).toBe(10);
+    read.release();
+    read.release();
+    expect(budget.heldBytes).toBe(0);
+  });
+
+  it('that stops is given up', async () => {
+    const budget = new BodyBudget(10_000);
+    expect(await reading(budget, 10, (send) => send('01'))).toEqual({ failed: 'idle' });
+    expect(budget.heldBytes).toBe(0);
+  });
+
+  it('that its client leaves is given up', async () => {
+    const budget = new BodyBudget(10_000);
+    expect(await reading(budget, 10, (_send, end) => setImmediate(end))).toEqual({ failed: 'client_gone' });
+    expect(budget.heldBytes).toBe(0);
+  });
+
+  it('over the limit is refused by its length, and by its bytes where it has none', async () => {
+    const budget = new BodyBudget(1_000_000);
+    expect(await reading(budget, 1001, () => undefined)).toEqual({ failed: 'too_large' });
+    expect(await reading(budget, undefined, (send) => send(`3e9\r\n${'x'.repeat(1001)}\r\n`))).toEqual({ failed: 'too_large' });
+    expect(budget.heldBytes).toBe(0);
+  });
+
+  it('for which there is no room is refused', async () => {
+    expect(await reading(new BodyBudget(10), 10, (send) => send('0123456789'))).toEqual({ failed: 'no_room' });
+  });
+});
+
+describe('the budget', () => {
+  it('gives one session half of it at the most, and everything back', () => {
+    const budget = new BodyBudget(1000);
+    expect(budget.take('a', 500)).toBe(true);
+    expect(budget.take('a', 1)).toBe(false);
+    expect(budget.take('b', 400)).toBe(true);
+    expect(budget.take('c', 101)).toBe(false);
+    budget.give('a', 500);
+    expect(budget.take('c', 500)).toBe(true);
+    expect(budget.heldBytes).toBe(900);
+  });
+});
