@@ -21,7 +21,10 @@ export interface RunningAuth {
   /** JSON of the local administrator's identity, mode 0600: {cluster, address, certificatePem, privateKeyPem, hostCaPems, notAfterMs}. */
   readonly localAdminFile: string;
   /** A token that joins one part of this role within five minutes; for parts started in the same process. */
-  createLocalToken(role: JoinRole): Promise<string>;
+  createLocalToken(
+    role: JoinRole,
+    options?: { /** Static databases of the same file: the token binds their names. */ readonly dbNames?: readonly string[] },
+  ): Promise<string>;
   /** False with the reason where the store or the audit log does not answer. */
   ready(): Promise<{ readonly ok: boolean; readonly reason?: string }>;
   stop(): Promise<void>;

@@ -168,8 +168,9 @@ async function serve(parts: StartAuthOptions & State & { readonly nowMs: () => n
     caPins: hostCaPins(authorities),
     hostCaPems: authorities.trustedPems('host'),
     localAdminFile,
-    createLocalToken: async (role) => {
-      const made = { roles: [role], value: '', ttlMs: LOCAL_TOKEN_TTL_MS, labels: {}, boundNames: [], maxUses: 1, createdBy: 'auth' };
+    createLocalToken: async (role, { dbNames = [] } = {}) => {
+      const boundNames = dbNames.map((name) => ({ kind: 'db' as const, name }));
+      const made = { roles: [role], value: '', ttlMs: LOCAL_TOKEN_TTL_MS, labels: {}, boundNames, maxUses: 1, createdBy: 'auth' };
       return (await addToken(deps, { ...made, bindsAnyName: true })).token;
     },
     ready: async () => {

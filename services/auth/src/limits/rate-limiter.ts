@@ -21,12 +21,6 @@ export class RateLimiter {
     return window.count <= this.#limit;
   }
 
-  /** Whether a further act would be let through, without counting it. */
-  isExhausted(key: string, nowMs: number): boolean {
-    const window = this.#windows.get(key);
-    return window !== undefined && nowMs - window.startMs < this.#windowMs && window.count >= this.#limit;
-  }
-
   #windowOf(key: string, nowMs: number): { startMs: number; count: number } {
     const known = this.#windows.get(key);
     const elapsed = known === undefined ? Number.POSITIVE_INFINITY : nowMs - known.startMs;

@@ -35,7 +35,7 @@ export function readServer(kind: 'db' | 'app', resource: ResourceJson): ServedRe
   return {
     kind,
     name: metadata.name,
-    hostId: String(spec['host_id'] ?? ''),
+    hostId: typeof spec['host_id'] === 'string' ? spec['host_id'] : '',
     labels: metadata.labels ?? {},
     protocol: inner.spec?.protocol ?? '',
     awsRegion: inner.spec?.aws?.region ?? '',
@@ -50,5 +50,5 @@ interface Inner {
 }
 
 function innerOf(resource: ResourceJson): Inner {
-  return (resource.spec['database'] ?? resource.spec['app'] ?? {}) as Inner;
+  return resource.spec['database'] ?? resource.spec['app'] ?? {};
 }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Client } from '@grpc/grpc-js';
+import type { Client } from '@grpc/grpc-js';
 import { callStream, callUnary, type Identity, Identity_Kind, type Rule, services } from '@postern/api';
 import { createAuthority, generateKey, issueCertificate } from '@postern/pki';
 import {

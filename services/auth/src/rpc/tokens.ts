@@ -59,7 +59,8 @@ function present(values: Readonly<Record<string, string>>): Record<string, strin
 /** For the command that `tctl tokens add` prints; any proxy will do. */
 async function proxyAddress(deps: TokensRpcDeps): Promise<string> {
   const [first] = await deps.store.list('proxies/', { limit: 1 });
-  return first === undefined ? '' : String(readResource(first).spec['public_addr'] ?? '');
+  const address = first === undefined ? undefined : readResource(first).spec['public_addr'];
+  return typeof address === 'string' ? address : '';
 }
 
 function toInfo(token: TokenRecord) {

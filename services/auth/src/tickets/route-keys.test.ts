@@ -33,8 +33,8 @@ describe('route keys', () => {
     expect(new Set(rings.map((ring) => keysOf(ring).join()))).toHaveProperty('size', 1);
     now += 25 * HOUR;
     await Promise.all(rings.map((ring) => ring.rotateIfDue()));
-    expect(keysOf(rings[0] as RouteKeys)).toHaveLength(2);
-    expect(keysOf(rings[1] as RouteKeys)).toEqual(keysOf(rings[0] as RouteKeys));
+    expect(keysOf(rings[0])).toHaveLength(2);
+    expect(keysOf(rings[1])).toEqual(keysOf(rings[0]));
   });
 
   it('verify a ticket of thirty hours to its end, over rotations and restarts, and are gone a while after', async () => {

@@ -6,7 +6,7 @@ const MAX_LENGTH = 128;
 /** Length in characters; NFKC, so that one password typed on two keyboards is one password. */
 export function requirePassword(password: string): string {
   const normal = normalPassword(password);
-  const length = [...normal].length;
+  const length = Array.from(normal).length;
   if (length < MIN_LENGTH || length > MAX_LENGTH) {
     throw new PosternError('bad_request', `a password has ${MIN_LENGTH} to ${MAX_LENGTH} characters, this one has ${length}`);
   }
