@@ -44,20 +44,23 @@ export class ReverseTunnelClient {
   readonly #options: ReverseTunnelClientOptions;
   readonly #limits: TunnelLimits;
   readonly #links = new Map<string, Link>();
+  #proxies: readonly string[];
   #started = false;
 
   constructor(options: ReverseTunnelClientOptions) {
     this.#options = options;
+    this.#proxies = options.proxies;
     this.#limits = { ...tunnelLimits, ...options.limits };
   }
 
   start(): void {
     this.#started = true;
-    this.setProxies(this.#options.proxies);
+    this.setProxies(this.#proxies);
   }
 
   /** Attaches to those that are new, leaves those that are gone once their open streams have ended. */
   setProxies(proxies: readonly string[]): void {
+    this.#proxies = proxies;
     if (!this.#started) return;
     for (const [proxy, link] of this.#links) {
       if (proxies.includes(proxy)) continue;
