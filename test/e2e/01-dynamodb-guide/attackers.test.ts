@@ -155,6 +155,7 @@ ${extra}      static_labels: { env: "dev" }
     expect(await ask(client, PORT)).toContain('200 OK');
     const closed = new Promise<number>((resolve) => {
       const stream = connectTls({ ...options }, () => undefined);
+      stream.resume();
       stream.on('close', () => resolve(Date.now()));
       stream.on('error', () => undefined);
     });
