@@ -56,6 +56,10 @@ export class TestCluster {
     return this.#issue(this.host, { kind: Identity_Kind.DB_AGENT, name: AGENT_ID, cluster: this.name }, Date.now() + 3_600_000);
   }
 
+  proxy(): Promise<IdentityMaterial> {
+    return this.#issue(this.host, { kind: Identity_Kind.PROXY, name: 'proxy-1', cluster: this.name }, Date.now() + 3_600_000);
+  }
+
   session(wish: SessionWish = {}): Promise<IdentityMaterial> {
     const identity = {
       kind: wish.kind ?? Identity_Kind.SESSION,
