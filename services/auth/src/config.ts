@@ -29,7 +29,6 @@ export interface StaticToken {
 export const HOST_CERT_TTL_MS = 24 * 3_600_000;
 export const DEFAULT_SESSION_TTL_MS = 12 * 3_600_000;
 export const MAX_SESSION_TTL_MS = 30 * 3_600_000;
-export const MIN_SESSION_TTL_MS = 60_000;
 
 /** This build, as `tctl status` shows it. */
 export const serverVersion = '0.1.0';

@@ -2,7 +2,6 @@ import { type Identity, Identity_Kind, type Values } from '@postern/api';
 import { issueCertificate } from '@postern/pki';
 import { sessionTtlMs, type Traits } from '@postern/rbac';
 import type { Authorities } from '#authorities/authorities.ts';
-import { MIN_SESSION_TTL_MS } from '#config.ts';
 import type { RoleLoader } from '#roles/load-roles.ts';
 import type { UserRecord } from '#users/user-record.ts';
 
@@ -19,7 +18,7 @@ export async function issueUserCert(
 ): Promise<IssuedUserCert> {
   const { user } = request;
   const nowMs = deps.nowMs();
-  const ttlMs = Math.max(sessionTtlMs(await deps.roles.load(user.roles), request.askedTtlMs, deps.defaultTtlMs), MIN_SESSION_TTL_MS);
+  const ttlMs = sessionTtlMs(await deps.roles.load(user.roles), request.askedTtlMs, deps.defaultTtlMs);
   return issueCertificate({
     authority: deps.authorities.signer('user'),
     identity: userIdentity(user, deps.authorities.cluster),
