@@ -6,9 +6,9 @@ import { once } from 'node:events';
 import { Writable } from 'node:stream';
 import { Client, credentials, Server, ServerCredentials, type sendUnaryData, type ServerUnaryCall } from '@grpc/grpc-js';
 import {
-  AppendEventsResponse,
+  type AppendEventsResponse,
   type AppendEventsRequest,
-  AnnounceServersResponse,
+  type AnnounceServersResponse,
   type AnnounceServersRequest,
   AuditService,
   PresenceService,
@@ -49,32 +49,26 @@ const resource = (kind: string, name: string, spec: object) => ({
 /** Auth as far as an agent calls it, answering what the test says. */
 async function startAuthStandIn(): Promise<Client> {
   const server = new Server();
-  server.addService(
-    AuditService as never,
-    {
-      appendEvents: (call: ServerUnaryCall<AppendEventsRequest, AppendEventsResponse>, done: sendUnaryData<AppendEventsResponse>) => {
-        uploaded.push(...call.request.events.map(({ kind }) => kind));
-        done(null, { stored: call.request.events.length, duplicates: 0 });
-      },
-    } as never,
-  );
-  server.addService(
-    PresenceService as never,
-    {
-      announceServers: (
-        call: ServerUnaryCall<AnnounceServersRequest, AnnounceServersResponse>,
-        done: sendUnaryData<AnnounceServersResponse>,
-      ) => {
-        const names = call.request.servers.map(({ name }) => name);
-        announced.push(names);
-        const admitted = admit(names);
-        done(null, {
-          effectiveLabels: Object.fromEntries(admitted.map((name) => [name, { labels: { env: 'dev' } }])),
-          refusals: names.filter((name) => !admitted.includes(name)).map((name) => ({ name, reason: 'not bound to the token' })),
-        });
-      },
-    } as never,
-  );
+  server.addService(AuditService, {
+    appendEvents: (call: ServerUnaryCall<AppendEventsRequest, AppendEventsResponse>, done: sendUnaryData<AppendEventsResponse>) => {
+      uploaded.push(...call.request.events.map(({ kind }) => kind));
+      done(null, { stored: call.request.events.length, duplicates: 0 });
+    },
+  });
+  server.addService(PresenceService, {
+    announceServers: (
+      call: ServerUnaryCall<AnnounceServersRequest, AnnounceServersResponse>,
+      done: sendUnaryData<AnnounceServersResponse>,
+    ) => {
+      const names = call.request.servers.map(({ name }) => name);
+      announced.push(names);
+      const admitted = admit(names);
+      done(null, {
+        effectiveLabels: Object.fromEntries(admitted.map((name) => [name, { labels: { env: 'dev' } }])),
+        refusals: names.filter((name) => !admitted.includes(name)).map((name) => ({ name, reason: 'not bound to the token' })),
+      });
+    },
+  });
   const port = await new Promise<number>((resolve, reject) =>
     server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound))),
   );

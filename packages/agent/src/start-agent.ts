@@ -1,15 +1,17 @@
 import type { AuditEvent } from '@postern/api';
 import { AuditService, callUnary, Identity_Kind, PresenceService, type SessionInfo } from '@postern/api';
-import { clientContextOptions, resourceId, serverIdentityCheck, serverTlsOptions, verifyPeer } from '@postern/pki';
+import { resourceId, verifyPeer } from '@postern/pki';
 import { compileSubject, decide, lockMode } from '@postern/rbac';
 import { parseResource, roleFromResource } from '@postern/resources';
-import { Health, type Logger } from '@postern/telemetry';
+import type { Logger } from '@postern/telemetry';
 import { fullJitterBackoff, ReverseTunnelClient } from '@postern/tunnel';
 import { ProxyAddresses } from '#attach/proxy-addresses.ts';
 import { uploadEvents } from '#audit/upload-events.ts';
 import { Authorizer } from '#authorise/authorizer.ts';
 import { PolicyView, type WatchedResource } from '#authorise/policy-view.ts';
+import { agentHealth } from '#health/agent-health.ts';
 import type { Membership } from '#membership/membership.ts';
+import { sessionTls, tunnelCredentials } from '#membership/own-tls.ts';
 import { Announcer } from '#presence/announcer.ts';
 import type { ServedResource } from '#presence/served-resource.ts';
 import type { LiveSession } from '#session/live-session.ts';
@@ -204,7 +206,7 @@ export async function startAgent(options: StartAgentOptions): Promise<StartedAge
   await announcer.announce();
   tunnels.start();
 
-  const health = agentHealth({ service, announcer, tunnels, spool, membership });
+  const health = agentHealth({ service, announcer, tunnels, membership });
   return {
     async ready() {
       const report = await health.report('ready');
@@ -231,65 +233,9 @@ export async function startAgent(options: StartAgentOptions): Promise<StartedAge
   };
 }
 
-function sessionTls(membership: Membership) {
-  const { certificatePem, privateKeyPem, userCaPems } = membership.current();
-  return serverTlsOptions({
-    identity: { certificatePem, privateKeyPem },
-    clientCas: userCaPems,
-    requestCert: true,
-    rejectUnauthorized: true,
-  });
-}
-
-function tunnelCredentials(membership: Membership, nowMs: () => number) {
-  const { certificatePem, privateKeyPem, hostCaPems } = membership.current();
-  return {
-    context: clientContextOptions(hostCaPems, { certificatePem, privateKeyPem }),
-    checkServer: serverIdentityCheck({ cluster: membership.cluster, kinds: [Identity_Kind.PROXY], hostCaPems, nowMs }),
-  };
-}
-
 function servedById(id: Buffer, { kind, service }: { readonly kind: 'db' | 'app'; readonly service: AgentService }): string | undefined {
   const wanted = service.wanted().find(({ name }) => resourceId(kind, name).equals(id));
   return wanted && service.serves(wanted.name) ? undefined : 'this agent does not serve the resource';
-}
-
-function agentHealth(parts: {
-  readonly service: AgentService;
-  readonly announcer: Announcer;
-  readonly tunnels: ReverseTunnelClient;
-  readonly spool: Spool;
-  readonly membership: Membership;
-}): Health {
-  const { service, announcer, tunnels, membership } = parts;
-  const health = new Health();
-  const say = (reasons: readonly string[]) =>
-    reasons.length === 0 ? { ok: true as const } : { ok: false as const, reason: reasons.join('; ') };
-  health.add({
-    name: 'resources',
-    decides: 'ready',
-    check: () => say([...announcer.refusals].map(([name, reason]) => `${name}: ${reason}`)),
-  });
-  health.add({ name: 'service', decides: 'ready', check: () => say(service.problems()) });
-  health.add({
-    name: 'proxies',
-    decides: 'ready',
-    check: () => {
-      const statuses = tunnels.status();
-      if (statuses.some(({ state }) => state === 'attached')) return { ok: true };
-      return say(
-        statuses.length === 0
-          ? ['auth lists no proxy']
-          : statuses.map(({ proxy, state, lastError }) => `${proxy} ${state}${lastError === undefined ? '' : `: ${lastError}`}`),
-      );
-    },
-  });
-  health.add({
-    name: 'auth',
-    decides: 'ready',
-    check: () => (membership.viewAgeMs() < 60_000 ? { ok: true } : { ok: false, reason: 'auth has not been heard for a minute' }),
-  });
-  return health;
 }
 
 async function until(done: () => boolean, atMostMs: number): Promise<void> {
