@@ -125,6 +125,7 @@ function refuseBusy(port) {
 async function startEmulator(stops) {
   const { startEmulator: start } = await import('../packages/aws-emulator/src/index.ts');
   const [id, secret] = [`AKIA${randomBytes(8).toString('hex').toUpperCase()}`, randomBytes(20).toString('hex')];
+  rmSync(at('aws-requests.jsonl'), { force: true });
   const emulator = await start({
     accountId: EMULATED.accountId,
     roles: [{ name: EMULATED.role, trusts: { tags: true, sourceIdentity: true } }],

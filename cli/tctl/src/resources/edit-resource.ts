@@ -17,7 +17,10 @@ export async function editResource(options: AdminOptions, text: string): Promise
     const directory = mkdtempSync(join(tmpdir(), 'tctl-edit-'));
     const file = join(directory, `${kind}.yaml`);
     writeFileSync(file, before, { mode: 0o600 });
-    await runEditor(file);
+    await runEditor(file).catch((error: unknown) => {
+      if (readFileSync(file, 'utf8') === before) rmSync(directory, { recursive: true });
+      throw error;
+    });
     const after = readFileSync(file, 'utf8');
     if (after === before) {
       rmSync(directory, { recursive: true });
