@@ -2,7 +2,6 @@
 import { runSteps } from './run-steps.mjs';
 
 const ok = await runSteps([
-  { name: 'bundles of tsh, tctl and teleport', command: ['node', 'scripts/build.mjs'] },
   { name: 'check', command: ['node', 'scripts/check.mjs'], show: true },
   { name: 'stories', command: ['vitest', 'run'], cwd: 'test/e2e', show: true },
 ]);

@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['[0-9]*/**/*.test.ts'],
+    globalSetup: ['harness/build-commands.ts'],
     pool: 'forks',
     maxWorkers: 1,
     testTimeout: 90_000,
