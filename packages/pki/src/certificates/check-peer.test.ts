@@ -13,6 +13,7 @@ import { generateKey } from '#certificates/keys.ts';
 import { readCertificate } from '#certificates/read-certificate.ts';
 import { PkiError } from '#pki-error.ts';
 import { agent, CLUSTER, HOUR_MS, identity, session } from '#testing/identities.ts';
+import { hasOpenssl } from '#testing/openssl.ts';
 
 /** Half an hour ahead: openssl dates what it forges by the machine's clock. */
 const NOW_MS = Math.floor(Date.now() / 1000) * 1000 + 1_800_000;
@@ -127,7 +128,7 @@ describe('a peer is refused', () => {
 });
 
 /** Certificates made by openssl, which signs whatever it is told to. */
-describe('a forged twin is refused', () => {
+describe.runIf(hasOpenssl)('a forged twin is refused', () => {
   const config = (rest: string) => `[req]\ndistinguished_name=dn\nprompt=no\n[dn]\nCN=alice\n[ext]\n${rest}\n`;
   const extension = (der: Buffer) => {
     const marker = Buffer.from('69bd9592eceec420', 'hex');
