@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { runCommand } from '../../tsh/src/testing/run-command.ts';
+import { runCommand } from '@postern/terminal/testing/run-command';
 
 let home: string;
 beforeEach(() => {

@@ -5,8 +5,8 @@ import { addClusterCommands } from '#cluster/cluster-commands.ts';
 import { addResourceCommands } from '#resources/resource-commands.ts';
 import { addTokenCommands } from '#tokens/token-commands.ts';
 import { addUserCommands } from '#users/user-commands.ts';
-import { type Format, formatOption } from '../../tsh/src/terminal/output.ts';
-import { runProgram } from '../../tsh/src/terminal/run-program.ts';
+import { type Format, formatOption } from '@postern/terminal/output';
+import { runProgram } from '@postern/terminal/run-program';
 
 /** The command line of tctl. Each command is loaded when it is called: nothing here may import gRPC, zod or yaml. */
 export function runTctl(argv: readonly string[], version: string): Promise<never> {
@@ -33,6 +33,6 @@ export function tctlProgram(version: string): Command {
     .command('version')
     .description('the version of tctl')
     .addOption(formatOption())
-    .action(async ({ format }: { format: Format }) => (await import('../../tsh/src/terminal/version.ts')).printVersion(version, format));
+    .action(async ({ format }: { format: Format }) => (await import('@postern/terminal/version')).printVersion(version, format));
   return tctl;
 }

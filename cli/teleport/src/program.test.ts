@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readTeleportConfig } from '@postern/config';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { runCommand } from '../../tsh/src/testing/run-command.ts';
+import { runCommand } from '@postern/terminal/testing/run-command';
 
 let dir: string;
 beforeEach(() => {

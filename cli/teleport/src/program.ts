@@ -2,8 +2,8 @@ import { Command } from 'commander';
 import type { DatabaseFlags } from '#configure/database-agent.ts';
 import type { ConfigureFlags } from '#configure/configure.ts';
 import type { StartFlags } from '#start/start-command.ts';
-import { collectList, type Format, formatOption, parseLabels } from '../../tsh/src/terminal/output.ts';
-import { runProgram } from '../../tsh/src/terminal/run-program.ts';
+import { collectList, type Format, formatOption, parseLabels } from '@postern/terminal/output';
+import { runProgram } from '@postern/terminal/run-program';
 
 const DEFAULT_CONFIG = '/etc/teleport.yaml';
 
@@ -68,7 +68,7 @@ export function teleportProgram(version: string): Command {
     .command('version')
     .description('the version of teleport')
     .addOption(formatOption())
-    .action(async ({ format }: { format: Format }) => (await import('../../tsh/src/terminal/version.ts')).printVersion(version, format));
+    .action(async ({ format }: { format: Format }) => (await import('@postern/terminal/version')).printVersion(version, format));
   return teleport;
 }
 

@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Profile } from '#profile/profile.ts';
-import { ProfileStore } from '#profile/profile-store.ts';
-import { runCommand } from '#testing/run-command.ts';
+import type { Profile } from '@postern/profile/profile';
+import { ProfileStore } from '@postern/profile/profile-store';
+import { runCommand } from '@postern/terminal/testing/run-command';
 
 let home: string;
 beforeEach(() => {

@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import type { GlobalOptions } from '#profile/signed-in.ts';
-import { collectList, type Format, formatOption, parseLabels } from '#terminal/output.ts';
-import { runProgram } from '#terminal/run-program.ts';
+import type { GlobalOptions } from '@postern/profile/signed-in';
+import { collectList, type Format, formatOption, parseLabels } from '@postern/terminal/output';
+import { runProgram } from '@postern/terminal/run-program';
 
 const MAX_PORT = 65_535;
 
@@ -44,7 +44,7 @@ export function tshProgram(version: string): Command {
     .description('the version of tsh')
     .addOption(formatOption())
     .action(async (options: { format: Format }) => {
-      const { printVersion } = await import('#terminal/version.ts');
+      const { printVersion } = await import('@postern/terminal/version');
       await printVersion(version, options.format);
     });
   addDatabaseCommands(tsh, globals);

@@ -1,6 +1,6 @@
 import { AccessService, callUnary } from '@postern/api';
 import { type AdminOptions, asAdministrator } from '#connection/administrator.ts';
-import { type Format, print } from '../../../tsh/src/terminal/output.ts';
+import { type Format, print } from '@postern/terminal/output';
 
 export interface ExplainFlags {
   readonly user: string;

@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, type Option } from 'commander';
 import type { AdminOptions } from '#connection/administrator.ts';
 import type { AuditFilter } from '#audit/query.ts';
-import { type Format, formatOption, parseDuration } from '../../../tsh/src/terminal/output.ts';
+import { type Format, formatOption, parseDuration } from '@postern/terminal/output';
 
 export function addAuditCommands(tctl: Command, options: () => AdminOptions): void {
   const audit = tctl.command('audit').description('what was done, by whom');

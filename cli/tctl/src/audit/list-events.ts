@@ -1,7 +1,7 @@
 import { AuditService, callStream } from '@postern/api';
 import { type AuditFilter, type AuditLine, LINE_HEAD, lineCells, parseLine, queryOf } from '#audit/query.ts';
 import { type AdminOptions, asAdministrator } from '#connection/administrator.ts';
-import { type Format, print, table } from '../../../tsh/src/terminal/output.ts';
+import { type Format, print, table } from '@postern/terminal/output';
 
 export async function listEvents(options: AdminOptions, filter: AuditFilter & { readonly format: Format }): Promise<void> {
   const lines = await asAdministrator(options, async ({ client }) => {

@@ -1,5 +1,5 @@
 import type { QueryEventsRequest } from '@postern/api';
-import { labelsText } from '../../../tsh/src/terminal/output.ts';
+import { labelsText } from '@postern/terminal/output';
 
 export interface AuditFilter {
   readonly from?: number;

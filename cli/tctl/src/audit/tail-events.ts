@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { AuditService, callStream } from '@postern/api';
 import { type AuditFilter, lineCells, parseLine, queryOf } from '#audit/query.ts';
 import { type AdminOptions, asAdministrator } from '#connection/administrator.ts';
-import { type Format, printable, render } from '../../../tsh/src/terminal/output.ts';
+import { type Format, printable, render } from '@postern/terminal/output';
 
 /** One line an event (JSON lines with -f json), until Ctrl-C. Waits for a slow reader instead of gathering lines. */
 export async function tailEvents(options: AdminOptions, filter: AuditFilter & { readonly format: Format }): Promise<void> {

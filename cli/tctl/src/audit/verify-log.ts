@@ -1,6 +1,6 @@
 import { AuditService, callUnary, PosternError } from '@postern/api';
 import { type AdminOptions, asAdministrator } from '#connection/administrator.ts';
-import { type Format, print } from '../../../tsh/src/terminal/output.ts';
+import { type Format, print } from '@postern/terminal/output';
 
 /** A log of years takes a while to read. */
 const DEADLINE_MS = 600_000;

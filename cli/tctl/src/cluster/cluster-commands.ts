@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { AdminOptions } from '#connection/administrator.ts';
-import { type Format, formatOption, parseDuration } from '../../../tsh/src/terminal/output.ts';
+import { type Format, formatOption, parseDuration } from '@postern/terminal/output';
 import type { LockFlags } from '#cluster/create-lock.ts';
 
 export function addClusterCommands(tctl: Command, options: () => AdminOptions): void {

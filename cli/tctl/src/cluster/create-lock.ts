@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { callUnary, ResourcesService } from '@postern/api';
 import { type AdminOptions, asAdministrator } from '#connection/administrator.ts';
-import { type Format, print } from '../../../tsh/src/terminal/output.ts';
-import { UsageError } from '../../../tsh/src/terminal/usage-error.ts';
+import { type Format, print } from '@postern/terminal/output';
+import { UsageError } from '@postern/terminal/usage-error';
 
 export interface LockFlags {
   readonly user?: string;

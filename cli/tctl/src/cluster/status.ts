@@ -1,6 +1,6 @@
 import { callUnary, type ClusterStatus, StatusService } from '@postern/api';
 import { type AdminOptions, asAdministrator } from '#connection/administrator.ts';
-import { type Format, print, table } from '../../../tsh/src/terminal/output.ts';
+import { type Format, print, table } from '@postern/terminal/output';
 
 /** The words "Cluster", "Version" and "CA pin" are what scripts look for. */
 export async function status(options: AdminOptions, format: Format): Promise<void> {

@@ -1,5 +1,5 @@
 import { PosternError } from '@postern/api/errors';
-import { readPrivateFile } from '../../../tsh/src/profile/private-files.ts';
+import { readPrivateFile } from '@postern/profile/private-files';
 
 /** What auth writes for the administrator of its own host. */
 export interface AdminIdentity {

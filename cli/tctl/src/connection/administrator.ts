@@ -4,9 +4,9 @@ import type { Client } from '@grpc/grpc-js';
 import { PosternError } from '@postern/api/errors';
 import { openAuthChannel } from '@postern/membership';
 import { type AdminIdentity, readAdminIdentity } from '#connection/admin-identity.ts';
-import { openProfileChannel } from '../../../tsh/src/profile/open-profile-channel.ts';
-import { reachAuth } from '../../../tsh/src/profile/reach-auth.ts';
-import { signedIn } from '../../../tsh/src/profile/signed-in.ts';
+import { openProfileChannel } from '@postern/profile/open-profile-channel';
+import { reachAuth } from '@postern/profile/reach-auth';
+import { signedIn } from '@postern/profile/signed-in';
 
 /** Flags that come before or after any command of tctl. */
 export interface AdminOptions {

@@ -3,7 +3,7 @@ import { callUnary, PosternError, ResourcesService } from '@postern/api';
 import { parseDocuments } from '@postern/resources';
 import { type AdminOptions, asAdministrator } from '#connection/administrator.ts';
 import { titleOf } from '#resources/resource-ref.ts';
-import { UsageError } from '../../../tsh/src/terminal/usage-error.ts';
+import { UsageError } from '@postern/terminal/usage-error';
 
 const MAX_BYTES = 4 * 1024 * 1024;
 

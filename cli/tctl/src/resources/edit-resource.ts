@@ -6,7 +6,7 @@ import { callUnary, PosternError, ResourcesService } from '@postern/api';
 import { parseDocuments, type Resource, toYaml } from '@postern/resources';
 import { type AdminOptions, asAdministrator } from '#connection/administrator.ts';
 import { parseNamedRef, titleOf } from '#resources/resource-ref.ts';
-import { messageOf } from '../../../tsh/src/terminal/run-program.ts';
+import { messageOf } from '@postern/terminal/run-program';
 
 /** Written back only where nobody else has written in between: the revision that was read goes along. */
 export async function editResource(options: AdminOptions, text: string): Promise<void> {

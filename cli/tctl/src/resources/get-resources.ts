@@ -4,7 +4,7 @@ import { type Resource, toJson, toYaml } from '@postern/resources';
 import { type AdminOptions, asAdministrator } from '#connection/administrator.ts';
 import { listAll } from '#resources/list-all.ts';
 import { parseRefs, type ResourceRefText } from '#resources/resource-ref.ts';
-import { type Format, labelsText, table, warn } from '../../../tsh/src/terminal/output.ts';
+import { type Format, labelsText, table, warn } from '@postern/terminal/output';
 
 export interface GetFlags {
   readonly withSecrets?: boolean;

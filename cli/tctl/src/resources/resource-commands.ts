@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { AdminOptions } from '#connection/administrator.ts';
 import type { GetFlags } from '#resources/get-resources.ts';
-import { formatOption } from '../../../tsh/src/terminal/output.ts';
+import { formatOption } from '@postern/terminal/output';
 
 export function addResourceCommands(tctl: Command, options: () => AdminOptions): void {
   tctl

@@ -1,5 +1,5 @@
 import { type Kind, kindNames, kindOf } from '@postern/resources';
-import { UsageError } from '../../../tsh/src/terminal/usage-error.ts';
+import { UsageError } from '@postern/terminal/usage-error';
 
 export interface ResourceRefText {
   readonly kind: Kind;

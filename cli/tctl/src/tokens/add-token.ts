@@ -1,8 +1,8 @@
 import { type AddTokenResponse, callUnary, TokensService } from '@postern/api';
 import { type AdminOptions, asAdministrator } from '#connection/administrator.ts';
 import { inviteText } from '#tokens/invite-text.ts';
-import { type Format, render } from '../../../tsh/src/terminal/output.ts';
-import { UsageError } from '../../../tsh/src/terminal/usage-error.ts';
+import { type Format, render } from '@postern/terminal/output';
+import { UsageError } from '@postern/terminal/usage-error';
 
 export interface AddTokenFlags {
   readonly type: readonly string[];

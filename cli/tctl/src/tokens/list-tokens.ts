@@ -1,6 +1,6 @@
 import { callUnary, type TokenInfo, TokensService } from '@postern/api';
 import { type AdminOptions, asAdministrator } from '#connection/administrator.ts';
-import { durationText, type Format, labelsText, print, table } from '../../../tsh/src/terminal/output.ts';
+import { durationText, type Format, labelsText, print, table } from '@postern/terminal/output';
 
 export async function listTokens(options: AdminOptions, format: Format): Promise<void> {
   const { tokens } = await asAdministrator(options, ({ client }) => callUnary(client, TokensService.listTokens, {}));

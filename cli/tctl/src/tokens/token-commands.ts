@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { AdminOptions } from '#connection/administrator.ts';
 import type { AddTokenFlags } from '#tokens/add-token.ts';
-import { collectList, type Format, formatOption, parseDuration, parseLabels } from '../../../tsh/src/terminal/output.ts';
+import { collectList, type Format, formatOption, parseDuration, parseLabels } from '@postern/terminal/output';
 
 export function addTokenCommands(tctl: Command, options: () => AdminOptions): void {
   const tokens = tctl.command('tokens').alias('token').description('join tokens');

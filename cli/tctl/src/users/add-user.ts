@@ -1,7 +1,7 @@
 import { callUnary, UsersService } from '@postern/api';
 import { type AdminOptions, asAdministrator } from '#connection/administrator.ts';
 import { type TraitFlags, traitsOf } from '#users/traits.ts';
-import { newPassword } from '../../../tsh/src/terminal/secrets.ts';
+import { newPassword } from '@postern/terminal/secrets';
 
 export interface AddUserFlags extends TraitFlags {
   readonly roles: readonly string[];

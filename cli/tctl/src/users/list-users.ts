@@ -1,6 +1,6 @@
 import { type AdminOptions, asAdministrator } from '#connection/administrator.ts';
 import { listAll } from '#resources/list-all.ts';
-import { type Format, print, table } from '../../../tsh/src/terminal/output.ts';
+import { type Format, print, table } from '@postern/terminal/output';
 
 interface SentUser {
   readonly metadata?: { readonly name?: string };

@@ -1,6 +1,6 @@
 import { callUnary, UsersService } from '@postern/api';
 import { type AdminOptions, asAdministrator } from '#connection/administrator.ts';
-import { newPassword } from '../../../tsh/src/terminal/secrets.ts';
+import { newPassword } from '@postern/terminal/secrets';
 
 export async function resetUser(options: AdminOptions, name: string, flags: { readonly passwordStdin?: boolean }): Promise<void> {
   const password = await newPassword({ fromStdin: flags.passwordStdin === true, user: name });

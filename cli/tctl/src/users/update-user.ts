@@ -1,7 +1,7 @@
 import { callUnary, UsersService } from '@postern/api';
 import { type AdminOptions, asAdministrator } from '#connection/administrator.ts';
 import { traitsOf } from '#users/traits.ts';
-import { UsageError } from '../../../tsh/src/terminal/usage-error.ts';
+import { UsageError } from '@postern/terminal/usage-error';
 
 export interface UpdateUserFlags {
   readonly setRoles?: readonly string[];

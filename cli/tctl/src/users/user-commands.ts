@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { AdminOptions } from '#connection/administrator.ts';
 import type { AddUserFlags } from '#users/add-user.ts';
 import type { UpdateUserFlags } from '#users/update-user.ts';
-import { collectList, type Format, formatOption } from '../../../tsh/src/terminal/output.ts';
+import { collectList, type Format, formatOption } from '@postern/terminal/output';
 
 export function addUserCommands(tctl: Command, options: () => AdminOptions): void {
   const users = tctl.command('users').description('local users');

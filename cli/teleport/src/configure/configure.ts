@@ -1,8 +1,8 @@
 import { hostname } from 'node:os';
 import { stringify } from 'yaml';
 import { writeConfiguration } from '#configure/output.ts';
-import { say } from '../../../tsh/src/terminal/output.ts';
-import { UsageError } from '../../../tsh/src/terminal/usage-error.ts';
+import { say } from '@postern/terminal/output';
+import { UsageError } from '@postern/terminal/usage-error';
 
 export interface ConfigureFlags {
   readonly clusterName?: string;

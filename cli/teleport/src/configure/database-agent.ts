@@ -1,8 +1,8 @@
 import { hostname } from 'node:os';
 import { stringify } from 'yaml';
 import { writeConfiguration } from '#configure/output.ts';
-import { withPort } from '../../../tsh/src/profile/proxy-address.ts';
-import { UsageError } from '../../../tsh/src/terminal/usage-error.ts';
+import { withPort } from '@postern/profile/proxy-address';
+import { UsageError } from '@postern/terminal/usage-error';
 
 export interface DatabaseFlags {
   readonly token?: string;

@@ -1,7 +1,7 @@
 import { closeSync, constants, fsyncSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { PosternError } from '@postern/api/errors';
-import { say } from '../../../tsh/src/terminal/output.ts';
-import { UsageError } from '../../../tsh/src/terminal/usage-error.ts';
+import { say } from '@postern/terminal/output';
+import { UsageError } from '@postern/terminal/usage-error';
 
 const DEFAULT_FILE = '/etc/teleport.yaml';
 

@@ -5,7 +5,7 @@ import { type LogConfig, readTeleportConfig } from '@postern/config';
 import { createLogger, createMetrics, Health, type Logger, serveDiagnostics } from '@postern/telemetry';
 import { type Running, stopAll } from '#start/running.ts';
 import { addressText, startServices } from '#start/start-services.ts';
-import { UsageError } from '../../../tsh/src/terminal/usage-error.ts';
+import { UsageError } from '@postern/terminal/usage-error';
 
 export interface StartFlags {
   readonly config?: string;

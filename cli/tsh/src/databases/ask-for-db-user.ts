@@ -1,7 +1,7 @@
 import { PosternError } from '@postern/api/errors';
 import { type VisibleDatabase, visibleDatabases } from '#databases/visible-databases.ts';
-import type { SignedIn } from '#profile/signed-in.ts';
-import { UsageError } from '#terminal/usage-error.ts';
+import type { SignedIn } from '@postern/profile/signed-in';
+import { UsageError } from '@postern/terminal/usage-error';
 
 /** Which IAM role is meant is never guessed: the error lists those that are allowed. */
 export async function askForDbUser(who: SignedIn, name: string): Promise<never> {

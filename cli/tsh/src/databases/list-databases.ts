@@ -1,6 +1,6 @@
 import { type VisibleDatabase, usersText, visibleDatabases } from '#databases/visible-databases.ts';
-import { type GlobalOptions, signedIn } from '#profile/signed-in.ts';
-import { type Format, labelsText, print, say, table } from '#terminal/output.ts';
+import { type GlobalOptions, signedIn } from '@postern/profile/signed-in';
+import { type Format, labelsText, print, say, table } from '@postern/terminal/output';
 
 export interface ListDatabasesOptions {
   readonly globals: GlobalOptions;

@@ -1,6 +1,6 @@
 import { askForDbUser } from '#databases/ask-for-db-user.ts';
 import { grantToJson, issueGrant } from '#databases/session-grant.ts';
-import { type GlobalOptions, signedIn } from '#profile/signed-in.ts';
+import { type GlobalOptions, signedIn } from '@postern/profile/signed-in';
 
 export interface LoginToDatabaseOptions {
   readonly globals: GlobalOptions;

@@ -1,5 +1,5 @@
 import { PosternError } from '@postern/api/errors';
-import { type GlobalOptions, signedIn } from '#profile/signed-in.ts';
+import { type GlobalOptions, signedIn } from '@postern/profile/signed-in';
 
 export function logoutOfDatabase(options: { readonly globals: GlobalOptions; readonly name: string | undefined }): void {
   const { profile, store } = signedIn(options.globals, process.env, Date.now());

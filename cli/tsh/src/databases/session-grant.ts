@@ -1,9 +1,9 @@
 import { callUnary, CertsService, PosternError } from '@postern/api';
 import { unknownDatabase } from '#databases/ask-for-db-user.ts';
 import { generateKey } from '@postern/pki';
-import { openProfileChannel } from '#profile/open-profile-channel.ts';
-import { reachAuth } from '#profile/reach-auth.ts';
-import type { SignedIn } from '#profile/signed-in.ts';
+import { openProfileChannel } from '@postern/profile/open-profile-channel';
+import { reachAuth } from '@postern/profile/reach-auth';
+import type { SignedIn } from '@postern/profile/signed-in';
 
 /** What auth gives a user for one database under one IAM role: a certificate, and the ticket that routes to its agents. */
 export interface SessionGrant {

@@ -1,7 +1,7 @@
 import { callUnary, ResourcesService } from '@postern/api';
-import { openProfileChannel } from '#profile/open-profile-channel.ts';
-import { reachAuth } from '#profile/reach-auth.ts';
-import type { SignedIn } from '#profile/signed-in.ts';
+import { openProfileChannel } from '@postern/profile/open-profile-channel';
+import { reachAuth } from '@postern/profile/reach-auth';
+import type { SignedIn } from '@postern/profile/signed-in';
 
 /** A database that the user may see, with the IAM roles that he may ask for. */
 export interface VisibleDatabase {

@@ -3,13 +3,13 @@ import { type Found, findCluster, openAuthChannel } from '@postern/membership';
 import { generateKey } from '@postern/pki';
 import { profileOf } from '#login/profile-of.ts';
 import { printStatus } from '#login/status.ts';
-import { ProfileStore } from '#profile/profile-store.ts';
-import { withPort } from '#profile/proxy-address.ts';
-import { reachAuth } from '#profile/reach-auth.ts';
-import { activeProfile, type GlobalOptions, globalsFrom } from '#profile/signed-in.ts';
-import { say, warn } from '#terminal/output.ts';
-import { askHidden, readSecretLine } from '#terminal/secrets.ts';
-import { UsageError } from '#terminal/usage-error.ts';
+import { ProfileStore } from '@postern/profile/profile-store';
+import { withPort } from '@postern/profile/proxy-address';
+import { reachAuth } from '@postern/profile/reach-auth';
+import { activeProfile, type GlobalOptions, globalsFrom } from '@postern/profile/signed-in';
+import { say, warn } from '@postern/terminal/output';
+import { askHidden, readSecretLine } from '@postern/terminal/secrets';
+import { UsageError } from '@postern/terminal/usage-error';
 
 export interface LoginOptions {
   readonly globals: GlobalOptions;

@@ -1,7 +1,7 @@
-import type { Profile } from '#profile/profile.ts';
-import { ProfileStore } from '#profile/profile-store.ts';
-import { withPort } from '#profile/proxy-address.ts';
-import type { GlobalOptions } from '#profile/signed-in.ts';
+import type { Profile } from '@postern/profile/profile';
+import { ProfileStore } from '@postern/profile/profile-store';
+import { withPort } from '@postern/profile/proxy-address';
+import type { GlobalOptions } from '@postern/profile/signed-in';
 
 /** Without --proxy and --user every sign-in is forgotten. The environment does not narrow what is removed. */
 export function logout(options: GlobalOptions): void {

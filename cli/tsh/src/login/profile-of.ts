@@ -1,6 +1,6 @@
 import type { SignInResponse } from '@postern/api';
 import { certificateDerOf, identityOf } from '@postern/pki';
-import type { Profile } from '#profile/profile.ts';
+import type { Profile } from '@postern/profile/profile';
 
 /** What the certificate says of the user, so that later commands need not parse it to show it. */
 export function profileOf(options: { readonly proxy: string; readonly answer: SignInResponse; readonly verified: boolean }): Profile {

@@ -1,7 +1,7 @@
-import type { Profile } from '#profile/profile.ts';
-import { ProfileStore } from '#profile/profile-store.ts';
-import { activeProfile, type GlobalOptions, globalsFrom, loginExpired, notSignedIn } from '#profile/signed-in.ts';
-import { durationText, type Format, print, printable } from '#terminal/output.ts';
+import type { Profile } from '@postern/profile/profile';
+import { ProfileStore } from '@postern/profile/profile-store';
+import { activeProfile, type GlobalOptions, globalsFrom, loginExpired, notSignedIn } from '@postern/profile/signed-in';
+import { durationText, type Format, print, printable } from '@postern/terminal/output';
 
 /** Prints every profile that is kept; exit code 3 where the active one is missing or has expired. */
 export async function status(options: GlobalOptions, format: Format): Promise<void> {

@@ -1,6 +1,6 @@
 import { createServer, isIP, type Server, type Socket } from 'node:net';
 import { PosternError } from '@postern/api/errors';
-import { UsageError } from '#terminal/usage-error.ts';
+import { UsageError } from '@postern/terminal/usage-error';
 
 export interface LocalAddress {
   readonly hosts: readonly string[];

@@ -2,13 +2,13 @@ import { PosternError } from '@postern/api/errors';
 import { askForDbUser } from '#databases/ask-for-db-user.ts';
 import { useTunnel } from '#databases/refuse-direct-use.ts';
 import { grantFromJson, issueGrant, type SessionGrant } from '#databases/session-grant.ts';
-import { type GlobalOptions, loginExpired, type SignedIn, signedIn } from '#profile/signed-in.ts';
+import { type GlobalOptions, loginExpired, type SignedIn, signedIn } from '@postern/profile/signed-in';
 import { AgentChannel } from '#proxy-db/agent-channel.ts';
 import { DatabaseSession } from '#proxy-db/database-session.ts';
 import { listenLocally, type LocalListener, localAddress } from '#proxy-db/listen-locally.ts';
 import { serveConnection } from '#proxy-db/serve-connection.ts';
-import { say, warn } from '#terminal/output.ts';
-import { messageOf } from '#terminal/run-program.ts';
+import { say, warn } from '@postern/terminal/output';
+import { messageOf } from '@postern/terminal/run-program';
 
 export interface ProxyDatabaseOptions {
   readonly globals: GlobalOptions;

@@ -1,4 +1,4 @@
-import { UsageError } from './usage-error.ts';
+import { UsageError } from '#usage-error.ts';
 
 const MAX_SECRET_BYTES = 4096;
 

@@ -2,8 +2,8 @@ import { existsSync, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { PosternError } from '@postern/api/errors';
-import { checkPrivateDir, ensurePrivateDir, readPrivateFile, removePrivateFile, writePrivateFile } from './private-files.ts';
-import { type Credentials, type Profile, profileFromJson, profileToJson } from './profile.ts';
+import { checkPrivateDir, ensurePrivateDir, readPrivateFile, removePrivateFile, writePrivateFile } from '#private-files.ts';
+import { type Credentials, type Profile, profileFromJson, profileToJson } from '#profile.ts';
 
 const SUFFIX = '.json';
 const CURRENT = 'current-profile';

@@ -2,10 +2,10 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, s
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Profile } from '#profile/profile.ts';
-import { ProfileStore } from '#profile/profile-store.ts';
-import { withPort } from '#profile/proxy-address.ts';
-import { signedIn } from '#profile/signed-in.ts';
+import type { Profile } from '#profile.ts';
+import { ProfileStore } from '#profile-store.ts';
+import { withPort } from '#proxy-address.ts';
+import { signedIn } from '#signed-in.ts';
 
 let home: string;
 beforeEach(() => {

@@ -1,4 +1,4 @@
-import { type Format, print } from './output.ts';
+import { type Format, print } from '#output.ts';
 
 /** The second word is what scripts read: vX.Y.Z. */
 export async function printVersion(version: string, format: Format): Promise<void> {

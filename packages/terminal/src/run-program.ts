@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
 import { type Command, CommanderError } from 'commander';
 import { exitCodeOf, PosternError } from '@postern/api/errors';
-import { UsageError } from './usage-error.ts';
+import { UsageError } from '#usage-error.ts';
 
 const USAGE_EXIT_CODE = 2;
 

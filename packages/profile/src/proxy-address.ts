@@ -1,4 +1,4 @@
-import { UsageError } from '../terminal/usage-error.ts';
+import { UsageError } from '@postern/terminal/usage-error';
 
 export const DEFAULT_PROXY_PORT = 443;
 

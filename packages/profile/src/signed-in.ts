@@ -1,8 +1,8 @@
 import { PosternError } from '@postern/api/errors';
-import { warn } from '../terminal/output.ts';
-import type { Credentials, Profile } from './profile.ts';
-import { ProfileStore } from './profile-store.ts';
-import { withPort } from './proxy-address.ts';
+import { warn } from '@postern/terminal/output';
+import type { Credentials, Profile } from '#profile.ts';
+import { ProfileStore } from '#profile-store.ts';
+import { withPort } from '#proxy-address.ts';
 
 /** Flags of every tsh command, and of tctl where it works through a tsh profile. */
 export interface GlobalOptions {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { durationText, parseDuration, parseLabels, printable, render, table } from '#terminal/output.ts';
+import { durationText, parseDuration, parseLabels, printable, render, table } from '#output.ts';
 
 describe('what is printed', () => {
   it('keeps control characters of other people away from the terminal', () => {
