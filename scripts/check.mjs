@@ -12,6 +12,6 @@ const ok = await runSteps([
   { name: 'contracts: lint', command: ['buf', 'lint', 'proto'] },
   { name: 'contracts: nothing broken since the baseline', command: ['buf', 'breaking', 'proto', '--against', 'proto/baseline.binpb'] },
   { name: 'contracts: generated code is current', command: ['node', 'scripts/generate.mjs', '--check'] },
-  { name: 'unit tests', command: ['turbo', 'run', 'test', '--concurrency=2', '--output-logs=errors-only', '--no-daemon'], show: true },
+  { name: 'unit tests', command: ['turbo', 'run', 'test', '--concurrency=2', '--continue', '--output-logs=errors-only'], show: true },
 ]);
 process.exit(ok ? 0 : 1);

@@ -1,6 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
+  cacheDir: '.turbo/vitest',
   test: {
     include: ['[0-9]*/**/*.test.ts'],
     globalSetup: ['harness/build-commands.ts'],

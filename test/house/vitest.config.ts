@@ -1,3 +1,3 @@
 import { defineConfig } from 'vitest/config';
 
-export default defineConfig({ test: { include: ['*.test.ts'] } });
+export default defineConfig({ cacheDir: '.turbo/vitest', test: { include: ['*.test.ts'] } });
