@@ -12,6 +12,18 @@ describe('documents', () => {
     expect(explained.toSorted((a, b) => a.localeCompare(b))).toEqual([...errorCodes].toSorted((a, b) => a.localeCompare(b)));
   });
 
+  it('explain every event code that the sources emit', () => {
+    const sources = ['packages', 'services'].flatMap((area) =>
+      readdirSync(join(root, area), { recursive: true, encoding: 'utf8' })
+        .filter((path) => path.includes('/src/') && path.endsWith('.ts') && !path.endsWith('.test.ts') && !path.includes('node_modules'))
+        .map((path) => read(join(area, path))),
+    );
+    const emitted = new Set(sources.flatMap((source) => [...source.matchAll(/'(T[A-Z]{0,6}\d{2,5})[IWE]'/g)].map((match) => match[1] ?? '')));
+    expect(emitted.size).toBeGreaterThan(20);
+    const explained = read('docs/audit-events.md');
+    expect([...emitted].filter((code) => !explained.includes(code))).toEqual([]);
+  });
+
   it('name only files that exist', () => {
     for (const document of ['docs/request-paths.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'README.md']) {
       const named = [...read(document).matchAll(/`((?:packages|services|cli|proto|test|scripts|docs)\/[\w./-]+)`/g)].map(
