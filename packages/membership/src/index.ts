@@ -1,5 +1,6 @@
 export { AUTH_SERVER_NAME, type OpenAuthChannelOptions, openAuthChannel } from '#channel/open-auth-channel.ts';
 export { type FindClusterOptions, type Found, findCluster } from '#find/find-cluster.ts';
+export { NobodyListens } from '#find/get-json.ts';
 export { webRoots } from '#find/web-roots.ts';
 export { type JoinOptions, joinCluster } from '#join/join-cluster.ts';
 export { readTokenValue } from '#join/read-token-value.ts';

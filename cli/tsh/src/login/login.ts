@@ -1,13 +1,13 @@
-import { callUnary, LoginService, PosternError, type SignInResponse } from '@postern/api';
+import { callUnary, LoginService, type SignInResponse } from '@postern/api';
 import { type Found, findCluster, openAuthChannel } from '@postern/membership';
 import { generateKey } from '@postern/pki';
+import { findProxy } from '#login/find-proxy.ts';
 import { profileOf } from '#login/profile-of.ts';
 import { printStatus } from '#login/status.ts';
 import { ProfileStore } from '@postern/profile/profile-store';
-import { withPort } from '@postern/profile/proxy-address';
 import { reachAuth } from '@postern/profile/reach-auth';
 import { activeProfile, type GlobalOptions, globalsFrom } from '@postern/profile/signed-in';
-import { say, warn } from '@postern/terminal/output';
+import { warn } from '@postern/terminal/output';
 import { askHidden, readSecretLine } from '@postern/terminal/secrets';
 import { UsageError } from '@postern/terminal/usage-error';
 
@@ -17,8 +17,6 @@ export interface LoginOptions {
   readonly ttlMinutes: number | undefined;
   readonly clientVersion: string;
 }
-/** Tried where no port was written and nobody answers at 443: the port that a cluster listens on by default. */
-const SECOND_PORT = 3080;
 const SECONDS_PER_MINUTE = 60;
 
 /** Learns the cluster's host CA, signs in end to end with auth, and keeps the certificate. */
@@ -33,7 +31,8 @@ export async function login(options: LoginOptions): Promise<void> {
   if (stillValid && process.stdin.isTTY && options.ttlMinutes === undefined && options.caPins.length === 0)
     return printStatus(store, before.proxy, 'text');
 
-  const { proxy, found } = await find(address, options.caPins, globals.insecure === true);
+  const ask = (at: string) => findCluster({ proxy: at, caPins: options.caPins, insecure: globals.insecure === true });
+  const { proxy, found } = await findProxy(address, ask);
   const verified = options.caPins.length > 0 || globals.insecure !== true;
   if (!verified) warn(`${proxy} is not verified (--insecure): whoever answers there may read what you send`);
   const user = globals.user ?? before?.user ?? process.env['USER'];
@@ -59,21 +58,6 @@ export async function login(options: LoginOptions): Promise<void> {
   const profile = profileOf({ proxy, answer, verified });
   store.save(profile, { privateKeyPem: key.privateKeyPem, certificatePem: answer.certificatePem });
   await printStatus(store, proxy, 'text');
-}
-
-async function find(address: string, caPins: readonly string[], insecure: boolean): Promise<{ proxy: string; found: Found }> {
-  const ask = (proxy: string) => findCluster({ proxy, caPins, insecure });
-  const proxy = withPort(address);
-  try {
-    return { proxy, found: await ask(proxy) };
-  } catch (error) {
-    if (/:\d+$/.test(address) || !(error instanceof PosternError) || error.code !== 'cannot_connect') throw error;
-    const second = withPort(address, SECOND_PORT);
-    say(`nobody answers at ${proxy}, trying ${second}`);
-    // Where nobody is there either, the first answer is the one that was asked for.
-    const found = await ask(second).catch(() => Promise.reject(error));
-    return { proxy: second, found };
-  }
 }
 
 function passwordOf(user: string, proxy: string): Promise<string> {

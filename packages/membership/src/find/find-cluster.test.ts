@@ -6,6 +6,7 @@ import { PosternError } from '@postern/api/errors';
 import { caPin, createAuthority } from '@postern/pki';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { findCluster } from '#find/find-cluster.ts';
+import { NobodyListens } from '#find/get-json.ts';
 import { webRoots } from '#find/web-roots.ts';
 import { TestAuth } from '#testing/test-auth.ts';
 import { TestProxy } from '#testing/test-proxy.ts';
@@ -96,6 +97,7 @@ describe('a cluster is not found', () => {
   it('where the web certificate does not verify, and the refusal says what to do', async () => {
     const error = await refusal(findCluster({ proxy: proxy.address, webRoots: [auth.host.certificatePem] }));
     expect(error.code).toBe('cannot_connect');
+    expect(error).not.toBeInstanceOf(NobodyListens);
     expect(error.message).toMatch(
       /the web certificate of localhost:\d+ cannot be verified \([A-Z_]+\): give the cluster's pin .*SSL_CERT_FILE/,
     );
@@ -156,15 +158,29 @@ describe('a cluster is not found', () => {
     );
   });
 
+  it('where somebody listens who hangs up, which is not said to be nobody', async () => {
+    const rude = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
+    await new Promise((resolve) => rude.once('listening', resolve));
+    const address = rude.address();
+    const port = typeof address === 'object' ? address?.port : 0;
+    try {
+      const error = await refusal(findCluster({ proxy: `127.0.0.1:${port}`, insecure: true }));
+      expect(error.code).toBe('cannot_connect');
+      expect(error).not.toBeInstanceOf(NobodyListens);
+    } finally {
+      rude.close();
+    }
+  });
+
   it('where nobody listens', async () => {
     const gone = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => gone.once('listening', resolve));
     const address = gone.address();
     await new Promise((resolve) => gone.close(resolve));
     const port = typeof address === 'object' ? address?.port : 0;
-    expect((await refusal(findCluster({ proxy: `127.0.0.1:${port}`, insecure: true }))).message).toBe(
-      `cannot connect to 127.0.0.1:${port}: ECONNREFUSED`,
-    );
+    const error = await refusal(findCluster({ proxy: `127.0.0.1:${port}`, insecure: true }));
+    expect(error.message).toBe(`cannot connect to 127.0.0.1:${port}: ECONNREFUSED`);
+    expect(error).toBeInstanceOf(NobodyListens);
   });
 
   it.each(['', 'https://proxy:443', 'proxy:443/path', 'user@proxy', 'proxy:99999', 'a b', '[::1', 'proxy#'])(

@@ -13,9 +13,17 @@ export interface GetJsonOptions {
   readonly roots: readonly string[] | undefined;
 }
 
+/** No connection came about: a wrong port, or a host that is off. Whoever did answer, and was refused, is another error. */
+export class NobodyListens extends PosternError {
+  constructor(message: string, options?: { readonly cause?: unknown }) {
+    super('cannot_connect', message, options);
+  }
+}
+
 /** One GET over TLS. Redirects are not followed: whoever answers must be the one that was asked. */
 export function getJson({ at, path, roots }: GetJsonOptions): Promise<unknown> {
   const place = at.text;
+  let connected = false;
   return new Promise((resolve, reject) => {
     const call = request(
       {
@@ -61,7 +69,8 @@ export function getJson({ at, path, roots }: GetJsonOptions): Promise<unknown> {
         });
       },
     );
-    call.on('error', (error) => reject(error instanceof PosternError ? error : explain(error, place)));
+    call.on('socket', (socket) => socket.once('connect', () => (connected = true)));
+    call.on('error', (error) => reject(error instanceof PosternError ? error : explain(error, { place, connected })));
     call.end();
   });
 }
@@ -70,7 +79,10 @@ export function getJson({ at, path, roots }: GetJsonOptions): Promise<unknown> {
 const CERTIFICATE_CODES =
   /^(?:CERT_|ERR_TLS_CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH|PATH_LENGTH)/;
 
-function explain(error: Error, place: string): PosternError {
+/** A name that is not known is not among them: another port of it is not known either. */
+const NOT_REACHED = /^(?:ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|ETIMEDOUT)$/;
+
+function explain(error: Error, { place, connected }: { readonly place: string; readonly connected: boolean }): PosternError {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name;
   if (CERTIFICATE_CODES.test(code)) {
     return new PosternError(
@@ -79,6 +91,9 @@ function explain(error: Error, place: string): PosternError {
       { cause: error },
     );
   }
-  const why = error.name === 'TimeoutError' || error.name === 'AbortError' ? `no answer within ${DEADLINE_MS / 1000} s` : code;
-  return new PosternError('cannot_connect', `cannot connect to ${place}: ${why}`, { cause: error });
+  const late = error.name === 'TimeoutError' || error.name === 'AbortError';
+  const message = `cannot connect to ${place}: ${late ? `no answer within ${DEADLINE_MS / 1000} s` : code}`;
+  // A firewall that drops what comes looks like a host that is off.
+  if (!connected && (late || NOT_REACHED.test(code))) return new NobodyListens(message, { cause: error });
+  return new PosternError('cannot_connect', message, { cause: error });
 }
