@@ -10,11 +10,15 @@ export async function wireDbAgent(options: StartDbAgentOptions): Promise<Running
   const { config, logger, env, nowMs = Date.now } = options;
   const { dataDir, nodeName, proxyServer } = config;
   checkEndpointSettings(env);
-  const membership = await openMembership({ ...config, role: 'db', version: VERSION, logger, nowMs });
+  // First of all, for it locks the folder: a second agent there must not renew the identity that the first one lives by.
   const spool = await openSpool({ dir: join(dataDir, 'spool'), nowMs });
   const { closedUnknown, unreadable } = spool.report;
   if (closedUnknown > 0) logger.warn({ count: closedUnknown }, 'requests of an earlier run had no outcome and are recorded as unknown');
   for (const { segment, bytes, kind } of unreadable) logger.warn({ segment, bytes, reason: kind }, 'part of the spool cannot be read');
+  const membership = await openMembership({ ...config, role: 'db', version: VERSION, logger, nowMs }).catch(async (error: unknown) => {
+    await spool.close();
+    throw error;
+  });
   const agent = await startAgent({
     kind: 'db',
     version: VERSION,

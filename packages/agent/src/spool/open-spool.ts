@@ -1,5 +1,6 @@
 import { Ballast } from '#spool/ballast.ts';
 import { checkEvent, type Phase } from '#spool/check-event.ts';
+import { type DirectoryLock, lockDirectory } from '#spool/directory-lock.ts';
 import { encodeFrame } from '#spool/frame.ts';
 import { OpenIntents, reserveForIntent } from '#spool/open-intents.ts';
 import { scanSegments } from '#spool/scan-segments.ts';
@@ -23,7 +24,18 @@ const maxSegmentBytes = 8 * 1024 * 1024;
 const maxLaterBytes = 8 * 1024 * 1024;
 const maxOpenIntents = 100_000;
 
+/** The folder is this process's alone until the spool is closed. */
 export async function openSpool(options: SpoolOptions): Promise<Spool> {
+  const lock = lockDirectory(options.dir);
+  try {
+    return await openLocked(options, lock);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+async function openLocked(options: SpoolOptions, lock: DirectoryLock): Promise<Spool> {
   const { dir, maxBytes = defaultMaxBytes, nowMs } = options;
   const segments = new SegmentList();
   const intents = new OpenIntents();
@@ -36,7 +48,8 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
   } catch (cause) {
     throw new SpoolUnavailable(`the audit spool ${dir} cannot be read`, { cause });
   }
-  const spool = new FileSpool({ dir, maxBytes, nowMs, nextNumber: (numbers.at(-1) ?? 0) + 1 }, { segments, intents, ballast }, unreadable);
+  const nextNumber = (numbers.at(-1) ?? 0) + 1;
+  const spool = new FileSpool({ dir, maxBytes, nowMs, nextNumber }, { segments, intents, ballast, lock }, unreadable);
   await ballast.take();
   await spool.closeUnknown();
   return spool;
@@ -49,6 +62,7 @@ class FileSpool implements Spool {
   readonly #intents: OpenIntents;
   readonly #writer: SpoolWriter;
   readonly #uploader: Uploader;
+  readonly #lock: DirectoryLock;
   #laterBytes = 0;
   #replacedOutcomes = 0;
   #dropped = 0;
@@ -58,12 +72,13 @@ class FileSpool implements Spool {
 
   constructor(
     options: { readonly dir: string; readonly maxBytes: number; readonly nowMs: () => number; readonly nextNumber: number },
-    parts: { readonly segments: SegmentList; readonly intents: OpenIntents; readonly ballast: Ballast },
+    parts: { readonly segments: SegmentList; readonly intents: OpenIntents; readonly ballast: Ballast; readonly lock: DirectoryLock },
     unreadable: SpoolReport['unreadable'],
   ) {
     this.#options = options;
     this.#segments = parts.segments;
     this.#intents = parts.intents;
+    this.#lock = parts.lock;
     this.report = { closedUnknown: parts.intents.size, unreadable };
     const segmentBytes = Math.min(maxSegmentBytes, Math.ceil(options.maxBytes / 16));
     this.#writer = new SpoolWriter({ ...options, segmentBytes }, { ...parts, onCommit: () => this.#wake?.() });
@@ -127,11 +142,11 @@ class FileSpool implements Spool {
     if (this.#closed) return;
     this.#closed = true;
     try {
-      await this.#writer.flush();
+      await this.#writer.flush().finally(() => this.#writer.close());
+      if (!this.#draining && this.#intents.size === 0) await this.#uploader.tidy();
     } finally {
-      await this.#writer.close();
+      this.#lock.release();
     }
-    if (!this.#draining && this.#intents.size === 0) await this.#uploader.tidy();
   }
 
   /** After a crash nobody knows what became of an open intent, and the log says so. */

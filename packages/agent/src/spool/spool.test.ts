@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -181,6 +181,16 @@ describe('the spool', () => {
     for (const name of readdirSync(dir)) expect(statSync(join(dir, name)).mode & 0o077, name).toBe(0);
   });
 
+  it('is one process’s alone until it is closed', async () => {
+    await open();
+    await expect(openSpool({ dir, nowMs: () => nowMs })).rejects.toMatchObject({
+      code: 'already_exists',
+      message: expect.stringContaining('is in use by another agent'),
+    });
+    await spool.close();
+    await open();
+  });
+
   describe('limits', () => {
     it('refuses an intent when it is full, still takes outcomes, and takes intents again after a drain', async () => {
       await open(200_000);
@@ -252,14 +262,21 @@ describe('the spool', () => {
   });
 
   describe('after a crash', () => {
+    /** What the disk held when the process was killed: the spool that is open now goes on in the folder it has locked. */
+    const reopened = async (): Promise<Spool> => {
+      const after = join(dir, '..', 'after-the-crash');
+      cpSync(dir, after, { recursive: true });
+      dir = after;
+      return openSpool({ dir, nowMs: () => nowMs });
+    };
+
     it('closes each intent without outcome as unknown, once, and no other', async () => {
       await open();
       for (const requestId of ['r-1', 'r-2', 'r-3']) await spool.write(intent(requestId, { target: 'PutItem' }));
       spool.writeLater(outcome('r-2'));
       await spool.write(eventOf({ note: 'no request' }));
-      // Not closed: as if the process had been killed.
       nowMs += 60_000;
-      const second = await openSpool({ dir, nowMs: () => nowMs });
+      const second = await reopened();
       expect(second.report).toEqual({ closedUnknown: 2, unreadable: [] });
       await second.close();
       const third = await openSpool({ dir, nowMs: () => nowMs });
@@ -289,7 +306,7 @@ describe('the spool', () => {
       await expect.poll(() => spool.stats().waiting).toBe(401);
       await drainAll();
       expect(segments().some((file) => readFileSync(file).includes(long.id) && file.includes('000000000001.spool'))).toBe(false);
-      const second = await openSpool({ dir, nowMs: () => nowMs });
+      const second = await reopened();
       expect(second.report.closedUnknown).toBe(1);
       const unknown = (await drainAll(second)).filter((event) => fieldsOf(event)['outcome'] === 'unknown');
       expect(unknown.map(fieldsOf)).toMatchObject([{ request_id: 'long', intent_id: long.id }]);
@@ -307,7 +324,7 @@ describe('the spool', () => {
       for (const event of events) await spool.write(event);
       const torn = tail();
       appendFileSync(segments()[0] ?? '', torn);
-      const second = await openSpool({ dir, nowMs: () => nowMs });
+      const second = await reopened();
       expect(second.report.unreadable).toEqual([{ segment: '000000000001.spool', bytes: torn.length, kind: 'torn' }]);
       expect(await drainAll(second)).toEqual(events);
       await second.close();
@@ -321,7 +338,7 @@ describe('the spool', () => {
       const at = bytes.indexOf('"i":1');
       bytes[at + 1] = 0x7a;
       writeFileSync(file, bytes);
-      const second = await openSpool({ dir, nowMs: () => nowMs });
+      const second = await reopened();
       expect(second.report.unreadable).toMatchObject([{ kind: 'damaged' }]);
       expect((await drainAll(second)).map(fieldsOf)).toEqual([{ i: 0 }]);
       await expect.poll(() => readdirSync(dir)).toContain('000000000001.spool.damaged');
