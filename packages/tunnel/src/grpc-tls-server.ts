@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { Server as GrpcServer, type ServerOptions } from '@grpc/grpc-js';
 import type { ServedService, ServerSurfaceCall } from '@postern/api';
 import { checkGrpcInternals, createWideInjector } from '#grpc-internals.ts';
+import { HandshakeQueue, type HandshakeQueueOptions } from '#handshake-queue.ts';
 import { tunnelLimits } from '#limits.ts';
 
 export interface Peer {
@@ -25,6 +26,8 @@ export interface GrpcTlsServerOptions {
   readonly grpcOptions?: ServerOptions;
   /** Decides on a connection after its handshake: false closes it. The place for limits per certificate. */
   readonly admit?: (connection: GrpcConnection) => boolean;
+  /** Paces handshakes; without it each begins at once. */
+  readonly handshakes?: HandshakeQueueOptions;
   readonly onHandshakeFailed?: (error: Error, remoteAddress: string) => void;
 }
 
@@ -73,6 +76,7 @@ export function createGrpcTlsServer(options: GrpcTlsServerOptions): GrpcTlsServe
   for (const { definition, implementation } of options.services) server.addService(definition, implementation);
   const { injector, sessions } = createWideInjector(server);
   const open = new Set<Duplex>();
+  const queue = new HandshakeQueue(options.handshakes ?? { atOnce: Number.POSITIVE_INFINITY });
   let stopped = false;
 
   const tls = createServer({ handshakeTimeout: tunnelLimits.handshakeMs, ...options.tls, ALPNProtocols: ['h2'] });
@@ -105,14 +109,25 @@ export function createGrpcTlsServer(options: GrpcTlsServerOptions): GrpcTlsServe
     acceptSocket(raw, from) {
       raw.on('error', () => raw.destroy());
       if (stopped) return void raw.destroy();
-      endTls(tls, raw, {
-        secured: (socket) => serve(socket, from),
-        failed: (error, socket) => {
-          options.onHandshakeFailed?.(error, from.remoteAddress);
-          // Node reports a handshake that took too long and leaves the socket open.
-          socket.destroy();
+      const refused = (error: Error) => options.onHandshakeFailed?.(error, from.remoteAddress);
+      queue.enter(
+        raw,
+        (turn) => {
+          if (stopped) return void raw.destroy();
+          endTls(tls, raw, {
+            secured: (socket) => {
+              turn.over();
+              serve(socket, from);
+            },
+            failed: (error, socket) => {
+              if (turn.over()) refused(error);
+              // Node reports a handshake that took too long and leaves the socket open.
+              socket.destroy();
+            },
+          });
         },
-      });
+        refused,
+      );
     },
     acceptSecure: (socket, from) => serve(socket, from),
     peerOf,

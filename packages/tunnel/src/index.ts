@@ -10,7 +10,11 @@ export {
   type Peer,
   peerOf,
 } from '#grpc-tls-server.ts';
+export type { HandshakeQueueOptions } from '#handshake-queue.ts';
+export { joinStreams } from '#join-streams.ts';
 export { type TunnelLimits, tunnelLimits } from '#limits.ts';
+export { AGENT_ID_KEY } from '#reverse/peer-door.ts';
+export { type PeerStatus, PeerTunnel, type PeerTunnelOptions } from '#reverse/peer-tunnel.ts';
 export { type ProxyStatus, ReverseTunnelClient, type ReverseTunnelClientOptions } from '#reverse/tunnel-client.ts';
 export { type DialOptions, ReverseTunnelServer, type ReverseTunnelServerOptions } from '#reverse/tunnel-server.ts';
 export { type DialInfo, TUNNEL_SERVER_NAME, type TunnelCredentials } from '#reverse/tunnel-session.ts';

@@ -9,11 +9,18 @@ export const tunnelLimits = {
   maxMetadataBytes: 16 * 1024,
   maxMessageBytes: 4 * 1024 * 1024,
   streamsPerConnection: 100,
+  /** At a proxy's tunnel door, for agents and for other proxies: a Carry stream each session. Both ends go by it. */
+  streamsPerTunnelConnection: 1_000,
   connectionsPerAgent: 4,
-  /** What one agent may keep open towards one proxy, idle and busy together. */
-  carriesPerAgent: 400,
+  /** What one agent, or one other proxy, may keep open towards one proxy, idle and busy together. */
+  carriesPerAgent: 4_000,
   idleCarriesPerAgent: 8,
   handshakeMs: 10_000,
+  /** TLS handshakes of a tunnel door at a time: agents that all redial come in turns. */
+  handshakesAtOnce: 64,
+  handshakesWaiting: 10_000,
+  /** A handshake takes a few round trips; one that lasts longer gives way to one that waits. */
+  handshakeGiveWayMs: 2_000,
   helloMs: 10_000,
   keepaliveMs: 15_000,
   keepaliveTimeoutMs: 10_000,

@@ -54,7 +54,7 @@ export async function serveProxy({ config, cluster, logger, nowMs }: ServeProxyO
   // Also by the clock: a lock that ends says so by its own time alone.
   const readLocks = () => {
     locked = lockedHosts(resources.list('lock').filter(isLock), nowMs());
-    for (const hostId of locked) tunnels.endAgent(hostId, new PosternError('locked', `host ${hostId} is locked`));
+    for (const hostId of locked) tunnels.endHost(hostId, new PosternError('locked', `host ${hostId} is locked`));
   };
   const readResources = () => {
     directory.replace([...resources.list('db_server'), ...resources.list('app_server')].filter(isServer));

@@ -70,12 +70,34 @@ describe('a reverse tunnel', () => {
   });
 
   it('spreads over a second connection when one is full of streams, and stops at the limit of streams per agent', async () => {
-    const p = await proxy({ limits: { carriesPerAgent: 120, dialMs: 500 } });
-    agent('agent-a', { proxies: [p.address], onConnection: echo });
+    const limits = { carriesPerAgent: 120, streamsPerTunnelConnection: 100, dialMs: 500 };
+    const p = await proxy({ limits });
+    agent('agent-a', { proxies: [p.address], onConnection: echo, limits });
     await attached(p, 'agent-a');
     const dials = await Promise.allSettled(Array.from({ length: 130 }, () => dialTo(p, 'agent-a')));
     expect(dials.filter(({ status }) => status === 'fulfilled')).toHaveLength(120);
     expect(p.server.connectionCount).toBe(2);
+  });
+
+  it('holds over a thousand sessions of one agent at a time, nearly a thousand on each connection', async () => {
+    const p = await proxy();
+    agent('agent-a', { proxies: [p.address], onConnection: echo });
+    await attached(p, 'agent-a');
+    const streams: Duplex[] = [];
+    for (let i = 0; i < 1_100; i += 50) {
+      streams.push(...(await Promise.all(Array.from({ length: 50 }, () => dialTo(p, 'agent-a')))));
+      if (streams.length === 950) expect(p.server.connectionCount).toBe(1);
+    }
+    expect(p.tunnels.counts().busyCarries).toBe(1_100);
+    expect(p.server.connectionCount).toBe(2);
+    // Each of them carries, the first as well as the last.
+    for (const at of [0, 949, 1_099]) {
+      const stream = streams[at];
+      if (!stream) throw new Error('no stream');
+      expect((await exchange(stream, Buffer.from(`${at}`))).toString()).toBe(`${at}`);
+    }
+    for (const stream of streams) stream.destroy();
+    await expect.poll(() => p.tunnels.counts().busyCarries, { timeout: 5_000 }).toBe(0);
   });
 
   it('refuses a dial to an agent that is not attached, and tells the words of an agent that refuses', async () => {
@@ -161,7 +183,7 @@ describe('a reverse tunnel', () => {
     await attached(p, 'agent-a', 'agent-b');
     const [a, b] = [await dialTo(p, 'agent-a'), await dialTo(p, 'agent-b')];
     const closed = new Promise((resolve) => a.on('error', resolve));
-    p.tunnels.endAgent('agent-a', new PosternError('locked', 'agent agent-a is locked'));
+    p.tunnels.endHost('agent-a', new PosternError('locked', 'agent agent-a is locked'));
     await closed;
     await attached(p, 'agent-b');
     expect((await exchange(b, Buffer.from('goes on'))).toString()).toBe('goes on');

@@ -1,17 +1,19 @@
 import type { Duplex } from 'node:stream';
-import { type CallContext, type Handlers, PosternError, type ReverseTunnel } from '@postern/api';
-import { byteStream } from '#byte-stream.ts';
+import { type CallContext, type Handlers, Identity_Kind, PosternError, type ReverseTunnel, statusOf } from '@postern/api';
 import { resetServerCall } from '#grpc-internals.ts';
 import type { GrpcConnection } from '#grpc-tls-server.ts';
 import { type TunnelLimits, tunnelLimits } from '#limits.ts';
 import { type AttachCall, AttachedAgent, type CarryCall, endCall } from '#reverse/attached-agent.ts';
-import { readAnswer, writeDial } from '#reverse/dial-frame.ts';
+import { AGENT_ID_KEY, PeerDoor } from '#reverse/peer-door.ts';
+import { speakDial } from '#reverse/speak-dial.ts';
 
 export interface ReverseTunnelServerOptions {
   readonly proxyId: string;
   readonly version: string;
   readonly limits?: Partial<TunnelLimits>;
   readonly onChange?: (change: { readonly agentId: string; readonly state: 'attached' | 'detached'; readonly reason: string }) => void;
+  /** A caller that asked for what is another's. */
+  readonly onRefused?: (refusal: { readonly hostId: string; readonly reason: string }) => void;
 }
 
 export interface DialOptions {
@@ -31,20 +33,27 @@ export class ReverseTunnelServer {
   readonly #options: ReverseTunnelServerOptions;
   readonly #limits: TunnelLimits;
   readonly #agents = new Map<string, AttachedAgent>();
+  readonly #peers: PeerDoor;
   #draining = false;
 
   constructor(options: ReverseTunnelServerOptions) {
     this.#options = options;
     this.#limits = { ...tunnelLimits, ...options.limits };
+    this.#peers = new PeerDoor({
+      proxyId: options.proxyId,
+      limits: this.#limits,
+      dial: (dial) => this.dial(dial),
+      isAttached: (agentId) => this.#agents.get(agentId)?.dialable ?? false,
+    });
     this.handlers = {
       attach: (call, context) => this.#attach(call, context),
       carry: (call, context) => this.#carry(call, context),
     };
   }
 
-  /** Counts a connection against its agent's limit; false where it is one too many. */
-  admit(agentId: string, connection: GrpcConnection): boolean {
-    const agent = this.#agentOf(agentId);
+  /** Counts a connection against the limit of its host, an agent or another proxy; false where it is one too many. */
+  admit(hostId: string, connection: GrpcConnection): boolean {
+    const agent = this.#agentOf(hostId);
     if (!agent.addConnection(connection)) return false;
     connection.onClose(() => {
       agent.removeConnection(connection);
@@ -58,12 +67,13 @@ export class ReverseTunnelServer {
     return [...this.#agents.values()].filter((agent) => agent.dialable).map(({ agentId }) => agentId);
   }
 
-  counts(): { readonly agents: number; readonly idleCarries: number; readonly busyCarries: number } {
+  counts(): { readonly agents: number; readonly idleCarries: number; readonly busyCarries: number; readonly peerCarries: number } {
     const agents = [...this.#agents.values()];
     return {
       agents: agents.filter(({ attachCount }) => attachCount > 0).length,
       idleCarries: agents.reduce((sum, { idleCount }) => sum + idleCount, 0),
       busyCarries: agents.reduce((sum, { busyCount }) => sum + busyCount, 0),
+      peerCarries: this.#peers.count,
     };
   }
 
@@ -73,25 +83,14 @@ export class ReverseTunnelServer {
     if (!agent?.dialable) throw new PosternError('unavailable', `agent ${options.agentId} is not attached to this proxy`);
     const timeout = AbortSignal.timeout(this.#limits.dialMs);
     const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
-    const carry = await agent.takeCarry(signal);
-    try {
-      const answer = firstMessage(carry, signal, options.agentId);
-      carry.write(
-        writeDial({ resourceId: options.resourceId, clientAddress: options.clientAddress, head: options.head ?? Buffer.alloc(0) }),
-      );
-      const refusal = readAnswer(await answer);
-      if (refusal !== undefined) throw new PosternError('unavailable', `agent ${options.agentId} refused: ${refusal}`);
-    } catch (error) {
-      carry.on('error', () => undefined);
-      resetServerCall(carry);
-      throw error;
-    }
-    return byteStream(carry, { stallMs: this.#limits.stallMs });
+    const { agentId, resourceId, clientAddress, head = Buffer.alloc(0) } = options;
+    const dial = { resourceId, clientAddress, head };
+    return speakDial(await agent.takeCarry(signal), { agentId, dial, stallMs: this.#limits.stallMs, signal });
   }
 
-  /** Ends everything of an agent: locked, expired, removed. */
-  endAgent(agentId: string, error: PosternError): void {
-    this.#agents.get(agentId)?.end(error);
+  /** Ends everything of an agent or of another proxy: locked, expired, removed. */
+  endHost(hostId: string, error: PosternError): void {
+    this.#agents.get(hostId)?.end(error);
   }
 
   /** No new dials, no new agents; agents look for another proxy, open streams go on. */
@@ -102,7 +101,9 @@ export class ReverseTunnelServer {
 
   stop(): void {
     this.#draining = true;
-    for (const agent of this.#agents.values()) agent.end(new PosternError('unavailable', 'the proxy is stopping'));
+    const error = new PosternError('unavailable', 'the proxy is stopping');
+    this.#peers.endAll(error);
+    for (const agent of this.#agents.values()) agent.end(error);
   }
 
   #attach(call: AttachCall, context: CallContext): void {
@@ -151,7 +152,15 @@ export class ReverseTunnelServer {
   #carry(call: CarryCall, context: CallContext): void {
     call.on('error', () => undefined);
     if (this.#draining) return endCall(call, 'the proxy is stopping');
-    const agent = this.#agents.get(identityName(context));
+    const hostId = identityName(context);
+    if (identityKind(context) === Identity_Kind.PROXY) return this.#peers.take(call, context, hostId);
+    // An agent's streams lead to itself; what it says of another is an attack or a grave mistake.
+    if (context.metadata.get(AGENT_ID_KEY).some((named) => named !== hostId)) {
+      const reason = 'an agent may not name another agent';
+      this.#options.onRefused?.({ hostId, reason });
+      return void call.emit('error', statusOf(new PosternError('denied', reason)));
+    }
+    const agent = this.#agents.get(hostId);
     if (!agent) return endCall(call, 'attach before opening carry streams');
     agent.addCarry(call);
   }
@@ -174,19 +183,6 @@ function identityName(context: CallContext): string {
   return context.caller.identity.name;
 }
 
-function firstMessage(call: CarryCall, signal: AbortSignal, agentId: string): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const fail = () => finish(() => reject(new PosternError('unavailable', `agent ${agentId} closed the stream`)));
-    const late = () => finish(() => reject(new PosternError('unavailable', `agent ${agentId} did not answer in time`)));
-    const take = (message: Buffer) => finish(() => resolve(message));
-    const finish = (settle: () => void) => {
-      call.pause();
-      call.off('data', take).off('cancelled', fail).off('close', fail).off('end', fail).off('error', fail);
-      signal.removeEventListener('abort', late);
-      settle();
-    };
-    call.on('data', take).once('cancelled', fail).once('close', fail).once('end', fail).once('error', fail);
-    signal.addEventListener('abort', late, { once: true });
-    if (signal.aborted) late();
-  });
+function identityKind(context: CallContext): Identity_Kind | undefined {
+  return context.caller.kind === 'identified' ? context.caller.identity.kind : undefined;
 }

@@ -154,7 +154,7 @@ export class TunnelSession {
   #openCarry(): boolean {
     const { limits } = this.#options;
     if (this.#idle.size + this.#busy >= limits.carriesPerAgent) return false;
-    const room = limits.streamsPerConnection - SPARE_STREAMS;
+    const room = limits.streamsPerTunnelConnection - SPARE_STREAMS;
     const connection =
       this.#connections.find(({ streams }) => streams < room) ?? (this.#connections.length < MAX_CONNECTIONS ? this.#connect() : undefined);
     if (!connection) return false;

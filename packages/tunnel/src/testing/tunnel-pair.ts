@@ -2,7 +2,7 @@ import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import { X509Certificate } from 'node:crypto';
 import { type Caller, Identity, Identity_Kind, implement, services } from '@postern/api';
 import { createGrpcTlsServer, peerOf, type GrpcTlsServer } from '#grpc-tls-server.ts';
-import type { TunnelLimits } from '#limits.ts';
+import { type TunnelLimits, tunnelLimits } from '#limits.ts';
 import { ReverseTunnelClient, type ReverseTunnelClientOptions } from '#reverse/tunnel-client.ts';
 import { ReverseTunnelServer } from '#reverse/tunnel-server.ts';
 import { authority, listen } from '#testing/echo.ts';
@@ -15,29 +15,36 @@ export interface TestProxy {
   readonly address: string;
   readonly sockets: Set<Socket>;
   readonly changes: string[];
+  readonly refusals: string[];
   stop(): Promise<void>;
 }
 
-/** The tunnel door of a proxy: the agent's id is the common name of its certificate here. */
+/** The tunnel door of a proxy: who calls is the common name of its certificate here, and one that starts with `proxy` is a proxy's. */
 export async function testProxy(
   options: { readonly limits?: Partial<TunnelLimits>; readonly proxyId?: string; readonly port?: number } = {},
 ): Promise<TestProxy> {
   const changes: string[] = [];
+  const refusals: string[] = [];
   const tunnels = new ReverseTunnelServer({
     proxyId: options.proxyId ?? 'proxy-1',
     version: '0.1.0',
     ...(options.limits ? { limits: options.limits } : {}),
     onChange: ({ agentId, state, reason }) => changes.push(`${agentId} ${state}: ${reason}`),
+    onRefused: ({ hostId, reason }) => refusals.push(`${hostId}: ${reason}`),
   });
   const identify = (call: Parameters<typeof peerOf>[0]): Caller => {
     const { certificateDer, remoteAddress } = peerOf(call);
     if (!certificateDer) return { kind: 'anonymous', address: remoteAddress };
-    const identity = Identity.create({ kind: Identity_Kind.DB_AGENT, name: nameOf(certificateDer), cluster: 'test' });
+    const name = nameOf(certificateDer);
+    const kind = name.startsWith('proxy') ? Identity_Kind.PROXY : Identity_Kind.DB_AGENT;
+    const identity = Identity.create({ kind, name, cluster: 'test' });
     return { kind: 'identified', identity, serial: '1', notAfterMs: Date.now() + 3_600_000, address: remoteAddress };
   };
   const server = createGrpcTlsServer({
     tls: { ...authority.issue('proxy.test'), ca: authority.caPem, requestCert: true, rejectUnauthorized: true },
     services: [implement(services.reverseTunnel, tunnels.handlers, { identify, nowMs: Date.now, onUnexpected: () => undefined })],
+    grpcOptions: { 'grpc.max_concurrent_streams': options.limits?.streamsPerTunnelConnection ?? tunnelLimits.streamsPerTunnelConnection },
+    handshakes: { atOnce: tunnelLimits.handshakesAtOnce },
     admit: (connection) => connection.certificateDer !== undefined && tunnels.admit(nameOf(connection.certificateDer), connection),
   });
   const sockets = new Set<Socket>();
@@ -52,6 +59,7 @@ export async function testProxy(
     server,
     sockets,
     changes,
+    refusals,
     address: `127.0.0.1:${port}`,
     async stop() {
       tunnels.stop();

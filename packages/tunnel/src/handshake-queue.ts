@@ -1,0 +1,107 @@
+import type { Duplex } from 'node:stream';
+import { tunnelLimits } from '#limits.ts';
+
+export interface HandshakeQueueOptions {
+  /** So many handshakes run at a time; the others wait. */
+  readonly atOnce: number;
+  /** Beyond so many that wait a connection is closed at once. */
+  readonly maxWaiting?: number;
+  /** How long one waits for its turn. */
+  readonly waitMs?: number;
+  /** A handshake that has run for so long is cut as soon as another waits. */
+  readonly giveWayMs?: number;
+}
+
+interface Turn {
+  readonly raw: Duplex;
+  readonly begin: (turn: HandshakeTurn) => void;
+  readonly refused: (error: Error) => void;
+  timer: NodeJS.Timeout | undefined;
+  state: 'waiting' | 'running' | 'over' | 'cut';
+  slow: boolean;
+}
+
+export interface HandshakeTurn {
+  /** The handshake is over, well or badly. False where the queue has cut it and said so. */
+  over(): boolean;
+}
+
+/**
+ * Lets a bounded number of TLS handshakes run at a time. A thousand agents that redial at once would otherwise share the
+ * processor so thinly that all of them run into the handshake's limit together, and none gets through.
+ *
+ * Whoever stops in the middle of a handshake must not keep the door shut for others with a few sockets: a slow one gives
+ * way once another waits.
+ */
+export class HandshakeQueue {
+  readonly #options: Required<HandshakeQueueOptions>;
+  readonly #waiting = new Set<Turn>();
+  readonly #running = new Set<Turn>();
+
+  constructor(options: HandshakeQueueOptions) {
+    this.#options = {
+      maxWaiting: tunnelLimits.handshakesWaiting,
+      waitMs: tunnelLimits.handshakeMs,
+      giveWayMs: tunnelLimits.handshakeGiveWayMs,
+      ...options,
+    };
+  }
+
+  get running(): number {
+    return this.#running.size;
+  }
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** Calls `begin` when it is this connection's turn; where that never comes, `refused`, and closes the connection. */
+  enter(raw: Duplex, begin: Turn['begin'], refused: Turn['refused']): void {
+    const turn: Turn = { raw, begin, refused, timer: undefined, state: 'waiting', slow: false };
+    raw.once('close', () => this.#end(turn));
+    if (this.#running.size < this.#options.atOnce) return this.#run(turn);
+    if (this.#waiting.size >= this.#options.maxWaiting) return this.#cut(turn, 'too many connections wait for their handshake');
+    this.#waiting.add(turn);
+    turn.timer = setTimeout(() => this.#cut(turn, 'the handshake had no turn in time'), this.#options.waitMs).unref();
+    for (const other of this.#running) if (other.slow) return this.#giveWay(other);
+  }
+
+  #run(turn: Turn): void {
+    clearTimeout(turn.timer);
+    this.#waiting.delete(turn);
+    this.#running.add(turn);
+    turn.state = 'running';
+    turn.timer = setTimeout(() => {
+      if (this.#waiting.size > 0) this.#giveWay(turn);
+      else turn.slow = true;
+    }, this.#options.giveWayMs).unref();
+    turn.begin({
+      over: () => {
+        this.#end(turn);
+        return turn.state !== 'cut';
+      },
+    });
+  }
+
+  #giveWay(turn: Turn): void {
+    this.#cut(turn, 'the handshake was slow while others waited');
+  }
+
+  #cut(turn: Turn, reason: string): void {
+    if (!this.#end(turn, 'cut')) return;
+    turn.refused(new Error(reason));
+    turn.raw.destroy();
+  }
+
+  #end(turn: Turn, as: 'over' | 'cut' = 'over'): boolean {
+    if (turn.state === 'over' || turn.state === 'cut') return false;
+    turn.state = as;
+    clearTimeout(turn.timer);
+    this.#waiting.delete(turn);
+    this.#running.delete(turn);
+    for (const next of this.#waiting) {
+      if (this.#running.size >= this.#options.atOnce) break;
+      this.#run(next);
+    }
+    return true;
+  }
+}
