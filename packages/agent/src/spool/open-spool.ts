@@ -141,12 +141,18 @@ class FileSpool implements Spool {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    try {
-      await this.#writer.flush().finally(() => this.#writer.close());
-      if (!this.#draining && this.#intents.size === 0) await this.#uploader.tidy();
-    } finally {
+    await this.#finish().finally(() => {
       this.#lock.release();
+    });
+  }
+
+  async #finish(): Promise<void> {
+    try {
+      await this.#writer.flush();
+    } finally {
+      await this.#writer.close();
     }
+    if (!this.#draining && this.#intents.size === 0) await this.#uploader.tidy();
   }
 
   /** After a crash nobody knows what became of an open intent, and the log says so. */
