@@ -39,9 +39,11 @@ export interface IssuedSession {
   readonly sessionId: string;
 }
 
-/** What auth remembers of a session, so that an agent can only report on sessions that were issued for what it serves. */
+/** What auth remembers of a session, so that an agent can only report on sessions that were issued to be served by it. */
 export interface SessionRecord {
   readonly user: string;
+  /** The only hosts that may serve it, which is what tsh holds the far end against. */
+  readonly hostIds: readonly string[];
   readonly resourceKind: 'db' | 'app';
   readonly resourceName: string;
 }
@@ -70,7 +72,8 @@ export async function issueSessionCert(deps: SessionCertDeps, request: SessionCe
     notAfterMs: Math.min(nowMs + ttlMs, request.caller.notAfterMs),
     nowMs,
   });
-  const record: SessionRecord = { user: person.name, resourceKind: kind, resourceName: server.name };
+  const hostIds = servers.map(({ hostId }) => hostId);
+  const record: SessionRecord = { user: person.name, hostIds, resourceKind: kind, resourceName: server.name };
   await deps.store.create(keys.session(sessionId), JSON.stringify(record), { expiresMs: issued.notAfterMs + SESSION_KEPT_MS });
   await deps.trail.record({
     kind: 'cert.create',
@@ -90,7 +93,7 @@ export async function issueSessionCert(deps: SessionCertDeps, request: SessionCe
   return {
     certificatePem: issued.certificatePem,
     ticket: deps.routeKeys.ticketFor({ kind, name: server.name, expiresMs: issued.notAfterMs }),
-    agentIds: servers.map(({ hostId }) => hostId),
+    agentIds: hostIds,
     notAfterMs: issued.notAfterMs,
     protocol: server.protocol,
     sessionId,

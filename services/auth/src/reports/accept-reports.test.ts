@@ -84,6 +84,30 @@ describe('what agents report', () => {
     expect(kept[1]).toMatchObject({ error: 'the session is of another user', claimed: { user: 'bob' } });
   });
 
+  // A session id is known to the user and to whoever reads the log: an agent that had one could write in its user's name.
+  it('is not believed from a host that the session was not issued for, whatever it knows', async () => {
+    await begin();
+    const rogue = await joinAs(test, { token: await addToken(test, { roles: ['db'], dbName: 'other' }), role: 'db' });
+    await announce(test, rogue, [server('other'), server('orders')]);
+    const lies = [
+      event(),
+      event({ success: false }),
+      event({ user: '', sessionId: '' }),
+      event({ kind: 'agent.note', user: '', sessionId: '' }),
+    ];
+    expect((await append(lies, rogue)).stored).toBe(lies.length);
+    const kept = await auditRecords(test, 'report.refused');
+    expect(kept.map(({ error }) => error)).toEqual([
+      'the session is of another host',
+      'an event of a session has a session id',
+      'without a session a host reports on itself alone',
+    ]);
+    const [unverified, ...rest] = await auditRecords(test, 'db.session.dynamodb.request');
+    expect([unverified?.['user'], unverified?.['sid'], rest]).toEqual(['', '', []]);
+    await append([event({ kind: 'agent.note', user: '', sessionId: '', resource: `host/${rogue.hostId}` })], rogue);
+    expect(await auditRecords(test, 'agent.note')).toHaveLength(1);
+  });
+
   it('keeps a refusal of a stranger without putting it in the name that the stranger gave', async () => {
     await begin();
     const stranger = event({ kind: 'db.session.start', code: 'TDB00W', success: false, user: 'bob', sessionId: randomUUID() });

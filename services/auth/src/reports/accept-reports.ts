@@ -34,7 +34,7 @@ export async function acceptReports(
   const accepted: AuditEvent[] = [];
   for (const event of report.events) {
     const isReportable = rules.prefixes.some((prefix) => event.kind.startsWith(prefix));
-    const reason = isReportable ? await whyForeign(deps.store, event) : `a ${rules.emitter} does not report ${event.kind}`;
+    const reason = isReportable ? await whyForeign(deps.store, event, report.hostId) : `a ${rules.emitter} does not report ${event.kind}`;
     const timely = event.timeMs > deps.nowMs() + MAX_CLOCK_LEAD_MS ? { ...event, timeMs: deps.nowMs() } : event;
     if (reason === undefined) accepted.push(timely);
     else if (!event.success && isReportable) accepted.push(unattributed(timely, reason));
@@ -43,12 +43,20 @@ export async function acceptReports(
   return deps.log.append(accepted, { hostId: report.hostId, kind: rules.emitter });
 }
 
-/** Session ids are random and told only to the user and the agents of the resource: knowing one is having served it. */
-async function whyForeign(store: Store, event: AuditEvent): Promise<string | undefined> {
-  if (event.sessionId === '') return event.user === '' ? undefined : 'an event of a user has a session id';
+/**
+ * A session id is no secret: the user knows it, and so does whoever reads the log. So the host must be one of those that
+ * the session was issued for; and without a session a host speaks of itself alone.
+ */
+async function whyForeign(store: Store, event: AuditEvent, hostId: string): Promise<string | undefined> {
+  if (event.sessionId === '') {
+    if (event.user !== '') return 'an event of a user has a session id';
+    if (/^(?:db|app)\.session\./.test(event.kind)) return 'an event of a session has a session id';
+    return event.resource === '' || event.resource === `host/${hostId}` ? undefined : 'without a session a host reports on itself alone';
+  }
   const entry = await findSession(store, event.sessionId);
   if (entry === undefined) return 'no such session was issued';
-  const { user, resourceKind, resourceName } = entry;
+  const { user, hostIds, resourceKind, resourceName } = entry;
+  if (!hostIds.includes(hostId)) return 'the session is of another host';
   if (event.resource !== `${resourceKind}/${resourceName}`) return 'the session is of another resource';
   if (event.user !== user) return 'the session is of another user';
   return undefined;
