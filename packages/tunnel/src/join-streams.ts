@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream';
  * handing its last bytes to a slow reader.
  */
 export function joinStreams(one: Duplex, other: Duplex, onClosed: () => void = () => undefined): { readonly close: () => void } {
-  let open = 2;
+  let open = [one, other].filter(({ closed }) => !closed).length;
   const close = () => {
     one.destroy();
     other.destroy();

@@ -29,6 +29,10 @@ export const proxyLimits = {
   /** A spliced connection without a byte either way. tsh sends a ping every 15 s. */
   spliceIdleMs: 10 * 60_000,
   connectAuthMs: 5_000,
+  /** Sessions of one agent through this proxy at a time, and streams of one other proxy. An agent of its own accord opens 2,976. */
+  sessionsPerAgent: 4_000,
+  /** TLS handshakes at the tunnel door at a time; others wait their turn. */
+  tunnelHandshakes: 64,
   headersMs: 10_000,
   bodyIdleMs: 30_000,
   webRequestsPerMinute: 600,

@@ -9,6 +9,8 @@ import type { RunningProxy } from '#index.ts';
 import { announceProxy } from '#outbound/announce-proxy.ts';
 import type { Cluster } from '#outbound/cluster.ts';
 import { watchRouteKeys } from '#outbound/watch-route-keys.ts';
+import { Peers } from '#peering/peers.ts';
+import { type ProxyEntry, readProxyEntry } from '#peering/proxy-entry.ts';
 import { AgentDirectory, isServer } from '#routing/agent-directory.ts';
 import { RouteKeys } from '#routing/route-keys.ts';
 import { authDoor } from '#tcp/auth-door.ts';
@@ -47,17 +49,36 @@ export async function serveProxy({ config, cluster, logger, nowMs }: ServeProxyO
   const tunnels = new ReverseTunnelServer({
     proxyId: member.hostId,
     version: serverVersion,
+    limits: { carriesPerAgent: limits.sessionsPerAgent },
     onChange: ({ agentId, state, reason }) => logger.info({ agentId, state, reason }, 'agent'),
+    onRefused: ({ hostId, reason }) => logger.warn({ hostId, reason }, 'tunnel stream refused'),
   });
-  const tunnelDoor = createTunnelDoor({ member, tunnels, isLocked, nowMs, onRefused, onError });
+  const tunnelDoor = createTunnelDoor({ member, tunnels, isLocked, handshakes: limits.tunnelHandshakes, nowMs, onRefused, onError });
+  const peers = new Peers({
+    member,
+    nowMs,
+    tunnel: { limits: { carriesPerAgent: limits.sessionsPerAgent } },
+    onChange: ({ proxyId, state, reason }) => logger.info({ proxyId, state, reason }, 'other proxy'),
+  });
+  member.onRenewed(() => peers.renew());
 
   // Also by the clock: a lock that ends says so by its own time alone.
+  let proxies: readonly ProxyEntry[] = [];
+  let toldOfDouble = false;
   const readLocks = () => {
     locked = lockedHosts(resources.list('lock').filter(isLock), nowMs());
+    peers.replace(proxies.filter(({ proxyId }) => !locked.has(proxyId)));
     for (const hostId of locked) tunnels.endHost(hostId, new PosternError('locked', `host ${hostId} is locked`));
   };
   const readResources = () => {
     directory.replace([...resources.list('db_server'), ...resources.list('app_server')].filter(isServer));
+    proxies = resources.list('proxy').flatMap((json) => readProxyEntry(json) ?? []);
+    const own = proxies.find(({ proxyId }) => proxyId === member.hostId)?.address;
+    const double = proxies.find(({ proxyId, address }) => proxyId !== member.hostId && address === own);
+    if (double && !toldOfDouble) {
+      toldOfDouble = true;
+      logger.warn({ proxyId: double.proxyId }, 'another proxy announces the address of this one: set peer_public_addr on each of them');
+    }
     readLocks();
   };
   // A first state comes as thousands of changes in one turn of the loop; they are read once.
@@ -103,7 +124,7 @@ export async function serveProxy({ config, cluster, logger, nowMs }: ServeProxyO
     onError,
     doors: {
       session: sessionDoor({
-        routing: { routeKeys, directory, tunnels, isLocked },
+        routing: { routeKeys, directory, tunnels, peers, isLocked },
         limits,
         onRefused,
         onOpened: (session) => {
@@ -162,9 +183,10 @@ export async function serveProxy({ config, cluster, logger, nowMs }: ServeProxyO
       listener.close();
       tunnels.drain();
       const until = performance.now() + limits.drainMs;
-      while (sessions.size > 0 && performance.now() < until) await delay(50);
+      while (sessions.size + tunnels.counts().peerCarries > 0 && performance.now() < until) await delay(50);
       clearInterval(lockTimer);
       stopping.abort();
+      await peers.stop();
       tunnels.stop();
       await Promise.all([tunnelDoor.stop({ graceMs: 0 }), web.stop(), ...background, resources.stop(), member.stop()]);
       listener.destroyAll();

@@ -15,7 +15,7 @@ export async function wireProxy({ config, logger, nowMs = Date.now }: StartProxy
   const member = await enter({ config, logger, nowMs });
   const resources = new ResourceCache({
     client: () => member.client(),
-    kinds: ['db_server', 'app_server', 'lock'],
+    kinds: ['db_server', 'app_server', 'lock', 'proxy'],
     onProblem: (err) => logger.warn({ err }, 'the watch of the cluster was lost: what is known stays in force'),
     nowMs,
   });

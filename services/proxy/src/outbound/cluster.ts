@@ -14,7 +14,7 @@ export interface Member {
   stop(): void | Promise<void>;
 }
 
-/** The resources that this proxy watches: db_server, app_server, lock. */
+/** The resources that this proxy watches: db_server, app_server, lock, proxy. */
 export interface WatchedResources {
   list(kind: string): readonly unknown[];
   onChange(listener: () => void): void;

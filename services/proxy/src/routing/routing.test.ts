@@ -4,6 +4,7 @@ import { PosternError } from '@postern/api';
 import { makeTicket, resourceId } from '@postern/pki';
 import type { DialOptions } from '@postern/tunnel';
 import { describe, expect, it } from 'vitest';
+import type { PeerRoute } from '#peering/peers.ts';
 import { AgentDirectory } from '#routing/agent-directory.ts';
 import { openSession } from '#routing/open-session.ts';
 import { RouteKeys } from '#routing/route-keys.ts';
@@ -69,13 +70,30 @@ describe('opening a session', () => {
     readonly attached: readonly string[];
     readonly dial: (options: DialOptions) => Promise<PassThrough>;
     readonly locked?: string;
+    /** By proxy: the agents that it has, or how it fails. */
+    readonly elsewhere?: Readonly<Record<string, readonly string[] | 'silent'>>;
   }) {
     const routeKeys = new RouteKeys(() => start);
     routeKeys.replace({ keys: [{ key, notAfterMs: start + HOUR_MS }] });
     const directory = new AgentDirectory({ nowMs: () => start, random: () => 0.5 });
     directory.replace([server('a', '1'), server('a', '2'), server('a', '3')]);
     const tunnels = { attachedAgents: () => [...options.attached], dial: options.dial };
-    return { routeKeys, directory, tunnels, isLocked: (id: string) => id === options.locked };
+    const asked: string[] = [];
+    const routesTo = (agentId: string): PeerRoute[] =>
+      Object.entries(options.elsewhere ?? {}).map(([proxyId, has]) => ({
+        proxyId,
+        dial: async ({ signal }) => {
+          asked.push(`${agentId}@${proxyId}`);
+          if (has === 'silent') {
+            await new Promise((resolve) => signal?.addEventListener('abort', resolve));
+            throw new PosternError('unavailable', 'no answer');
+          }
+          if (!has.includes(agentId)) throw new PosternError('not_found', 'not attached there');
+          return new PassThrough();
+        },
+      }));
+    const peers = { routesTo, knows: (agentId: string) => agentId === '3' };
+    return { routeKeys, directory, tunnels, peers, asked, isLocked: (id: string) => id === options.locked };
   }
   const request = () => ({
     ticket: makeTicket({ resourceId: resourceId('db', 'a'), expiresMs: start + HOUR_MS, key }),
@@ -105,6 +123,32 @@ describe('opening a session', () => {
     expect(tried).toEqual(['1', '2', '3']);
     await expect(openSession(routing({ attached: ['1', '2'], dial }), request())).rejects.toMatchObject({ code: 'unavailable' });
     await expect(openSession(routing({ attached: [], dial }), request())).rejects.toMatchObject({ code: 'unavailable' });
+  });
+
+  it('asks other proxies only where no agent of the resource that is attached here answers, the one found lately first', async () => {
+    const dial = ({ agentId }: DialOptions) =>
+      agentId === '1' ? Promise.resolve(new PassThrough()) : Promise.reject(new PosternError('unavailable', 'gone'));
+    const here = routing({ attached: ['1', '2'], dial, elsewhere: { b: ['3'] } });
+    expect(await openSession(here, request())).toMatchObject({ agentId: '1' });
+    expect(here.asked).toEqual([]);
+    const failing = routing({ attached: ['2'], dial, elsewhere: { b: [], c: ['3'] } });
+    expect(await openSession(failing, request())).toMatchObject({ agentId: '3', viaProxyId: 'c' });
+    expect(failing.asked).toEqual(['3@b', '3@c']);
+    const nowhere = routing({ attached: [], dial, elsewhere: { b: [] }, locked: '2' });
+    await expect(openSession(nowhere, request())).rejects.toMatchObject({
+      code: 'unavailable',
+      message: 'no agent that serves this resource is attached to this proxy or to one that it reaches',
+    });
+    expect(nowhere.asked).toEqual(['3@b', '1@b']);
+  });
+
+  it('asks a proxy that does not answer once, and the others after it within the time', async () => {
+    const dial = () => Promise.reject(new PosternError('unavailable', 'gone'));
+    const beganMs = performance.now();
+    const r = routing({ attached: [], dial, elsewhere: { hung: 'silent', c: ['2'] } });
+    expect(await openSession(r, request())).toMatchObject({ agentId: '2', viaProxyId: 'c' });
+    expect(r.asked).toEqual(['3@hung', '3@c', '1@c', '2@c']);
+    expect(performance.now() - beganMs).toBeLessThan(3_000);
   });
 });
 

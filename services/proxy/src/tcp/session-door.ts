@@ -9,6 +9,8 @@ import { splice } from '#tcp/splice.ts';
 export interface OpenSession {
   readonly clientAddress: string;
   readonly agentId: string;
+  /** Where the agent is attached to another proxy. */
+  readonly viaProxyId?: string;
 }
 
 export interface SessionDoorOptions {
@@ -31,7 +33,8 @@ export function sessionDoor(options: SessionDoorOptions): (arrival: Arrival, tic
       socket.off('close', abort);
       if (socket.destroyed) return void opened.stream.destroy();
       proven();
-      const session: OpenSession = { clientAddress, agentId: opened.agentId };
+      const { agentId, viaProxyId } = opened;
+      const session: OpenSession = { clientAddress, agentId, ...(viaProxyId === undefined ? {} : { viaProxyId }) };
       options.onOpened(session);
       splice(socket, opened.stream, {
         idleMs: options.limits.spliceIdleMs,

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { joinStreams } from '@postern/tunnel';
 
 export interface SpliceOptions {
   /** Without a byte either way for so long both ends are closed. */
@@ -14,17 +15,8 @@ export interface SpliceOptions {
 export function splice(client: Socket, far: Duplex, options: SpliceOptions): { readonly close: () => void } {
   let bytesIn = 0;
   let bytesOut = 0;
-  let closed = false;
   client.setNoDelay(true);
-  const close = () => {
-    if (closed) return;
-    closed = true;
-    clearTimeout(idle);
-    client.destroy();
-    far.destroy();
-    options.onClosed?.({ bytesIn, bytesOut });
-  };
-  const idle = setTimeout(close, options.idleMs);
+  const idle = setTimeout(() => joined.close(), options.idleMs);
   idle.unref();
   client.on('data', (bytes: Buffer) => {
     bytesIn += bytes.length;
@@ -34,9 +26,9 @@ export function splice(client: Socket, far: Duplex, options: SpliceOptions): { r
     bytesOut += bytes.length;
     idle.refresh();
   });
-  client.on('error', close).once('close', close);
-  far.on('error', close).once('close', close);
-  client.pipe(far);
-  far.pipe(client);
-  return { close };
+  const joined = joinStreams(client, far, () => {
+    clearTimeout(idle);
+    options.onClosed?.({ bytesIn, bytesOut });
+  });
+  return joined;
 }

@@ -113,6 +113,19 @@ export class TestCluster {
     );
   }
 
+  /** As auth stores what proxies announce; `at` stands for the address where one is behind a balancer or gone. */
+  listProxies(...proxies: readonly { readonly proxyId: string; readonly publicAddress: string; readonly at?: string }[]): void {
+    this.list(
+      'proxy',
+      proxies.map(({ proxyId, publicAddress, at = publicAddress }) => ({
+        kind: 'proxy',
+        version: 'v2',
+        metadata: { name: proxyId },
+        spec: { public_addr: publicAddress, own_addr: at, hostname: 'test', version: '0.1.0' },
+      })),
+    );
+  }
+
   lock(hostId: string): void {
     this.list('lock', [{ kind: 'lock', version: 'v2', metadata: { name: 'l1' }, spec: { target: { server_id: hostId } } }]);
   }
@@ -122,8 +135,8 @@ export class TestCluster {
     return makeTicket({ resourceId: resourceId('db', name), expiresMs, key });
   }
 
-  async proxy(options: Partial<ProxyConfig> = {}): Promise<RunningProxy> {
-    const identity = await this.identity(Identity_Kind.PROXY);
+  async proxy(options: Partial<ProxyConfig> & { readonly identity?: TestIdentity } = {}): Promise<RunningProxy> {
+    const { identity = await this.identity(Identity_Kind.PROXY), ...config } = options;
     const dataDir = mkdtempSync(join(tmpdir(), 'postern-proxy-'));
     const port = this.#auth?.port ?? 1;
     const running = await serveProxy({
@@ -134,8 +147,8 @@ export class TestCluster {
         authAddress: `127.0.0.1:${port}`,
         join: { token: '' },
         nodeName: 'test',
-        ...options,
-        limits: { drainMs: 500, ...options.limits },
+        ...config,
+        limits: { drainMs: 500, ...config.limits },
       },
       cluster: this.#clusterOf(identity, port),
       logger: createLogger({ service: 'proxy', level: 'debug', format: 'json', destination: this.#logSink() }),

@@ -2,13 +2,15 @@ import type { Duplex } from 'node:stream';
 import type { TlsOptions } from 'node:tls';
 import { type Caller, Identity_Kind, implement, PosternError, type ServerSurfaceCall, services } from '@postern/api';
 import { PkiError, serverTlsOptions, verifyPeer } from '@postern/pki';
-import { createGrpcTlsServer, type GrpcTlsServer, type Origin, peerOf, type ReverseTunnelServer } from '@postern/tunnel';
+import { createGrpcTlsServer, type GrpcTlsServer, type Origin, peerOf, type ReverseTunnelServer, tunnelLimits } from '@postern/tunnel';
 import type { Member } from '#outbound/cluster.ts';
 
 export interface TunnelDoorOptions {
   readonly member: Member;
   readonly tunnels: ReverseTunnelServer;
   readonly isLocked: (hostId: string) => boolean;
+  /** TLS handshakes at a time. */
+  readonly handshakes: number;
   readonly nowMs: () => number;
   readonly onRefused: (refusal: { readonly clientAddress: string; readonly reason: string }) => void;
   readonly onError: (error: unknown, method: string) => void;
@@ -23,7 +25,7 @@ const kinds = [Identity_Kind.DB_AGENT, Identity_Kind.APP_AGENT, Identity_Kind.PR
 /** setTimeout's own limit; a certificate lasts a day. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** Ends TLS of agents that attach, with this proxy's host certificate. Nobody passes without a host certificate of this cluster that is in force. */
+/** Ends TLS of agents that attach and of proxies that ask for one, with this proxy's host certificate. Nobody passes without a host certificate of this cluster that is in force. */
 export function createTunnelDoor(options: TunnelDoorOptions): TunnelDoor {
   const { member, tunnels, nowMs } = options;
   const verify = (certificateDer: Buffer) => {
@@ -46,6 +48,9 @@ export function createTunnelDoor(options: TunnelDoorOptions): TunnelDoor {
   const server: GrpcTlsServer = createGrpcTlsServer({
     tls: tlsOf(member),
     services: [served],
+    // A session is a stream here; elsewhere a connection holds the streams of one client.
+    grpcOptions: { 'grpc.max_concurrent_streams': tunnelLimits.streamsPerTunnelConnection },
+    handshakes: { atOnce: options.handshakes },
     onHandshakeFailed: (error, clientAddress) => options.onRefused({ clientAddress, reason: error.message }),
     admit(connection) {
       const refuse = (reason: string) => {
