@@ -5,6 +5,7 @@ import type { Store } from '@postern/store';
 import type { Authorities } from '#authorities/authorities.ts';
 import { issueHostCert } from '#certs/issue-host-cert.ts';
 import type { HostRecord } from '#hosts/host-record.ts';
+import { requireHostWords } from '#hosts/host-words.ts';
 import type { JoinLimits } from '#join/join-limits.ts';
 import { findLock } from '#locks/locks.ts';
 import { keys } from '#state/keys.ts';
@@ -31,7 +32,6 @@ export interface JoinAttempt {
 }
 
 const MAX_TOKEN_LENGTH = 512;
-const MAX_NODE_NAME_LENGTH = 255;
 
 /**
  * Lets a host in. Its id is chosen here, its role and what it may announce come from the token. Whoever is refused hears
@@ -39,8 +39,7 @@ const MAX_NODE_NAME_LENGTH = 255;
  */
 export async function joinHost(deps: JoinDeps, attempt: JoinAttempt): Promise<HostIdentity> {
   readPublicKey(attempt.publicKey);
-  if (attempt.nodeName.length > MAX_NODE_NAME_LENGTH)
-    throw new PosternError('bad_request', `a node name has at most ${MAX_NODE_NAME_LENGTH} characters`);
+  requireHostWords(attempt);
   const { role } = attempt;
   if (!isJoinRole(role)) return refuse(deps, attempt, { cause: `no such role: ${role}` });
   if (attempt.token.length > MAX_TOKEN_LENGTH) return refuse(deps, attempt, { cause: 'the token is too long to be one' });

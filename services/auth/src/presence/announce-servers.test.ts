@@ -135,6 +135,33 @@ describe('what an agent announces', () => {
     expect(shown?.json).toMatchObject({ spec: { database: { spec: { aws: { region: 'eu-west-1' } } } } });
   });
 
+  // One agent could have 400 entries of a megabyte each kept, and sent to every proxy, and drive the terminal of who listed them.
+  it('is short, and drives no terminal, in what is refused as well', async () => {
+    test = await startTestAuth();
+    const agent = await agentFor('orders');
+    const long = 'x'.repeat(900_000);
+    const say = (words: { nodeName?: string; version?: string }, ...servers: ReturnType<typeof server>[]) =>
+      outcomeOf(
+        callUnary(test.client(agent), presence.definition.announceServers, { servers, version: '0.1.0', nodeName: 'node-1', ...words }),
+      );
+    const own = server('orders');
+    for (const words of [{ nodeName: long }, { version: long }, { nodeName: '\u001b[2J' }, { version: '1\n2' }, { nodeName: 'a\u202eb' }])
+      expect(await say(words, own)).toBe('bad_request');
+    const odd = [
+      { ...server('customers'), description: long, uri: long },
+      server('orders', { labels: { 'a\u001b[31m': 'b' } }),
+      server('a\u009b31mb'),
+      server('a\u202eb'),
+    ];
+    const { refusals } = await announce(test, agent, odd);
+    expect(refusals.map(({ name }) => name)).toEqual(odd.map(({ name }) => name));
+    await announce(test, agent, [own, server('prices', { labels: { env: 'a\nb' } }), ...odd.slice(0, 1), ...odd.slice(2)]);
+    const kept = JSON.stringify(await listed(test.admin));
+    expect((await listed(test.admin)).map(({ name }) => name.split('/')[0]).toSorted()).toEqual(['customers', 'orders', 'prices']);
+    expect(kept.length).toBeLessThan(10_000);
+    expect(kept).not.toMatch(/\\u00|[\p{Cc}\p{Cf}]/u);
+  });
+
   it('is refused of an app from a database agent, and of names that no resource can have', async () => {
     test = await startTestAuth();
     const agent = await agentFor('orders');

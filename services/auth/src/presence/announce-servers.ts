@@ -2,9 +2,10 @@ import { PosternError, type Server } from '@postern/api';
 import type { Labels } from '@postern/rbac';
 import type { Operation, Store } from '@postern/store';
 import { requireHost } from '#hosts/host-record.ts';
+import { requireHostWords } from '#hosts/host-words.ts';
 import { requireUnlocked } from '#locks/locks.ts';
 import { claimName, releaseName } from '#presence/claim-name.ts';
-import { judgeServer } from '#presence/judge-server.ts';
+import { isResourceName, judgeServer } from '#presence/judge-server.ts';
 import { findServers, isRefused } from '#presence/served-resource.ts';
 import { type ServerSettings, serverResource } from '#presence/server-resource.ts';
 import { readResource, type ResourceJson } from '#resources/stored-resource.ts';
@@ -39,6 +40,7 @@ interface Judged {
 /** Replaces everything that this host announced before; an empty announcement is its goodbye. */
 export async function announceServers(deps: PresenceDeps, said: Announcement): Promise<AnnouncementResult> {
   if (said.servers.length > MAX_SERVERS) throw new PosternError('limit_exceeded', `an agent announces at most ${MAX_SERVERS} resources`);
+  requireHostWords(said);
   const host = await requireHost(deps.store, said.hostId);
   await requireUnlocked(deps, { hostId: host.id, tokenId: host.tokenId });
   const kind = host.role === 'app' ? 'app' : 'db';
@@ -55,7 +57,8 @@ export async function announceServers(deps: PresenceDeps, said: Announcement): P
   await recordChanges(deps.trail, { hostId: host.id, before, judged });
   const operations: Operation[] = [];
   for (const [name, { settings, refused }] of judged) {
-    if (!isStorable(name)) continue;
+    // A name that no resource can have is told to the agent alone.
+    if (!isResourceName(name)) continue;
     const value = serverResource({
       settings,
       host,
@@ -69,7 +72,7 @@ export async function announceServers(deps: PresenceDeps, said: Announcement): P
   const gone = [...before.keys()].filter((name) => !judged.has(name));
   for (const name of gone) operations.push({ kind: 'delete', key: keys.server(kind, name, host.id) });
   const announced = keys.announced(host.id);
-  const names = [...judged.keys()].filter(isStorable);
+  const names = [...judged.keys()].filter(isResourceName);
   if (names.length > 0) operations.push({ kind: 'put', key: announced, value: JSON.stringify(names), expiresMs });
   else if (namesBefore.size > 0) operations.push({ kind: 'delete', key: announced });
   if (operations.length > 0) await deps.store.atomically(operations);
@@ -141,8 +144,4 @@ async function recordChanges(
 function sameLabels(a: Labels, b: Labels): boolean {
   const names = Object.keys(a);
   return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
-}
-
-function isStorable(name: string): boolean {
-  return name !== '' && name.length <= 255 && !name.includes('/');
 }

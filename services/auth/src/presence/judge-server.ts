@@ -11,18 +11,22 @@ export type Judgement =
   | { readonly ok: true; readonly settings: ServerSettings }
   | { readonly ok: false; readonly settings: ServerSettings; readonly reason: string };
 
+const MAX_SETTING_LENGTH = 1024;
+
 /** Decides what one announced server is, from the record of the host's join and from the cluster's own resources. */
 export async function judgeServer(store: Store, host: HostRecord, server: Server): Promise<Judgement> {
-  const claimed = settingsOf(server, {});
+  const tooLong = [server.protocol, server.uri, server.description, server.awsRegion, server.awsAccountId].some(
+    (text) => text.length > MAX_SETTING_LENGTH,
+  );
+  // What is refused is kept on show: an agent must not fill the store, and every watcher, with what nobody takes.
+  const shown = tooLong ? { ...server, protocol: '', uri: '', description: '', awsRegion: '', awsAccountId: '' } : server;
+  const claimed = settingsOf(shown, {});
   const refuse = (reason: string): Judgement => ({ ok: false, settings: claimed, reason });
   if (server.kind !== host.role || (server.kind !== 'db' && server.kind !== 'app')) {
     return refuse(`an agent that joined as ${host.role} cannot serve a resource of kind ${JSON.stringify(server.kind.slice(0, 32))}`);
   }
-  if (!isName(server.name)) return refuse('the name is not one that a resource can have');
-  const tooLong = [server.protocol, server.uri, server.description, server.awsRegion, server.awsAccountId].find(
-    (text) => text.length > 1024,
-  );
-  if (tooLong !== undefined) return refuse('a setting is longer than 1024 characters');
+  if (!isResourceName(server.name)) return refuse('the name is not one that a resource can have');
+  if (tooLong) return refuse(`a setting is longer than ${MAX_SETTING_LENGTH} characters`);
   return server.dynamic ? judgeDynamic(store, server, claimed) : judgeStatic(host, server, claimed);
 }
 
@@ -77,7 +81,7 @@ function judgeStatic(host: HostRecord, server: Server, claimed: ServerSettings):
   return { ok: true, settings };
 }
 
-function isName(name: string): boolean {
+export function isResourceName(name: string): boolean {
   try {
     return segment(name) === name && name.length <= 255;
   } catch {

@@ -34,10 +34,9 @@ export function segment(name: string): string {
   return name;
 }
 
-/** Control characters, and the one that the stores keep for themselves as the end of a range. */
+/** What drives a terminal or hides in a name, and the character that the stores keep for themselves as the end of a range. */
 function hasControlCharacter(text: string): boolean {
-  for (const character of text) if (character < ' ' || character === '\u{10FFFF}') return true;
-  return false;
+  return /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u{10FFFF}]/u.test(text);
 }
 
 export function sha256Hex(text: string): string {
