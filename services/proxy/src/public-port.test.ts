@@ -83,12 +83,21 @@ describe('the public port', () => {
       await once(socket, 'secureConnect');
       expect(socket.destroyed, `session ${i}`).toBe(false);
     }
-    const idle = Array.from({ length: 10 }, () => dial(proxy));
+    const idle = Array.from({ length: 10 }, () => dial(proxy).resume());
     await Promise.all(idle.map((socket) => once(socket, 'connect')));
     const eleventh = dial(proxy);
     eleventh.resume();
     await once(eleventh, 'close');
+    // The idle ones give way to a client that gets on, and only to so many.
+    await expect.poll(() => helloed(proxy), { timeout: 5_000 }).toBe(true);
+    await expect.poll(() => idle.filter((socket) => socket.closed).length).toBe(1);
   });
+
+  async function helloed(proxy: Parameters<typeof dial>[0]): Promise<boolean> {
+    const socket = connectTls({ socket: dial(proxy), rejectUnauthorized: false, servername: 'web.example' });
+    socket.on('error', () => undefined);
+    return Promise.race([once(socket, 'secureConnect').then(() => true), once(socket, 'close').then(() => false)]);
+  }
 
   it('announces itself to auth with its public address, and stops with everything closed', async () => {
     const proxy = await cluster.proxy({ publicAddress: 'proxy.example:443' });

@@ -4,15 +4,33 @@ import { doorOf } from '#tcp/doors.ts';
 import { splitAddress } from '#tcp/split-address.ts';
 
 describe('the limit of connections of one address', () => {
+  const closed: string[] = [];
+  const at = (nowMs: number, name = '') => ({ nowMs, close: () => void closed.push(name) });
+
   it('refuses one too many, and lets another in when one has left, once for each', () => {
     const limit = new AddressLimit(2);
-    const [first] = [limit.admit('192.0.2.1'), limit.admit('192.0.2.1')];
-    expect(limit.admit('192.0.2.1')).toBeUndefined();
-    expect(limit.admit('192.0.2.2')).toBeDefined();
-    first?.();
-    first?.();
-    expect(limit.admit('192.0.2.1')).toBeDefined();
-    expect(limit.admit('192.0.2.1')).toBeUndefined();
+    const [first] = [limit.admit('192.0.2.1', at(0)), limit.admit('192.0.2.1', at(0))];
+    expect(limit.admit('192.0.2.1', at(0))).toBeUndefined();
+    expect(limit.admit('192.0.2.2', at(0))).toBeDefined();
+    first?.release();
+    first?.release();
+    expect(limit.admit('192.0.2.1', at(0))).toBeDefined();
+    expect(limit.admit('192.0.2.1', at(0))).toBeUndefined();
+  });
+
+  // Two hundred silent connections kept everybody behind one address from signing in, for as long as they were opened anew.
+  it('has the oldest silent connection give way, then the oldest that is slow, and none that is young', () => {
+    closed.length = 0;
+    const limit = new AddressLimit(3);
+    limit.admit('192.0.2.1', at(0, 'slow'))?.greeted();
+    limit.admit('192.0.2.1', at(100, 'silent'));
+    limit.admit('192.0.2.1', at(200, 'quick'))?.greeted();
+    expect(limit.admit('192.0.2.1', at(599))).toBeUndefined();
+    limit.admit('192.0.2.1', at(600, 'new'))?.greeted();
+    expect(closed).toEqual(['silent']);
+    expect(limit.admit('192.0.2.1', at(2_999))).toBeUndefined();
+    expect(limit.admit('192.0.2.1', at(3_000))).toBeDefined();
+    expect(closed).toEqual(['silent', 'slow']);
   });
 
   it('counts IPv6 by its /64, and a mapped IPv4 address as what it is', () => {

@@ -1,28 +1,68 @@
 import { isIPv6 } from 'node:net';
 
-/** How many connections of one client address are open and have not proven who they are. IPv6 counts by /64: one customer has that many. */
+/** One connection that has not proven who it is. */
+export interface Admission {
+  /** Its ClientHello has come. */
+  greeted(): void;
+  /** Takes it out of the count. */
+  release(): void;
+}
+
+interface Unproven {
+  readonly sinceMs: number;
+  readonly close: () => void;
+  hasGreeted: boolean;
+}
+
+/** An honest client's ClientHello leaves with the end of its TCP handshake. */
+const SILENT_GIVES_WAY_MS = 500;
+/** A sign-in, a join or a page takes less. */
+const GREETED_GIVES_WAY_MS = 3_000;
+
+/**
+ * How many connections of one client address are open and have not proven who they are. IPv6 counts by /64: one customer
+ * has that many. At the limit the oldest that is not getting anywhere gives way to the one that comes: who holds two
+ * hundred idle connections must not keep out everybody else behind the same address.
+ */
 export class AddressLimit {
-  readonly #open = new Map<string, number>();
+  readonly #open = new Map<string, Set<Unproven>>();
   readonly #limit: number;
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** The function that takes the connection out of the count again, or undefined where it is one too many. */
-  admit(address: string): (() => void) | undefined {
+  /** Undefined where the connection is one too many and none gives way. `close` is called if this one has to. */
+  admit(address: string, connection: { readonly nowMs: number; readonly close: () => void }): Admission | undefined {
     const key = networkOf(address);
-    const open = this.#open.get(key) ?? 0;
-    if (open >= this.#limit) return undefined;
-    this.#open.set(key, open + 1);
-    let counted = true;
-    return () => {
-      if (!counted) return;
-      counted = false;
-      const left = (this.#open.get(key) ?? 1) - 1;
-      if (left > 0) this.#open.set(key, left);
-      else this.#open.delete(key);
+    const open = this.#open.get(key) ?? new Set();
+    if (open.size >= this.#limit) {
+      const leaving = whoGivesWay(open, connection.nowMs);
+      if (!leaving) return undefined;
+      open.delete(leaving);
+      leaving.close();
+    }
+    const entry: Unproven = { sinceMs: connection.nowMs, close: connection.close, hasGreeted: false };
+    this.#open.set(key, open.add(entry));
+    return {
+      greeted: () => void (entry.hasGreeted = true),
+      release: () => {
+        open.delete(entry);
+        if (open.size === 0 && this.#open.get(key) === open) this.#open.delete(key);
+      },
     };
   }
+}
+
+/** A set keeps its order: the first that matches is the oldest. */
+function whoGivesWay(open: ReadonlySet<Unproven>, nowMs: number): Unproven | undefined {
+  let greeted: Unproven | undefined;
+  for (const entry of open) {
+    const ageMs = nowMs - entry.sinceMs;
+    if (ageMs < SILENT_GIVES_WAY_MS) break;
+    if (!entry.hasGreeted) return entry;
+    if (ageMs >= GREETED_GIVES_WAY_MS) greeted ??= entry;
+  }
+  return greeted;
 }
 
 export function networkOf(address: string): string {

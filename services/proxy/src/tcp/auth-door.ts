@@ -16,7 +16,7 @@ export interface AuthDoorOptions {
 
 /** Joins a client to auth. The client's address goes ahead in a PROXY v2 header that only holders of a route key can make. */
 export function authDoor(options: AuthDoorOptions): (arrival: Arrival) => Promise<void> {
-  return async ({ socket, head, clientAddress }) => {
+  return async ({ socket, head, clientAddress, proven }) => {
     const auth = await dial(options).catch(() => undefined);
     if (socket.destroyed) return void auth?.destroy();
     if (!auth) {
@@ -27,6 +27,11 @@ export function authDoor(options: AuthDoorOptions): (arrival: Arrival) => Promis
     // Without a key, before the first answer of auth, the address counts as this proxy's own.
     if (key) auth.write(proxyHeader({ clientAddress: socket.remoteAddress ?? '', clientPort: socket.remotePort ?? 0, key }));
     auth.write(head);
+    // Auth closes a handshake that stalls, and has its own limit for callers without a certificate: what is still open
+    // after that is an agent, a proxy or a person, and many of them may stand behind one address.
+    const handshake = setTimeout(proven, options.limits.handshakeMs + 1_000);
+    handshake.unref();
+    socket.once('close', () => clearTimeout(handshake));
     splice(socket, auth, { idleMs: options.limits.spliceIdleMs });
   };
 }

@@ -51,18 +51,18 @@ export async function listenPublicly(options: PublicListenerOptions): Promise<Pu
     // A connection that was reset while it waited to be accepted has no address any more.
     if (ip === undefined) return void socket.destroy();
     const clientAddress = `${ip.includes(':') ? `[${ip}]` : ip}:${socket.remotePort ?? 0}`;
-    const proven = unproven.admit(ip);
-    if (!proven) {
+    const admission = unproven.admit(ip, { nowMs: performance.now(), close: () => socket.destroy() });
+    if (!admission) {
       options.onRefused({ clientAddress, reason: 'too many connections of one address' });
       return void socket.destroy();
     }
     open.add(socket);
     socket.once('close', () => {
       open.delete(socket);
-      proven();
+      admission.release();
     });
     socket.on('error', () => socket.destroy());
-    route({ socket, clientAddress, proven }, options).catch((error: unknown) => {
+    route({ socket, clientAddress, proven: admission.release }, { ...options, onGreeted: admission.greeted }).catch((error: unknown) => {
       if (!(error instanceof PosternError)) options.onError(error);
       socket.destroy();
     });
@@ -81,7 +81,7 @@ export async function listenPublicly(options: PublicListenerOptions): Promise<Pu
   };
 }
 
-async function route(arriving: Omit<Arrival, 'head'>, options: PublicListenerOptions): Promise<void> {
+async function route(arriving: Omit<Arrival, 'head'>, options: PublicListenerOptions & { readonly onGreeted: () => void }): Promise<void> {
   const { socket, clientAddress } = arriving;
   const peeked = await peekClientHello(socket, { maxBytes: options.limits.peekBytes, timeoutMs: options.limits.peekMs });
   if (peeked.kind === 'gone') return void socket.destroy();
@@ -90,6 +90,7 @@ async function route(arriving: Omit<Arrival, 'head'>, options: PublicListenerOpt
     return refuse(socket, peeked.alert);
   }
   if (socket.destroyed) return;
+  options.onGreeted();
   const door = doorOf(peeked.serverName);
   const arrival: Arrival = { ...arriving, head: peeked.bytes };
   switch (door.kind) {
