@@ -2,7 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { exampleFaults } from '@postern/terminal/testing/example-faults';
 import { runCommand } from '@postern/terminal/testing/run-command';
+import { examples } from '#examples.ts';
+import { tctlProgram } from '#program.ts';
 
 let home: string;
 beforeEach(() => {
@@ -14,6 +17,10 @@ const tctl = (args: readonly string[], input = '') =>
 const words = (line: string) => line.split(' ');
 
 describe('tctl', () => {
+  it('shows examples of every command, with flags that exist', () => {
+    expect(exampleFaults(tctlProgram('0'), examples)).toEqual([]);
+  });
+
   it('prints its version', async () => {
     expect((await tctl(['version'])).stdout).toMatch(/^Postern v\d+\.\d+\.\d+ /);
   });

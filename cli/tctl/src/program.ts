@@ -5,7 +5,9 @@ import { addClusterCommands } from '#cluster/cluster-commands.ts';
 import { addResourceCommands } from '#resources/resource-commands.ts';
 import { addTokenCommands } from '#tokens/token-commands.ts';
 import { addUserCommands } from '#users/user-commands.ts';
+import { examples } from '#examples.ts';
 import { type Format, formatOption } from '@postern/terminal/output';
+import { dressCommands } from '@postern/terminal/dress-commands';
 import { runProgram } from '@postern/terminal/run-program';
 
 /** The command line of tctl. Each command is loaded when it is called: nothing here may import gRPC, zod or yaml. */
@@ -17,7 +19,6 @@ export function tctlProgram(version: string): Command {
   const tctl = new Command('tctl')
     .description('administer a cluster')
     .exitOverride()
-    .showHelpAfterError('run with --help to see the flags')
     .addOption(new Option('-c, --config <file>', 'teleport.yaml of the auth host (TELEPORT_CONFIG_FILE)'))
     .option('--auth-server <host:port>', 'the auth server to dial (TELEPORT_AUTH_SERVER)')
     .option('-i, --identity <file>', 'act with the identity in this file')
@@ -34,5 +35,5 @@ export function tctlProgram(version: string): Command {
     .description('the version of tctl')
     .addOption(formatOption())
     .action(async ({ format }: { format: Format }) => (await import('@postern/terminal/version')).printVersion(version, format));
-  return tctl;
+  return dressCommands(tctl, examples);
 }

@@ -3,7 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readTeleportConfig } from '@postern/config';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { exampleFaults } from '@postern/terminal/testing/example-faults';
 import { runCommand } from '@postern/terminal/testing/run-command';
+import { examples } from '#examples.ts';
+import { teleportProgram } from '#program.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -25,6 +28,10 @@ const agent = [
 const aws = ['--aws-region=us-east-1', '--aws-account-id=123456789012'];
 
 describe('teleport', () => {
+  it('shows examples of every command, with flags that exist', () => {
+    expect(exampleFaults(teleportProgram('0'), examples)).toEqual([]);
+  });
+
   it('writes a configuration of an agent that can be read back', async () => {
     const file = join(dir, 'teleport.yaml');
     expect((await teleport([...agent, ...aws, '--labels=env=dev', '--output', `file://${file}`])).code).toBe(0);

@@ -2,7 +2,9 @@ import { Command } from 'commander';
 import type { DatabaseFlags } from '#configure/database-agent.ts';
 import type { ConfigureFlags } from '#configure/configure.ts';
 import type { StartFlags } from '#start/start-command.ts';
+import { examples } from '#examples.ts';
 import { collectList, type Format, formatOption, parseLabels } from '@postern/terminal/output';
+import { dressCommands } from '@postern/terminal/dress-commands';
 import { runProgram } from '@postern/terminal/run-program';
 
 const DEFAULT_CONFIG = '/etc/teleport.yaml';
@@ -16,7 +18,6 @@ export function teleportProgram(version: string): Command {
   const teleport = new Command('teleport')
     .description('the services of a cluster: auth, proxy, database agent')
     .exitOverride()
-    .showHelpAfterError('run with --help to see the flags')
     .option('-d, --debug', 'log more, and print the stack of an error');
   const start = async (flags: StartFlags) => {
     const { startCommand } = await import('#start/start-command.ts');
@@ -69,7 +70,7 @@ export function teleportProgram(version: string): Command {
     .description('the version of teleport')
     .addOption(formatOption())
     .action(async ({ format }: { format: Format }) => (await import('@postern/terminal/version')).printVersion(version, format));
-  return teleport;
+  return dressCommands(teleport, examples);
 }
 
 function withStartFlags(command: Command): Command {

@@ -4,7 +4,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Profile } from '@postern/profile/profile';
 import { ProfileStore } from '@postern/profile/profile-store';
+import { exampleFaults } from '@postern/terminal/testing/example-faults';
 import { runCommand } from '@postern/terminal/testing/run-command';
+import { examples } from '#examples.ts';
+import { tshProgram } from '#program.ts';
 
 let home: string;
 beforeEach(() => {
@@ -31,6 +34,17 @@ function signIn(change: Partial<Profile> = {}): void {
 }
 
 describe('tsh', () => {
+  it('shows examples of every command, with flags that exist', () => {
+    expect(
+      exampleFaults(tshProgram('0'), {
+        ...examples,
+        'db connect': ['tsh db connect'],
+        'db config': ['tsh db config'],
+        'db env': ['tsh db env'],
+      }),
+    ).toEqual([]);
+  });
+
   it('prints a version whose second word scripts can read, in both ways', async () => {
     expect((await tsh('version')).stdout).toMatch(/^Postern v\d+\.\d+\.\d+ /);
     expect(JSON.parse((await tsh('version -f json')).stdout)).toMatchObject({

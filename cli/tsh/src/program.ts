@@ -1,6 +1,8 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { examples } from '#examples.ts';
 import type { GlobalOptions } from '@postern/profile/signed-in';
 import { collectList, type Format, formatOption, parseLabels } from '@postern/terminal/output';
+import { dressCommands } from '@postern/terminal/dress-commands';
 import { runProgram } from '@postern/terminal/run-program';
 
 const MAX_PORT = 65_535;
@@ -14,7 +16,6 @@ export function tshProgram(version: string): Command {
   const tsh = new Command('tsh')
     .description('sign in to a cluster and reach its databases')
     .exitOverride()
-    .showHelpAfterError('run with --help to see the flags')
     .option('--proxy <host:port>', 'the proxy of the cluster (TELEPORT_PROXY)')
     .option('--user <name>', 'the user to sign in as (TELEPORT_USER)')
     .addOption(new Option('--ttl <minutes>', 'how long the sign-in should last').argParser(positive))
@@ -49,7 +50,7 @@ export function tshProgram(version: string): Command {
     });
   addDatabaseCommands(tsh, globals);
   addProxyCommands(tsh, globals);
-  return tsh;
+  return dressCommands(tsh, examples);
 }
 
 function addDatabaseCommands(tsh: Command, globals: () => GlobalOptions): void {

@@ -6,7 +6,7 @@ const formats: readonly Format[] = ['text', 'json', 'yaml'];
 
 /** `-f json|yaml|text`, the same for every command that prints data. */
 export function formatOption(fallback: Format = 'text'): Option {
-  return new Option('-f, --format <format>', 'how to print: text, json or yaml').choices([...formats]).default(fallback);
+  return new Option('-f, --format <format>', 'how to print').choices([...formats]).default(fallback);
 }
 
 /** Data goes to stdout, in the form that was asked for. */

@@ -1,13 +1,28 @@
+import type { Key } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { UsageError } from '#usage-error.ts';
 
 const MAX_SECRET_BYTES = 4096;
 
 /** Asked for on the terminal without an echo; the question goes to stderr, so that stdout stays data. */
-export async function askHidden(question: string): Promise<string> {
+export async function askHidden(question: string, input: Readable = process.stdin): Promise<string> {
   const { isCancel, password } = await import('@clack/prompts');
-  const answer = await password({ message: question, output: process.stderr });
-  if (isCancel(answer)) throw new UsageError('stopped before a password was given');
-  return answer;
+  // Some terminals (docker exec, expect) say that they are 0 wide: the question would then be drawn one letter a line.
+  if (process.stderr.columns === 0) process.stderr.columns = 80;
+  // Ctrl-D closes the line reader below the prompt, which then would never answer.
+  const stop = new AbortController();
+  const onKey = (_: string | undefined, key: Key) => {
+    if (key.ctrl === true && key.name === 'd') stop.abort();
+  };
+  const onEnd = () => stop.abort();
+  input.on('keypress', onKey).once('end', onEnd);
+  try {
+    const answer = await password({ message: question, input, output: process.stderr, signal: stop.signal });
+    if (isCancel(answer)) throw new UsageError('stopped before a password was given');
+    return answer;
+  } finally {
+    input.off('keypress', onKey).off('end', onEnd);
+  }
 }
 
 /** The first line of standard input, without its line break. Never more than 4 KiB is kept. */

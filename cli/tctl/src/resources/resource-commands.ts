@@ -3,6 +3,8 @@ import type { AdminOptions } from '#connection/administrator.ts';
 import type { GetFlags } from '#resources/get-resources.ts';
 import { formatOption } from '@postern/terminal/output';
 
+const kinds = 'role, user, token, lock, db, db_server, proxy, cert_authority, cluster_auth_preference (cap)';
+
 export function addResourceCommands(tctl: Command, options: () => AdminOptions): void {
   tctl
     .command('create')
@@ -14,8 +16,8 @@ export function addResourceCommands(tctl: Command, options: () => AdminOptions):
     });
   tctl
     .command('get')
-    .description('print resources: KIND, KIND/NAME, several with commas between, or all')
-    .argument('<resources>')
+    .description('print resources')
+    .argument('<resources>', `KIND, KIND/NAME, several with commas between, or all; kinds: ${kinds}`)
     .option('--with-secrets', 'secrets too')
     .option('-v, --verbose', 'accepted as Teleport does; the text form has one shape')
     .addOption(formatOption('yaml'))

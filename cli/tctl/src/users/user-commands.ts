@@ -8,9 +8,9 @@ export function addUserCommands(tctl: Command, options: () => AdminOptions): voi
   const users = tctl.command('users').description('local users');
   users
     .command('add')
-    .description('make a user; the password is asked for twice, or read from standard input')
+    .description('make a user; the password is asked for twice, or read with --password-stdin')
     .argument('<name>')
-    .requiredOption('--roles <roles>', 'the roles of the user', collectList)
+    .requiredOption('--roles <roles>', 'the roles of the user, with commas between', collectList)
     .option('--db-users <values>', 'IAM roles for {{internal.db_users}}', collectList)
     .option('--aws-role-arns <values>', 'IAM roles for {{internal.aws_role_arns}}', collectList)
     .option('--logins <values>', 'values for {{internal.logins}}', collectList)
