@@ -6,7 +6,9 @@ import type { Exchange } from '#sessions/http-door.ts';
 import { discardRest } from '#sessions/read-body.ts';
 
 /** Answers in AWS's own shape, so that every SDK shows the sentence; returns the status. */
-export function answerRefusal({ request, response }: Pick<Exchange, 'request' | 'response'>, refusal: Refusal): number {
+export function answerRefusal(exchange: Pick<Exchange, 'request' | 'response' | 'readNoMore'>, refusal: Refusal): number {
+  const { request, response } = exchange;
+  if (refusal.close === true) exchange.readNoMore();
   const retry = refusal.retryAfterMs === undefined ? {} : { retryAfterMs: refusal.retryAfterMs };
   const made = dynamodbRefusal({ code: refusal.code, message: refusal.message, requestId: randomUUID(), ...retry });
   const status = refusal.status ?? made.status;

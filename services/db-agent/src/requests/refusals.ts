@@ -77,10 +77,14 @@ export function unknownTarget(target: string): Refusal {
   return { code: 'ValidationException', message: reason, reason };
 }
 
-export function bodyRefusal(failed: 'too_large' | 'no_room' | 'idle' | 'client_gone'): Refusal {
+export function bodyRefusal(failed: 'too_large' | 'too_fine' | 'no_room' | 'idle' | 'client_gone'): Refusal {
   if (failed === 'too_large') {
     const { code, reason } = tooLarge();
     return { code, message: reason, reason };
+  }
+  if (failed === 'too_fine') {
+    const reason = 'the request body comes in pieces too small to be read: send it in larger chunks';
+    return { code: 'ValidationException', message: reason, reason, close: true };
   }
   if (failed === 'no_room') return busy('the agent holds as many request bodies as it may: try again');
   const reason =

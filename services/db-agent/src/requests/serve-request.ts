@@ -85,7 +85,8 @@ export async function serveRequest(deps: ServeRequestDeps, exchange: Exchange): 
     maxBytes: MAX_BODY_BYTES,
     idleMs: BODY_IDLE_MS,
     budget: deps.budget,
-    owner: session.facts.serial,
+    // Not the certificate: a person can have as many of those as he asks for.
+    owner: session.user,
   });
   if ('failed' in body)
     return refuse(deps, exchange, { refusal: bodyRefusal(body.failed), asked: askedOf(request, head, operation), place });
@@ -146,7 +147,7 @@ function checkHead(request: IncomingMessage, head: RequestHead, connection: Sess
   const fromBrowser = browserRefusal(head, connection.localPort);
   if (fromBrowser !== undefined)
     return { code: 'AccessDeniedException', status: 403, message: fromBrowser, reason: fromBrowser, close: true };
-  const shape = shapeRefusal({ method: request.method, url: request.url, head });
+  const shape = shapeRefusal({ method: request.method, url: request.url, httpVersion: request.httpVersion, head });
   return shape && { code: shape.code, message: shape.reason, reason: shape.reason, close: shape.close };
 }
 

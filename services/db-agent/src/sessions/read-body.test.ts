@@ -1,9 +1,12 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
+import { Readable } from 'node:stream';
+import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { BodyBudget } from '#sessions/body-budget.ts';
 import { type BodyRead, readBody } from '#sessions/read-body.ts';
 
+const generous = { contentLength: undefined, maxBytes: 1e9, idleMs: 10_000, owner: 'a' };
 const cleanup: (() => void)[] = [];
 afterEach(() => {
   for (const undo of cleanup.splice(0)) undo();
@@ -45,6 +48,30 @@ describe('a body', () => {
     expect(budget.heldBytes).toBe(10);
     read.release();
     read.release();
+    expect(budget.heldBytes).toBe(0);
+  });
+
+  it('is put together rightly from pieces of every size', async () => {
+    const sizes = fc.array(fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 4000, max: 70_000 })), {
+      minLength: 1,
+      maxLength: 60,
+    });
+    await fc.assert(
+      fc.asyncProperty(sizes, async (lengths) => {
+        const sent = lengths.map((length, at) => Buffer.alloc(length, 1 + (at % 255)));
+        const read = await readBody(Readable.from(sent) as IncomingMessage, { ...generous, budget: new BodyBudget(1e9) });
+        if (!('bytes' in read)) throw new Error(read.failed);
+        expect(read.bytes.equals(Buffer.concat(sent))).toBe(true);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('in a hundred thousand single bytes is given up before it costs memory or time', async () => {
+    const budget = new BodyBudget(1e9);
+    const bytes = Array.from({ length: 100_000 }, () => Buffer.from('x'));
+    const read = await readBody(Readable.from(bytes) as IncomingMessage, { ...generous, budget });
+    expect(read).toEqual({ failed: 'too_fine' });
     expect(budget.heldBytes).toBe(0);
   });
 

@@ -7,6 +7,7 @@ export interface RequestHead {
   readonly contentType: string | undefined;
   readonly contentEncoding: string | undefined;
   readonly contentLength: number | undefined;
+  readonly transferEncoding: string | undefined;
   readonly expect: string | undefined;
   readonly connection: string | undefined;
   readonly upgrade: boolean;
@@ -56,6 +57,7 @@ export function readHead(rawHeaders: readonly string[]): RequestHead {
     contentEncoding: values['content-encoding'],
     // The parser has refused what is not a number.
     contentLength: length === undefined ? undefined : Number(length),
+    transferEncoding: values['transfer-encoding'],
     expect: values.expect,
     connection: values.connection,
     upgrade,

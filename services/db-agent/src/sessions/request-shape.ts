@@ -10,7 +10,8 @@ export interface ShapeRefusal {
 
 /** Connection may name headers that end at the next hop: so a client could take X-Amz-Target away after it was judged. */
 const PLAIN_CONNECTION = /^[ \t]*(?:keep-alive|close)?[ \t]*$/i;
-const JSON_10 = /^application\/x-amz-json-1\.0[ \t]*(?:;|$)/i;
+/** Another charset could make other bytes of the body the names of tables than those that were read here. */
+const JSON_10 = /^application\/x-amz-json-1\.0[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?$/i;
 
 /**
  * DynamoDB speaks one dialect: POST / with JSON 1.0. Everything else is refused, so that no other protocol of AWS's can
@@ -19,9 +20,12 @@ const JSON_10 = /^application\/x-amz-json-1\.0[ \t]*(?:;|$)/i;
 export function shapeRefusal(request: {
   readonly method: string | undefined;
   readonly url: string | undefined;
+  readonly httpVersion: string;
   readonly head: RequestHead;
 }): ShapeRefusal | undefined {
-  const { method, url, head } = request;
+  const { method, url, httpVersion, head } = request;
+  // Node's parser takes HTTP/0.9 and the line of HTTP/2.0 for requests too, and the oldest two know no framing by chunks.
+  if (httpVersion !== '1.1') return refused('the request is not HTTP/1.1');
   if (head.duplicate !== undefined) return refused(`the header ${head.duplicate} stands twice`);
   if (head.lines > MAX_HEADER_LINES) return refused(`more than ${MAX_HEADER_LINES} header lines`);
   if (method !== 'POST') return refused(`method ${method ?? ''} is not POST`);
@@ -30,6 +34,8 @@ export function shapeRefusal(request: {
   if (head.connection !== undefined && !PLAIN_CONNECTION.test(head.connection))
     return refused('the header Connection may say keep-alive or close');
   if (head.expect !== undefined && head.expect.toLowerCase() !== '100-continue') return refused('the expectation cannot be met');
+  if (head.transferEncoding !== undefined && head.transferEncoding.toLowerCase() !== 'chunked')
+    return refused('the header Transfer-Encoding may say chunked');
   if (head.contentType === undefined || !JSON_10.test(head.contentType))
     return refused('the content type must be application/x-amz-json-1.0');
   if (head.contentEncoding !== undefined) return refused('a request with a content encoding is not possible');

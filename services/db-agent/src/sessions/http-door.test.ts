@@ -1,0 +1,91 @@
+import { createServer, type AddressInfo, connect, type Socket } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createHttpDoor, type HttpDoor } from '#sessions/http-door.ts';
+
+let door: HttpDoor;
+let port: number;
+let served: string[];
+let malformed: string[];
+let undo: () => void;
+
+beforeEach(async () => {
+  served = [];
+  malformed = [];
+  door = createHttpDoor({
+    headersTimeoutMs: 200,
+    requestTimeoutMs: 400,
+    onExchange: ({ request, response, readNoMore }) => {
+      served.push(request.url ?? '');
+      if (request.url === '/refused') readNoMore();
+      request.resume();
+      if (request.url === '/waits') return;
+      response.end('served');
+    },
+    onMalformed: (_connection, reason) => malformed.push(reason),
+  });
+  const sockets = new Set<Socket>();
+  const listener = createServer((stream) => {
+    sockets.add(stream);
+    stream.on('error', () => stream.destroy());
+    door.accept({ stream, localPort: 8000, session: undefined as never });
+  });
+  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
+  port = (listener.address() as AddressInfo).port;
+  undo = () => {
+    listener.close();
+    for (const socket of sockets) socket.destroy();
+  };
+});
+afterEach(() => {
+  door.close();
+  undo();
+});
+
+const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
+
+/** All that comes until the connection is closed. */
+function exchange(bytes: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let answer = '';
+    const socket = connect(port, '127.0.0.1', () => socket.write(bytes));
+    socket.on('data', (chunk) => (answer += chunk.toString('latin1')));
+    socket.on('error', reject);
+    socket.on('close', () => resolve(answer));
+  });
+}
+
+describe('a connection', () => {
+  it('that says nothing, half a header, or half a body, is closed in time', async () => {
+    expect(await exchange('')).toContain('408');
+    expect(await exchange('GET / HTTP/1.1\r\nHost: x')).toContain('408');
+    expect(await exchange('POST /waits HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n1')).toContain('408');
+    expect(malformed).toEqual(Array.from({ length: 3 }, () => 'the request did not arrive in time'));
+  });
+
+  it('serves requests that are sent behind one another', async () => {
+    const answer = exchange(get('/1') + 'GET /2 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    expect((await answer).match(/served/g)).toHaveLength(2);
+    expect(served).toEqual(['/1', '/2']);
+  });
+
+  it('serves nothing that stands behind a request after which no more is to be read', async () => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(get('/refused') + get('/smuggled')));
+    await new Promise((resolve) => socket.once('data', resolve));
+    socket.write(get('/smuggled'));
+    await expect.poll(() => served).toEqual(['/refused']);
+    socket.destroy();
+  });
+
+  it('that asks to be a tunnel is refused, in words and in the log', async () => {
+    expect(await exchange('CONNECT evil.example:80 HTTP/1.1\r\nHost: x\r\n\r\n' + get('/smuggled'))).toContain('405 Method Not Allowed');
+    expect(malformed).toEqual(['method CONNECT is not POST']);
+    expect(served).toEqual([]);
+  });
+
+  it('is closed with the door', async () => {
+    const closed = exchange(get('/1') + get('/waits'));
+    await expect.poll(() => served).toEqual(['/1', '/waits']);
+    door.close();
+    expect(await closed).toContain('served');
+  });
+});
