@@ -8,6 +8,7 @@ export { type Issued, type IssueOptions, issueCertificate } from '#certificates/
 export { caPin, certificateDerOf, type GeneratedKey, generateKey, isPin, matchesPin, readPublicKey } from '#certificates/keys.ts';
 export { type CertificateFacts, identityOf, readCertificate } from '#certificates/read-certificate.ts';
 export { PkiError, type PkiReason } from '#pki-error.ts';
+export { networkOf } from '#routing/network-of.ts';
 export { MAX_PROXY_HEADER_BYTES, type ProxyHeader, proxyHeader, readProxyHeader } from '#routing/proxy-header.ts';
 export { RESOURCE_ID_BYTES, resourceId } from '#routing/resource-id.ts';
 export { makeTicket, readTicket, type Ticket, TICKET_LENGTH } from '#routing/ticket.ts';

@@ -1,3 +1,4 @@
+import { networkOf } from '@postern/pki';
 import { RateLimiter } from '#limits/rate-limiter.ts';
 
 export interface FailureVerdict {
@@ -13,12 +14,12 @@ export interface FailureVerdict {
  * be filled by anybody: past them refusals are counted and written as a number.
  */
 export class JoinLimits {
-  readonly #byAddress = new RateLimiter({ limit: 20, windowMs: 60_000 });
+  readonly #byNetwork = new RateLimiter({ limit: 20, windowMs: 60_000 });
   readonly #overall = new RateLimiter({ limit: 300, windowMs: 60_000 });
   #unrecorded = 0;
 
   countFailure(address: string, nowMs: number): FailureVerdict {
-    const isWithinLimit = this.#byAddress.take(address, nowMs);
+    const isWithinLimit = this.#byNetwork.take(networkOf(address), nowMs);
     const isRecorded = isWithinLimit && this.#overall.take('all', nowMs);
     const unrecordedBefore = this.#unrecorded;
     this.#unrecorded = isRecorded ? 0 : unrecordedBefore + 1;

@@ -1,4 +1,5 @@
 import { PosternError } from '@postern/api';
+import { networkOf } from '@postern/pki';
 import type { Store } from '@postern/store';
 import type { Authorities } from '#authorities/authorities.ts';
 import { type IssuedUserCert, issueUserCert } from '#certs/issue-user-cert.ts';
@@ -34,14 +35,16 @@ export interface SignInAttempt {
 
 const MAX_TYPED_LENGTH = 512;
 
-/** Five in half a minute for a name, twenty a minute for an address. */
+/**
+ * Five in half a minute for a name, twenty a minute for a network. What a network sends past its share does not count
+ * against the name: one stranger shall not use up everybody's.
+ */
 export class SignInLimits {
   readonly #byName = new RateLimiter({ limit: 5, windowMs: 30_000 });
-  readonly #byAddress = new RateLimiter({ limit: 20, windowMs: 60_000 });
+  readonly #byNetwork = new RateLimiter({ limit: 20, windowMs: 60_000 });
 
   take(name: string, address: string, nowMs: number): boolean {
-    const addressHasShare = this.#byAddress.take(address, nowMs);
-    return this.#byName.take(name, nowMs) && addressHasShare;
+    return this.#byNetwork.take(networkOf(address), nowMs) && this.#byName.take(name, nowMs);
   }
 }
 

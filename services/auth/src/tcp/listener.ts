@@ -3,6 +3,7 @@ import type { ServedService } from '@postern/api';
 import { type HostIdentityMaterial, serverTlsOptions } from '@postern/pki';
 import { createGrpcTlsServer, type GrpcConnection, type GrpcTlsServer } from '@postern/tunnel';
 import type { Authorities } from '#authorities/authorities.ts';
+import { anonymousLimit } from '#tcp/anonymous-limit.ts';
 import type { Callers } from '#tcp/callers.ts';
 import { readClientAddress } from '#tcp/read-client-address.ts';
 
@@ -24,7 +25,6 @@ export interface Listener {
 
 const HEADER_TIMEOUT_MS = 10_000;
 const MAX_BEFORE_HANDSHAKE = 2000;
-const MAX_ANONYMOUS_PER_ADDRESS = 200;
 /** A client with nothing to ask is closed; watches have heartbeats and stay. */
 const IDLE_MS = 10 * 60_000;
 const GRACE_MS = 2000;
@@ -64,29 +64,19 @@ async function acceptSocket(socket: Socket, to: { readonly grpc: GrpcTlsServer; 
   to.grpc.acceptSocket(socket, { remoteAddress });
 }
 
-/** No certificate is anonymous, and so many of those an address may have; a certificate that is not ours is no certificate at all. */
+/** No certificate is anonymous, and so many of those a network may have; a certificate that is not ours is no certificate at all. */
 function admission(options: ListenerOptions): (connection: GrpcConnection) => boolean {
-  const anonymous = new Map<string, number>();
+  const admitAnonymous = anonymousLimit({ nowMs: () => performance.now() });
   return (connection) => {
     const { certificateDer, remoteAddress } = connection;
-    if (certificateDer !== undefined) {
-      try {
-        options.callers.check(certificateDer);
-        return true;
-      } catch (error) {
-        options.onRefused({ address: remoteAddress, reason: error instanceof Error ? error.message : 'the certificate cannot be read' });
-        return false;
-      }
+    if (certificateDer === undefined) return admitAnonymous(connection);
+    try {
+      options.callers.check(certificateDer);
+      return true;
+    } catch (error) {
+      options.onRefused({ address: remoteAddress, reason: error instanceof Error ? error.message : 'the certificate cannot be read' });
+      return false;
     }
-    const open = anonymous.get(remoteAddress) ?? 0;
-    if (open >= MAX_ANONYMOUS_PER_ADDRESS) return false;
-    anonymous.set(remoteAddress, open + 1);
-    connection.onClose(() => {
-      const left = (anonymous.get(remoteAddress) ?? 1) - 1;
-      if (left > 0) anonymous.set(remoteAddress, left);
-      else anonymous.delete(remoteAddress);
-    });
-    return true;
   };
 }
 

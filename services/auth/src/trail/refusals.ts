@@ -1,5 +1,6 @@
 import type { Caller } from '@postern/api';
 import { RateLimiter } from '#limits/rate-limiter.ts';
+import { networkOf } from '@postern/pki';
 import type { Act, Trail } from '#trail/act.ts';
 
 export interface RefusalRecorder {
@@ -18,12 +19,12 @@ export function refusalRecorder(options: {
   readonly nowMs: () => number;
   readonly onError: (error: unknown) => void;
 }): RefusalRecorder {
-  const byAddress = new RateLimiter({ limit: 30, windowMs: A_MINUTE_MS });
+  const byNetwork = new RateLimiter({ limit: 30, windowMs: A_MINUTE_MS });
   const overall = new RateLimiter({ limit: 300, windowMs: A_MINUTE_MS });
   let unrecorded = 0;
   const record = (address: string, act: Act) => {
     const nowMs = options.nowMs();
-    if (!byAddress.take(address, nowMs) || !overall.take('all', nowMs)) {
+    if (!byNetwork.take(networkOf(address), nowMs) || !overall.take('all', nowMs)) {
       unrecorded++;
       return;
     }

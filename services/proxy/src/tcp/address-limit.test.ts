@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { AddressLimit, networkOf } from '#tcp/address-limit.ts';
+import { AddressLimit } from '#tcp/address-limit.ts';
 import { doorOf } from '#tcp/doors.ts';
 import { splitAddress } from '#tcp/split-address.ts';
 
@@ -33,12 +33,11 @@ describe('the limit of connections of one address', () => {
     expect(closed).toEqual(['silent', 'slow']);
   });
 
-  it('counts IPv6 by its /64, and a mapped IPv4 address as what it is', () => {
-    expect(networkOf('2001:db8:1:2:3:4:5:6')).toBe(networkOf('2001:db8:1:2::1'));
-    expect(networkOf('2001:db8:1:3::1')).not.toBe(networkOf('2001:db8:1:2::1'));
-    expect(networkOf('::ffff:192.0.2.1')).toBe('192.0.2.1');
-    expect(networkOf('::1')).toBe('0:0:0:0::/64');
-    expect(networkOf('fe80::1%eth0')).toBe('fe80:0:0:0::/64');
+  it('counts IPv6 by its /64', () => {
+    const limit = new AddressLimit(1);
+    expect(limit.admit('2001:db8:1:2:3:4:5:6', at(0))).toBeDefined();
+    expect(limit.admit('2001:db8:1:2::1', at(0))).toBeUndefined();
+    expect(limit.admit('2001:db8:1:3::1', at(0))).toBeDefined();
   });
 });
 

@@ -1,11 +1,11 @@
-import { isIPv6 } from 'node:net';
+import { networkOf } from '@postern/pki';
 
 /** One connection that has not proven who it is. */
 export interface Admission {
   /** Its ClientHello has come. */
-  greeted(): void;
+  readonly greeted: () => void;
   /** Takes it out of the count. */
-  release(): void;
+  readonly release: () => void;
 }
 
 interface Unproven {
@@ -63,17 +63,4 @@ function whoGivesWay(open: ReadonlySet<Unproven>, nowMs: number): Unproven | und
     if (ageMs >= GREETED_GIVES_WAY_MS) greeted ??= entry;
   }
   return greeted;
-}
-
-export function networkOf(address: string): string {
-  const bare = address.replace(/^::ffff:/i, '').replace(/%.*$/, '');
-  if (!isIPv6(bare)) return bare;
-  const [head = '', tail] = bare.split('::');
-  const front = head === '' ? [] : head.split(':');
-  const back = tail === undefined || tail === '' ? [] : tail.split(':');
-  const groups = tail === undefined ? front : [...front, ...Array.from({ length: 8 - front.length - back.length }, () => '0'), ...back];
-  return `${groups
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(':')}::/64`;
 }

@@ -9,8 +9,8 @@ import { splice } from '#tcp/splice.ts';
 export interface OpenSession {
   readonly clientAddress: string;
   readonly agentId: string;
-  /** Where the agent is attached to another proxy. */
-  readonly viaProxyId?: string;
+  /** The other proxy, where the agent is attached to one. */
+  readonly proxyId?: string;
 }
 
 export interface SessionDoorOptions {
@@ -34,7 +34,7 @@ export function sessionDoor(options: SessionDoorOptions): (arrival: Arrival, tic
       if (socket.destroyed) return void opened.stream.destroy();
       proven();
       const { agentId, viaProxyId } = opened;
-      const session: OpenSession = { clientAddress, agentId, ...(viaProxyId === undefined ? {} : { viaProxyId }) };
+      const session: OpenSession = { clientAddress, agentId, ...(viaProxyId === undefined ? {} : { proxyId: viaProxyId }) };
       options.onOpened(session);
       splice(socket, opened.stream, {
         idleMs: options.limits.spliceIdleMs,
