@@ -116,6 +116,7 @@ export function createDbService(options: DbServiceOptions): AgentService {
 function awsLog(logger: Logger): AwsLog {
   return (level, message, fields = {}) => {
     const { role, detail, ...rest } = fields as { role?: unknown; detail?: unknown };
-    logger[level]({ role, reason: detail ?? JSON.stringify(rest) }, message);
+    const words = Object.entries(rest).map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`);
+    logger[level]({ role, reason: detail ?? words.join(', ') }, message);
   };
 }

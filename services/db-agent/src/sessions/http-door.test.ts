@@ -68,6 +68,20 @@ describe('a connection', () => {
     expect(served).toEqual(['/1', '/2']);
   });
 
+  it('may rest between requests, and may wait for an answer, for longer than a request may take', async () => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(get('/1')));
+    let answer = '';
+    socket.on('data', (chunk) => (answer += chunk.toString('latin1')));
+    await expect.poll(() => answer).toContain('served');
+    // Within this time the watch looks twice.
+    await expect(exchange('GET / HTTP/1.1\r\nHost: x').then(() => exchange(''))).resolves.toContain('408');
+    socket.write(get('/waits'));
+    await expect.poll(() => served).toContain('/waits');
+    await expect(exchange('GET / HTTP/1.1\r\nHost: x').then(() => exchange(''))).resolves.toContain('408');
+    expect(socket.closed).toBe(false);
+    socket.destroy();
+  });
+
   it('serves nothing that stands behind a request after which no more is to be read', async () => {
     const socket = connect(port, '127.0.0.1', () => socket.write(get('/refused') + get('/smuggled')));
     await new Promise((resolve) => socket.once('data', resolve));

@@ -57,7 +57,7 @@ export function readBody(request: IncomingMessage, options: ReadBodyOptions): Pr
         paid += STEP_BYTES;
       }
       pieces.add(chunk);
-      if (pieces.count > FREE_PIECES + size / BYTES_A_PIECE) settle({ failed: 'too_fine' });
+      if (isTooFine(pieces.count, size)) settle({ failed: 'too_fine' });
     };
     const onEnd = () => {
       settle({ bytes: pieces.joined(size), release });
@@ -65,6 +65,10 @@ export function readBody(request: IncomingMessage, options: ReadBodyOptions): Pr
     const onClose = () => settle({ failed: 'client_gone' });
     request.on('data', onData).on('end', onEnd).on('close', onClose);
   });
+}
+
+function isTooFine(pieces: number, bytes: number): boolean {
+  return pieces > FREE_PIECES + bytes / BYTES_A_PIECE;
 }
 
 /** What has come of a body, in memory that is in proportion to it however it was cut. */
@@ -113,12 +117,14 @@ class Pieces {
 export function discardRest(request: IncomingMessage, limits: { readonly maxBytes: number; readonly idleMs: number }): void {
   if (request.readableEnded || request.destroyed) return;
   let size = 0;
+  let pieces = 0;
   const cut = () => request.socket.destroy();
   const idle = setTimeout(cut, limits.idleMs);
   request.on('data', (chunk: Buffer) => {
     idle.refresh();
     size += chunk.length;
-    if (size > limits.maxBytes) cut();
+    pieces += 1;
+    if (size > limits.maxBytes || isTooFine(pieces, size)) cut();
   });
   request.once('close', () => clearTimeout(idle)).once('end', () => clearTimeout(idle));
   request.resume();
