@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { createSecureContext } from 'node:tls';
@@ -10,7 +10,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RunningProxy } from '#index.ts';
 import { addressOf, attachedTo, echoAgent, openSession, ready } from '#testing/session-client.ts';
 import { listen } from '#testing/test-auth.ts';
-import { TestCluster, type TestIdentity } from '#testing/test-cluster.ts';
+import { dial, TestCluster, type TestIdentity } from '#testing/test-cluster.ts';
 
 let cluster: TestCluster;
 beforeEach(async () => {
@@ -31,7 +31,7 @@ const logged = (message: string) =>
   cluster.logs
     .join('')
     .split('\n')
-    .filter((line) => line.includes(`"msg":"${message}"`));
+    .filter((line) => line.includes(`"message":"${message}"`));
 const secured = async (proxy: RunningProxy, name = 'example') => {
   const socket = openSession(proxy, cluster.ticket(name));
   await once(socket, 'secureConnect');
@@ -68,7 +68,7 @@ async function carry(proxy: RunningProxy, identity: TestIdentity, agentId: strin
 
 describe('a session that enters at one proxy', () => {
   it('reaches an agent that is attached to another alone, whose certificate it sees, byte for byte', async () => {
-    const { a, agentId } = await twoProxies();
+    const { a, b, agentId } = await twoProxies();
     const socket = await secured(a);
     expect(socket.getPeerCertificate().subjectaltname).toContain(`/agent/${agentId}`);
     const body = randomBytes(2_000_000);
@@ -78,7 +78,7 @@ describe('a session that enters at one proxy', () => {
     await once(socket, 'end');
     const sha = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
     expect(sha(Buffer.concat(parts))).toBe(sha(body));
-    expect(logged('session opened').at(-1)).toContain('viaProxyId');
+    expect(logged('session opened').at(-1)).toContain(`"proxyId":"${b.proxyId}"`);
   });
 
   it('is never carried on to a third proxy, though that one has the agent', async () => {
@@ -179,6 +179,31 @@ describe('the connection between proxies', () => {
     await expect.poll(() => logged('other proxy').join('')).toContain(`the certificate of ${b.proxyId} is not accepted here`);
     await once(openSession(a, cluster.ticket('example')), 'error');
   });
+
+  it('goes to the own address where proxies share a public one, and finds the right one behind a balancer where none is given', async () => {
+    const [a, b] = [await cluster.proxy(), await cluster.proxy()];
+    const { agentId } = await echoAgent(cluster, [addressOf(b)]);
+    cluster.serve('example', agentId);
+    const publicAddress = 'proxy.example.invalid:443';
+    cluster.listProxies({ ...a, publicAddress, at: addressOf(a) }, { ...b, publicAddress, at: addressOf(b) });
+    await attachedTo(cluster, a, 'example');
+    const balancer = createServer((near) => {
+      const far = dial([a, b][randomInt(2)] ?? a);
+      near.pipe(far).pipe(near);
+      near.on('error', () => far.destroy()).on('close', () => far.destroy());
+      far.on('close', () => near.destroy());
+    });
+    const shared = `127.0.0.1:${await listen(balancer)}`;
+    try {
+      cluster.listProxies({ ...a, publicAddress: shared }, { ...b, publicAddress: shared });
+      await expect
+        .poll(() => logged('another proxy announces the address of this one: set peer_public_addr on each of them'))
+        .toHaveLength(2);
+      await attachedTo(cluster, a, 'example');
+    } finally {
+      balancer.close();
+    }
+  }, 15_000);
 
   it('is cut within seconds when either proxy is locked, and not made again while the lock lasts', async () => {
     for (const side of ['a', 'b'] as const) {

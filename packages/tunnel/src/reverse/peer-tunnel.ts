@@ -59,14 +59,14 @@ export class PeerTunnel {
 
   /**
    * A stream to an agent that is attached to that proxy. Rejects with `not_found` where it says that the agent is not
-   * attached there, with `unavailable` in all other cases, and at once while the proxy cannot be reached.
+   * attached there, with `cannot_connect` and at once while the proxy cannot be reached, and else with `unavailable`.
    */
   async dial(options: DialOptions): Promise<Duplex> {
     const timeout = AbortSignal.timeout(this.#limits.dialMs);
     const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
     const connection = this.#current;
     if (!connection || this.#status.state === 'waiting')
-      throw new PosternError('unavailable', this.#status.lastError ?? `proxy ${this.proxyId} cannot be reached`);
+      throw new PosternError('cannot_connect', this.#status.lastError ?? `proxy ${this.proxyId} cannot be reached`);
     await settledOrAborted(connection.ready, signal, this.proxyId);
     const { agentId, resourceId, clientAddress, head = Buffer.alloc(0) } = options;
     const call = connection.openCarry(agentId);

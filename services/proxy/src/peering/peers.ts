@@ -108,7 +108,10 @@ export class Peers {
       return stream;
     } catch (error) {
       if (this.#known.get(agentId)?.proxyId === proxyId) this.#known.delete(agentId);
-      if (!isNotHere(error)) this.#failedAtMs.set(proxyId, this.#options.nowMs());
+      // A client that hung up says nothing about the proxy; a limit of time does.
+      const hungUp = options.signal?.aborted === true && !isTimeout(options.signal);
+      const isWell = error instanceof PosternError && error.code === 'not_found';
+      if (!isWell && !hungUp) this.#failedAtMs.set(proxyId, this.#options.nowMs());
       throw error;
     }
   }
@@ -150,7 +153,11 @@ export class Peers {
   }
 }
 
-/** The quick answer of a proxy that is well and does not have the agent. */
-export function isNotHere(error: unknown): boolean {
-  return error instanceof PosternError && error.code === 'not_found';
+/** False where a proxy is well and does not have the agent, or was not reached at all. */
+export function isAboutAgent(error: unknown): boolean {
+  return !(error instanceof PosternError && (error.code === 'not_found' || error.code === 'cannot_connect'));
+}
+
+function isTimeout({ reason }: AbortSignal): boolean {
+  return reason instanceof DOMException && reason.name === 'TimeoutError';
 }

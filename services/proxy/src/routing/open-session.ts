@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { PosternError } from '@postern/api';
 import type { DialOptions, ReverseTunnelServer } from '@postern/tunnel';
-import { isNotHere, type Peers } from '#peering/peers.ts';
+import { isAboutAgent, type Peers } from '#peering/peers.ts';
 import type { AgentDirectory } from '#routing/agent-directory.ts';
 import type { RouteKeys } from '#routing/route-keys.ts';
 
@@ -50,7 +50,7 @@ export async function openSession(
       routing.directory.reportSuccess(agentId);
       return { stream, agentId, ...(viaProxyId === undefined ? {} : { viaProxyId }) };
     } catch (error) {
-      if (isNotHere(error)) continue;
+      if (!isAboutAgent(error)) continue;
       // A client that hung up says nothing about the agent.
       if (!request.signal.aborted) routing.directory.reportFailure(agentId);
       if (viaProxyId !== undefined && signal.aborted) silentProxies.add(viaProxyId);
