@@ -29,6 +29,7 @@ describe('tctl', () => {
     ['a type that is none', 'tokens add --type=node', /unknown type "node"/],
     ['no type', 'tokens add', /--type/],
     ['a lifetime that is none', 'tokens add --type=db --ttl=soon', /duration/],
+    ['a protocol that is not served', 'tokens add --type=db --db-name=x --db-protocol=postgres', /dynamodb/],
     ['a flag that is nearly right', 'tokens add --type=db --db-nam=x', /Did you mean --db-name/],
     ['a kind that is none', 'get rolez', /"rolez" is not a kind/],
     ['a kind without a name', 'rm role', /role\/<name>/],
@@ -47,6 +48,11 @@ describe('tctl', () => {
   it('takes a line whose breaks were lost when it was copied from a page', async () => {
     const said = await tctl(['tokens', 'add', ' --type=node', ' --db-name=example-dynamodb', ' --db-protocol=dynamodb']);
     expect(said.stderr).toMatch(/unknown type "node"/);
+  });
+
+  it('names the help page of the command that was mistyped', async () => {
+    const said = await tctl(['users', 'add', 'alice']);
+    expect(said.stderr).toBe("ERROR: required option '--roles <roles>' not specified\nrun tctl users add --help to see the flags\n");
   });
 
   it('says who is not signed in', async () => {

@@ -34,7 +34,8 @@ describe('teleport', () => {
 
   it('writes a configuration of an agent that can be read back', async () => {
     const file = join(dir, 'teleport.yaml');
-    expect((await teleport([...agent, ...aws, '--labels=env=dev', '--output', `file://${file}`])).code).toBe(0);
+    const wrote = await teleport([...agent, ...aws, '--labels=env=dev', '--output', `file://${file}`]);
+    expect(wrote).toMatchObject({ code: 0, stdout: '', stderr: `wrote ${file}\nnext: teleport start -c ${file}\n` });
     expect(statSync(file).mode & 0o777).toBe(0o600);
     const config = readTeleportConfig({ file });
     expect(config).toMatchObject({ proxyServer: 'example.com:443', token: '/tmp/token', caPins: [PIN] });
@@ -51,6 +52,7 @@ describe('teleport', () => {
   it('leaves no blank that would start by mistake where the account is not said', async () => {
     const { stdout } = await teleport(agent);
     expect(stdout).toContain('CHANGEME-account-id');
+    expect((await teleport([...agent, '--output', join(dir, 'blank.yaml')])).stderr).toContain('next: write what says CHANGEME');
     expect(() => readTeleportConfig({ file: 'printed', text: stdout })).toThrow(/account/);
   });
 

@@ -70,7 +70,7 @@ describe('tsh', () => {
     expect(text).toMatch(/^> Profile URL: +https:\/\/localhost:1$/m);
     expect(text).toMatch(/^ {2}Logged in as: +alice$/m);
     expect(text).toMatch(/^ {2}Roles: +access, editor$/m);
-    expect(text).toMatch(/^ {2}Valid until: +\S+ \S+ \+0000 UTC \[valid for 59m\d+s\]$/m);
+    expect(text).toMatch(/^ {2}Valid until: +\S+ \S+ \+0000 UTC \[valid for 1h0m0s\]$/m);
   });
 
   it('says who is not signed in, or not any more, with exit code 3 and the command to run', async () => {

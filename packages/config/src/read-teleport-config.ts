@@ -26,7 +26,7 @@ function readText(file: string): string {
     return readBounded(file);
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'it is not a file that can be read whole';
-    const message = code === 'ENOENT' ? 'there is no such file' : `cannot be read (${code})`;
+    const message = code === 'ENOENT' ? 'there is no such file (teleport configure prints one)' : `cannot be read (${code})`;
     throw new ConfigError(`${file}: ${message}`, [{ path: '', message }]);
   }
 }

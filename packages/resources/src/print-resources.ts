@@ -2,10 +2,13 @@ import { stringify } from 'yaml';
 
 import type { Resource } from '#resource.ts';
 
-/** Documents separated by `---`, fields in Teleport's order. Reading them back gives the same resources. */
+/**
+ * Documents separated by `---`, fields in Teleport's order. Reading them back gives the same resources, also for a reader
+ * of YAML 1.1, to whom a bare `off` or `no` is a boolean.
+ */
 export function toYaml(resources: readonly Resource[]): string {
   return resources
-    .map((resource) => stringify(inOrder(resource), { lineWidth: 0, aliasDuplicateObjects: false, version: '1.2' }))
+    .map((resource) => stringify(inOrder(resource), { lineWidth: 0, aliasDuplicateObjects: false, version: '1.2', compat: 'yaml-1.1' }))
     .join('---\n');
 }
 

@@ -17,6 +17,7 @@ describe('what is printed', () => {
     const data = [{ name: 'orders', labels: { env: 'dev' } }];
     expect(JSON.parse(await render('json', data, () => ''))).toEqual(data);
     expect(await render('yaml', data, () => '')).toBe('- name: orders\n  labels:\n    env: dev\n');
+    expect(await render('yaml', { second_factor: 'off' }, () => '')).toBe('second_factor: "off"\n');
     expect(await render('text', data, () => 'orders')).toBe('orders\n');
   });
 });

@@ -18,7 +18,7 @@ export async function render(format: Format, data: unknown, text: () => string):
   if (format === 'json') return `${JSON.stringify(data, undefined, 2)}\n`;
   if (format === 'yaml') {
     const { stringify } = await import('yaml');
-    return stringify(data, { lineWidth: 0 });
+    return stringify(data, { lineWidth: 0, compat: 'yaml-1.1' });
   }
   const body = text();
   return body === '' || body.endsWith('\n') ? body : `${body}\n`;

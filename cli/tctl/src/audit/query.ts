@@ -43,8 +43,15 @@ export function lineCells(line: AuditLine): readonly string[] {
     success === false ? 'refused' : 'ok',
     text('user'),
     text('resource'),
-    text('error', 'message', 'reason', 'operation'),
+    detail(line, text('error', 'message', 'reason', 'operation')),
   ];
+}
+
+/** A request has two records, before and after AWS: the table tells them apart. */
+function detail({ phase, status_code: status, duration_ms: took }: AuditLine, said: string): string {
+  if (phase === 'intent') return `${said} (asked)`;
+  if (phase !== 'outcome' || typeof status !== 'number') return said;
+  return `${said} (${status}${typeof took === 'number' ? ` in ${took} ms` : ''})`;
 }
 
 export const LINE_HEAD = ['Time', 'Kind', 'Code', 'Outcome', 'User', 'Resource', 'Detail'];

@@ -52,8 +52,8 @@ function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    throw new PosternError('bad_request', `cannot read ${file}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`, {
-      cause: error,
-    });
+    const { code } = error as NodeJS.ErrnoException;
+    const why = code === 'ENOENT' ? 'there is no such file' : (code ?? String(error));
+    throw new PosternError('bad_request', `cannot read ${file}: ${why}`, { cause: error });
   }
 }

@@ -38,6 +38,12 @@ function asResource(token: TokenInfo): object {
       labels: token.labels,
       ...(token.expiresMs === 0 ? {} : { expires: new Date(token.expiresMs).toISOString() }),
     },
-    spec: { roles: token.roles, join_method: 'token', id: token.id, bound_names: token.boundNames, uses_left: token.usesLeft },
+    spec: {
+      roles: token.roles,
+      join_method: 'token',
+      id: token.id,
+      bound_names: token.boundNames,
+      ...(token.usesLeft === 0 ? {} : { uses_left: token.usesLeft }),
+    },
   };
 }

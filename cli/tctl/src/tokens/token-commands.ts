@@ -13,7 +13,7 @@ export function addTokenCommands(tctl: Command, options: () => AdminOptions): vo
     .option('--ttl <duration>', 'how long it may be used: 30m, 8h', parseDuration)
     .option('--labels <k=v,...>', 'labels of every resource that such an agent serves; they win over its own', parseLabels)
     .option('--db-name <name>', 'the only database that the agent may announce from its own file')
-    .option('--db-protocol <protocol>', 'dynamodb')
+    .addOption(new Option('--db-protocol <protocol>', 'its protocol').choices(['dynamodb']))
     .option('--db-uri <uri>', 'where the database is')
     .option('--app-name <name>', 'the only application that the agent may announce from its own file')
     .option('--app-uri <uri>', 'where the application is')

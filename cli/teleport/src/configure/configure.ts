@@ -16,9 +16,9 @@ export interface ConfigureFlags {
 /** A file to begin with: auth and proxy in one process, over SQLite. */
 export function configure(flags: ConfigureFlags): void {
   if ((flags.certFile === undefined) !== (flags.keyFile === undefined)) throw new UsageError('--cert-file and --key-file belong together');
-  writeConfiguration(flags.output, sampleText(flags));
-  if (flags.output !== 'stdout' && flags.output !== '-')
-    say('start it with teleport start -c <file>, then make a user: tctl -c <file> users add <name> --roles=editor,access');
+  const file = writeConfiguration(flags.output, sampleText(flags));
+  if (file !== undefined)
+    say(`next: look at it, teleport start -c ${file}, and a first user: tctl -c ${file} users add <name> --roles=editor,access`);
 }
 
 export function sampleText(flags: Omit<ConfigureFlags, 'output'>): string {

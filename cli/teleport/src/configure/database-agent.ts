@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { stringify } from 'yaml';
 import { writeConfiguration } from '#configure/output.ts';
+import { say } from '@postern/terminal/output';
 import { withPort } from '@postern/profile/proxy-address';
 import { UsageError } from '@postern/terminal/usage-error';
 
@@ -18,7 +19,10 @@ export interface DatabaseFlags {
 }
 
 export function configureDatabase(flags: DatabaseFlags & { readonly output: string }): void {
-  writeConfiguration(flags.output, databaseAgentText(flags));
+  const file = writeConfiguration(flags.output, databaseAgentText(flags));
+  if (file === undefined) return;
+  const blanks = flags.name !== undefined && (flags.awsAccountId === undefined || (flags.awsRegion ?? flags.uri) === undefined);
+  say(`next: ${blanks ? 'write what says CHANGEME, then ' : ''}teleport start -c ${file}`);
 }
 
 /** True where `teleport db start` was given an agent in flags rather than a file. */
@@ -47,7 +51,7 @@ export function databaseAgentText(flags: DatabaseFlags): string {
     ssh_service: { enabled: 'no' },
     db_service: { enabled: 'yes', resources: [{ labels: { '*': '*' } }], ...databases(flags) },
   };
-  return `# Configuration of a database agent. A database from the cluster (tctl create) is served as well.\n${stringify(config, { lineWidth: 0 })}`;
+  return `# Configuration of a database agent. A database from the cluster (tctl create) is served as well.\n${stringify(config, { lineWidth: 0, compat: 'yaml-1.1' })}`;
 }
 
 function databases(flags: DatabaseFlags): object {

@@ -7,12 +7,12 @@ const DEFAULT_FILE = '/etc/teleport.yaml';
 
 /**
  * "stdout", "file" (the usual place), "file:///path" or a path. An existing file is never overwritten; a configuration
- * may hold a token, so that it is for its owner alone.
+ * may hold a token, so that it is for its owner alone. Returns the file, where it was one.
  */
-export function writeConfiguration(where: string, text: string, mode = 0o600): void {
+export function writeConfiguration(where: string, text: string, mode = 0o600): string | undefined {
   if (where === 'stdout' || where === '-') {
     process.stdout.write(text);
-    return;
+    return undefined;
   }
   const file = pathOf(where);
   try {
@@ -22,7 +22,10 @@ export function writeConfiguration(where: string, text: string, mode = 0o600): v
     closeSync(fd);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST' && isSame(file, text)) return say(`${file} is current`);
+    if (code === 'EEXIST' && isSame(file, text)) {
+      say(`${file} is current`);
+      return file;
+    }
     if (code === 'EEXIST')
       throw new PosternError('already_exists', `${file} exists already: move it away, or write elsewhere with --output`);
     throw new PosternError(code === 'EACCES' ? 'denied' : 'bad_request', `cannot write ${file}: ${code ?? String(error)}`, {
@@ -30,6 +33,7 @@ export function writeConfiguration(where: string, text: string, mode = 0o600): v
     });
   }
   say(`wrote ${file}`);
+  return file;
 }
 
 function pathOf(where: string): string {

@@ -20,6 +20,10 @@ export async function listDatabases(options: ListDatabasesOptions): Promise<void
     databases.map(({ json }) => json),
     () => (options.verbose === true ? verboseTable(databases, loggedIn) : shortTable(databases, loggedIn)),
   );
+  if (options.format === 'text' && databases.length === 0)
+    say(
+      `no database here for the roles of ${who.profile.user}: tctl access explain --user=${who.profile.user} --db=<name> says why, to an administrator`,
+    );
   if (options.format === 'text' && databases.length >= MANY_ROWS) say('tsh db ls -v shows protocol and URI, --search=<word> fewer rows');
 }
 

@@ -3,6 +3,8 @@ import { ProfileStore } from '@postern/profile/profile-store';
 import { activeProfile, type GlobalOptions, globalsFrom, loginExpired, notSignedIn } from '@postern/profile/signed-in';
 import { durationText, type Format, print, printable } from '@postern/terminal/output';
 
+const MINUTE_MS = 60_000;
+
 /** Prints every profile that is kept; exit code 3 where the active one is missing or has expired. */
 export async function status(options: GlobalOptions, format: Format): Promise<void> {
   const globals = globalsFrom(options, process.env);
@@ -61,7 +63,10 @@ function toText(store: ProfileStore, profile: Profile, mark: string): string {
     ['Cluster', profile.cluster],
     ['Roles', profile.roles.join(', ')],
     ...(databases.length === 0 ? [] : [['Databases', databases.join(', ')] as const]),
-    ['Valid until', `${until} ${left > 0 ? `[valid for ${durationText(left)}]` : '[EXPIRED]'}`],
+    [
+      'Valid until',
+      `${until} ${left > 0 ? `[valid for ${durationText(Math.max(Math.round(left / MINUTE_MS) * MINUTE_MS, 1000))}]` : '[EXPIRED]'}`,
+    ],
   ];
   return `${lines.map(([name, value], at) => `${at === 0 ? mark : '  '}${`${name}:`.padEnd(20)}${printable(value)}`).join('\n')}\n`;
 }

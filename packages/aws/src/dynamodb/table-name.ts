@@ -23,7 +23,8 @@ const tableArnPattern = new RegExp(
 /** `TableName` and the keys of `RequestItems` hold a name or an ARN. */
 export function tableName(text: string, place: Place): string {
   if (text.startsWith('arn:')) return tableOfArn(text, place);
-  if (!namePattern.test(text)) throw new TableFault('ValidationException', `${shown(text)} is not a table name`);
+  if (!namePattern.test(text))
+    throw new TableFault('ValidationException', `${shown(text)} is not a table name: 3 to 255 letters, digits and _ - .`);
   return text;
 }
 

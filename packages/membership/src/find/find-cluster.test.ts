@@ -99,7 +99,7 @@ describe('a cluster is not found', () => {
     expect(error.code).toBe('cannot_connect');
     expect(error).not.toBeInstanceOf(NobodyListens);
     expect(error.message).toMatch(
-      /the web certificate of localhost:\d+ cannot be verified \([A-Z_]+\): give the cluster's pin .*SSL_CERT_FILE/,
+      /the web certificate of localhost:\d+ cannot be verified \([A-Z_]+\): give the cluster's pin, which tctl status prints .*SSL_CERT_FILE/,
     );
   });
 

@@ -87,7 +87,7 @@ function explain(error: Error, { place, connected }: { readonly place: string; r
   if (CERTIFICATE_CODES.test(code)) {
     return new PosternError(
       'cannot_connect',
-      `the web certificate of ${place} cannot be verified (${code}): give the cluster's pin (ca_pin, --ca-pin), or name the authority of the certificate in SSL_CERT_FILE`,
+      `the web certificate of ${place} cannot be verified (${code}): give the cluster's pin, which tctl status prints (ca_pin, --ca-pin), or name the authority of the certificate in SSL_CERT_FILE`,
       { cause: error },
     );
   }

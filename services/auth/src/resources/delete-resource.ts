@@ -16,7 +16,11 @@ export async function deleteResource(
     throw new PosternError('bad_request', `resources of kind ${JSON.stringify(kind.slice(0, 40))} cannot be removed`);
   requireMay(person, kind, 'delete');
   const entries = await findEntries(deps, kind, name);
-  if (entries.length === 0) throw new PosternError('not_found', `${kind} ${JSON.stringify(name.slice(0, 80))} does not exist`);
+  if (entries.length === 0)
+    throw new PosternError(
+      'not_found',
+      `${kind} ${JSON.stringify(name.slice(0, 80))} does not exist: tctl get ${kind} lists those that do`,
+    );
   for (const entry of entries) {
     const also = await shelf.planDelete({ entry, person });
     const recordedAs = shelf.show(entry)?.name ?? name;

@@ -43,7 +43,11 @@ export async function readOne(
       ? (await everything(deps, asked.kind)).filter(({ name }) => name === asked.name)
       : (await findEntries(deps, asked.kind, asked.name)).map((entry) => shelf.show(entry)).filter((shown) => shown !== undefined);
   const visible = found.find((shown) => isFree || mayUse(person, asked.kind, shown));
-  if (visible === undefined) throw new PosternError('not_found', `${asked.kind} ${JSON.stringify(asked.name.slice(0, 80))} does not exist`);
+  if (visible === undefined)
+    throw new PosternError(
+      'not_found',
+      `${asked.kind} ${JSON.stringify(asked.name.slice(0, 80))} does not exist: tctl get ${asked.kind} lists those that do`,
+    );
   return decorate(deps, person, visible);
 }
 
