@@ -70,8 +70,11 @@ function realTarget(values) {
 async function main() {
   const flags = readFlags();
   mkdirSync(state, { recursive: true, mode: 0o700 });
-  await refuseBusy(flags.port);
   holdState();
+  await refuseBusy(flags.port).catch((error) => {
+    rmSync(at('pid'), { force: true });
+    throw error;
+  });
   progress('building the commands');
   await buildCommands();
   const stops = [];
@@ -98,7 +101,8 @@ async function main() {
 /** Two clusters over the same files would each believe to be alone. */
 function holdState() {
   const pid = existsSync(at('pid')) ? Number(readFileSync(at('pid'), 'utf8')) : 0;
-  if (pid > 0 && pid !== process.pid && isAlive(pid)) throw new Refusal(`a cluster over ${state} runs already, as process ${pid}`, 1);
+  if (pid > 0 && pid !== process.pid && isAlive(pid))
+    throw new Refusal(`a cluster over ${state} runs already, as process ${pid}: use it, or stop it with kill ${pid}`, 1);
   writeFileSync(at('pid'), `${process.pid}\n`, { mode: 0o600 });
 }
 
