@@ -35,7 +35,10 @@ async function serverWith(
     ],
     onHandshakeFailed: (error, from) => failures.push(`${from} ${error.message}`),
   });
-  const listener = createServer((socket) => server.acceptSocket(socket, { remoteAddress: `peer-of-${socket.remotePort}` }));
+  // As the proxy listens, which splices other connections with their half-closes.
+  const listener = createServer({ allowHalfOpen: true }, (socket) =>
+    server.acceptSocket(socket, { remoteAddress: `peer-of-${socket.remotePort}` }),
+  );
   const port = await listen(listener);
   toStop.push(
     () => server.stop(),
@@ -117,6 +120,21 @@ describe('a gRPC server behind TLS of its own', () => {
     socket.write(Buffer.from([0x16, 0x03, 0x01]));
     await ended(socket);
     expect(failures).toEqual([expect.stringMatching(/^peer-of-\d+ TLS handshake timeout/)]);
+  });
+
+  it('notices at once when the far end’s process was killed: the end of its bytes is the end of the connection', async () => {
+    const { server, port } = await serverWith({});
+    const raw = connectTcp(port, '127.0.0.1');
+    // Of a killed process the kernel says that no more bytes come, and no more than that.
+    const socket = connectTls({ socket: raw, ca: authority.caPem, servername: 'server.test', ALPNProtocols: ['h2'] });
+    socket.on('error', () => undefined);
+    await once(socket, 'secureConnect');
+    socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0', 'latin1');
+    await once(socket, 'data');
+    expect(server.connectionCount).toBe(1);
+    raw.end();
+    await expect.poll(() => server.connectionCount, { timeout: 2_000 }).toBe(0);
+    raw.destroy();
   });
 
   it('takes a renewed certificate for new handshakes and stops with everything closed', async () => {

@@ -99,6 +99,9 @@ export function createGrpcTlsServer(options: GrpcTlsServerOptions): GrpcTlsServe
     // What grpc-js reads for getPeer(). A socket out of a tunnel has no address of its own.
     Object.defineProperty(socket, 'remoteAddress', { value: remoteAddress });
     Object.defineProperty(socket, 'remotePort', { value: undefined });
+    // HTTP/2 knows no half-close, and Node's does not look for one: where the connection below allows it, as a peeked socket or a
+    // stream out of a tunnel does, a killed peer would be missed for as long as keepalive takes.
+    socket.once('end', () => socket.destroy());
     open.add(socket);
     socket.once('close', () => open.delete(socket));
     onSecure?.();
