@@ -130,6 +130,14 @@ describe('implement', () => {
     expect(unexpected).toHaveLength(1);
   });
 
+  // Three megabytes of a caller's own text came back in a header that no client takes: it heard of a protocol error.
+  it('cuts a message that would not fit into the headers of an answer', async () => {
+    fail = () => {
+      throw new PosternError('denied', `no role allows ${'\u{1F511}'.repeat(1_000_000)}`);
+    };
+    await expect(ask()).rejects.toMatchObject({ code: 'denied', message: expect.stringMatching(/^no role allows .{1000,5000}…$/u) });
+  });
+
   it('streams every answer in order', async () => {
     let n = 0;
     for await (const { json } of callStream(client, AuditService.queryEvents, everything)) {

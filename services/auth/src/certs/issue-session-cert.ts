@@ -5,7 +5,7 @@ import { type AccessRequest, allowedPrincipals, decide, sessionTtlMs } from '@po
 import type { PersonDeps, SignedInUser } from '#administration/person.ts';
 import type { Authorities } from '#authorities/authorities.ts';
 import { userIdentity } from '#certs/issue-user-cert.ts';
-import { partitionOfRegion, principalSpellings } from '#certs/principal-spellings.ts';
+import { isPrincipal, partitionOfRegion, principalSpellings } from '#certs/principal-spellings.ts';
 import { findLock } from '#locks/locks.ts';
 import { findServers, type ServedResource } from '#presence/served-resource.ts';
 import { keys } from '#state/keys.ts';
@@ -116,6 +116,11 @@ async function decideServers(
   if (first === undefined) throw notFound(kind, request.resourceName);
   if (principal === '') {
     const reason = `say which IAM role to use on ${kind}/${first.name} with --db-user`;
+    await recordDenied(deps, request, reason);
+    throw new PosternError('denied', `${reason}: ${allowedText(person, first)}`);
+  }
+  if (!isPrincipal(principal)) {
+    const reason = `${JSON.stringify(principal.slice(0, 80))} is not how an IAM role is written: give its name, role/PATH/NAME or its ARN`;
     await recordDenied(deps, request, reason);
     throw new PosternError('denied', `${reason}: ${allowedText(person, first)}`);
   }

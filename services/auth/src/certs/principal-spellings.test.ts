@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { partitionOfRegion, principalSpellings } from '#certs/principal-spellings.ts';
+import { isPrincipal, partitionOfRegion, principalSpellings } from '#certs/principal-spellings.ts';
 
 const account = { id: '123456789012', partition: 'aws' };
 
@@ -22,4 +22,26 @@ describe('the spellings of an IAM role', () => {
       'aws-eusc',
     ]);
   });
+});
+
+// A role with `db_users: '*'` had any text signed into a certificate, line breaks and terminal sequences included.
+it('is known from a text that no IAM role can be', () => {
+  for (const role of ['Reader', 'team/Writer', 'role/a/b/C', 'arn:aws-us-gov:iam::123456789012:role/x/y+=,.@-_'])
+    expect([role, isPrincipal(role)]).toEqual([role, true]);
+  for (const text of [
+    '',
+    '*',
+    ' ',
+    'a b',
+    'a\nb',
+    'a\0b',
+    '\u001b[2J',
+    'R\u00e9ader',
+    'a/',
+    '/',
+    'a'.repeat(65),
+    `${'p'.repeat(511)}/a`,
+    '\u212aey',
+  ])
+    expect([text, isPrincipal(text)]).toEqual([text, false]);
 });

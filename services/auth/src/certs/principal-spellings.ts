@@ -10,6 +10,15 @@ export function principalSpellings(principal: string, account: { readonly id: st
   return spellings(principal.startsWith('role/') ? principal.slice('role/'.length) : principal, account);
 }
 
+/**
+ * Whether a text can be an IAM role at all. A role that allows any principal must not let a text through that a log, a
+ * terminal or AWS reads otherwise. https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html: a path is
+ * printable ASCII, a name 64 of these characters.
+ */
+export function isPrincipal(principal: string): boolean {
+  return /^(?:arn:[a-z-]{1,32}:iam::\d{12}:role\/|role\/)?(?:[\u0021-\u007e]{1,510}\/)?[\w+=,.@-]{1,64}$/.test(principal);
+}
+
 function spellings(path: string, account: { readonly id: string; readonly partition: string }): readonly string[] {
   return [path, `role/${path}`, ...(account.id === '' ? [] : [`arn:${account.partition}:iam::${account.id}:role/${path}`])];
 }
