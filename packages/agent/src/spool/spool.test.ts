@@ -129,6 +129,27 @@ describe('the spool', () => {
     expect(await drainAll()).toEqual(events);
   });
 
+  it('sends events that come one by one in few uploads', async () => {
+    await open();
+    let uploads = 0;
+    let sent = 0;
+    const stop = new AbortController();
+    const draining = spool.drain({
+      send: async (batch) => {
+        uploads += 1;
+        sent += batch.length;
+      },
+      signal: stop.signal,
+      backoff: () => 1,
+    });
+    for (let i = 0; i < 50; i += 1) await spool.write(eventOf({ i }));
+    await expect.poll(() => sent).toBe(50);
+    // One for each quarter of a second that the writes took; before, one for nearly every event.
+    expect(uploads).toBeLessThan(15);
+    stop.abort();
+    await draining;
+  });
+
   it('tries again with the given waits until auth takes the events, and tells each failure', async () => {
     await open();
     await spool.write(eventOf());

@@ -7,6 +7,11 @@ import type { DrainOptions, SpoolEvent } from '#spool/spool.ts';
 import type { SpoolWriter } from '#spool/spool-writer.ts';
 
 const maxBatchEvents = 500;
+/**
+ * Fewer events than a batch holds are left to gather for so long: sent as they come, they cost an agent more than the
+ * requests they tell of, and auth a commit each. A clean stop gives the spool longer than this to empty itself.
+ */
+const gatherMs = 250;
 /** Under the 4 MiB that a gRPC message may have, and above the longest frame. */
 const maxBatchBytes = 1024 * 1024;
 /** An active segment that is wholly uploaded is ended once it is worth deleting. */
@@ -37,6 +42,9 @@ export class Uploader {
     let failures = 0;
     while (!signal.aborted) {
       try {
+        const mayGather = failures === 0 && this.#segments.nextToUpload()?.active === true;
+        if (mayGather && this.#segments.waiting < maxBatchEvents) await pause(gatherMs, signal);
+        if (signal.aborted) return;
         const batch = await this.#nextBatch();
         if (batch === undefined) await this.tidy();
         else if (await this.#upload(batch, send, signal)) failures = 0;
