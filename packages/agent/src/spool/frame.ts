@@ -9,13 +9,30 @@ const kinds = ['event', 'carried'] as const;
 
 /** Layout: length of the payload (u32), CRC-32 of kind and payload (u32), kind (u8), AuditEvent as protobuf. */
 export function encodeFrame(kind: FrameKind, event: AuditEvent): Buffer {
-  const payload = AuditEvent.encode(event).finish();
+  const payload = encodeEvent(event);
   const frame = Buffer.allocUnsafe(headerBytes + payload.length);
   frame.writeUInt32LE(payload.length, 0);
   frame[8] = kinds.indexOf(kind);
   frame.set(payload, headerBytes);
   frame.writeUInt32LE(crc32(frame.subarray(8)), 4);
   return frame;
+}
+
+/** One writer for all frames: a new one begins small and grows by copying, which costs more than what it writes. */
+let writer = emptyWriter();
+
+function emptyWriter(): ReturnType<typeof AuditEvent.encode> {
+  return AuditEvent.encode(AuditEvent.create());
+}
+
+function encodeEvent(event: AuditEvent): Uint8Array {
+  try {
+    return AuditEvent.encode(event, writer).finish();
+  } catch (error) {
+    // Half an event is left in it.
+    writer = emptyWriter();
+    throw error;
+  }
 }
 
 export interface Frame {

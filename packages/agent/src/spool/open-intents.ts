@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { encodeFrame } from '#spool/frame.ts';
 import type { SpoolEvent } from '#spool/spool.ts';
 
+const NO_FIELDS = Buffer.alloc(0);
+
 interface OpenIntent {
-  /** The intent without its own fields: what an outcome `unknown` has to say, and no more memory than that. */
+  /** The intent without any fields: what an outcome `unknown` has to say, and no more memory than that. */
   readonly event: SpoolEvent;
   /** The segment that proves it to a later start. */
   segment: number;
@@ -31,10 +32,10 @@ export class OpenIntents {
     return [...this.#byRequest.keys()];
   }
 
-  open(requestId: string, intent: SpoolEvent, segment: number): void {
+  open(requestId: string, intent: SpoolEvent, kept: { readonly segment: number; readonly reservedBytes: number }): void {
+    const { segment, reservedBytes } = kept;
     this.close(requestId);
-    const event = skeletonOf(intent, requestId);
-    const reservedBytes = reserveFor(event);
+    const event = { ...intent, fieldsJson: NO_FIELDS };
     this.#byRequest.set(requestId, { event, segment, reservedBytes });
     this.#reservedBytes += reservedBytes;
   }
@@ -52,7 +53,9 @@ export class OpenIntents {
 
   /** The open intents that only this segment proves. */
   provedBy(segment: number): readonly { readonly requestId: string; readonly event: SpoolEvent }[] {
-    return [...this.#byRequest].filter(([, open]) => open.segment === segment).map(([requestId, { event }]) => ({ requestId, event }));
+    return [...this.#byRequest]
+      .filter(([, open]) => open.segment === segment)
+      .map(([requestId, { event }]) => ({ requestId, event: { ...event, fieldsJson: skeletonFields(requestId) } }));
   }
 
   carriedTo(requestId: string, segment: number): void {
@@ -69,10 +72,14 @@ export class OpenIntents {
   }
 }
 
-function skeletonOf(intent: SpoolEvent, requestId: string): SpoolEvent {
-  return { ...intent, fieldsJson: Buffer.from(JSON.stringify({ phase: 'intent', request_id: requestId })) };
+function skeletonFields(requestId: string): Buffer {
+  return Buffer.from(JSON.stringify({ phase: 'intent', request_id: requestId }));
 }
 
-/** Twice the skeleton (outcome and carried copy) and what an `unknown` says beyond it. */
-const reserveFor = (skeleton: SpoolEvent): number => 2 * encodeFrame('event', skeleton).length + 512;
-export const reserveForIntent = (intent: SpoolEvent, requestId: string): number => reserveFor(skeletonOf(intent, requestId));
+/**
+ * Twice the intent without its own fields (outcome and carried copy) and what an `unknown` says beyond it. Counted from the
+ * frame that was encoded already; a byte or two by which a length prefix is shorter are within what is added.
+ */
+export function reserveForIntent(intent: SpoolEvent, requestId: string, frameBytes: number): number {
+  return 2 * (frameBytes - intent.fieldsJson.length + skeletonFields(requestId).length) + 512;
+}

@@ -89,7 +89,7 @@ class FileSpool implements Spool {
     if (this.#closed) throw new SpoolUnavailable('audit unavailable: the audit spool was closed');
     const phase = checkEvent(event);
     const frame = encodeFrame('event', event);
-    const reservedBytes = phase?.phase === 'intent' ? reserveForIntent(event, phase.requestId) : 0;
+    const reservedBytes = phase?.phase === 'intent' ? reserveForIntent(event, phase.requestId, frame.length) : 0;
     if (!this.#fits(frame.length + reservedBytes) || this.#intents.size >= maxOpenIntents) {
       throw new SpoolFull(
         `audit unavailable: the audit spool ${this.#options.dir} is full (${this.#options.maxBytes} bytes) until auth takes events again`,
@@ -114,7 +114,7 @@ class FileSpool implements Spool {
     if (this.#closed || this.#laterBytes + frame.length > maxLaterBytes || !this.#fits(frame.length - kept)) {
       this.#replace(phase, 'there was no room for the outcome in the audit spool');
     } else {
-      this.#addLater(event, phase);
+      this.#addLater(event, phase, frame);
     }
   }
 
@@ -175,12 +175,11 @@ class FileSpool implements Spool {
   #addUnknown(requestId: string, reason: string): boolean {
     const event = this.#intents.unknownOutcome(requestId, { reason, timeMs: this.#options.nowMs() });
     if (event === undefined) return false;
-    this.#addLater(event, { phase: 'outcome', requestId });
+    this.#addLater(event, { phase: 'outcome', requestId }, encodeFrame('event', event));
     return true;
   }
 
-  #addLater(event: SpoolEvent, phase: Phase | undefined): void {
-    const frame = encodeFrame('event', event);
+  #addLater(event: SpoolEvent, phase: Phase | undefined, frame: Buffer): void {
     this.#laterBytes += frame.length;
     const done = (): void => {
       this.#laterBytes -= frame.length;

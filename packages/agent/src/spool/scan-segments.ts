@@ -2,7 +2,7 @@ import { readFile, truncate } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { parseFields, type Phase, phaseOf } from '#spool/check-event.ts';
 import { decodeFrame, type Frame } from '#spool/frame.ts';
-import type { OpenIntents } from '#spool/open-intents.ts';
+import { type OpenIntents, reserveForIntent } from '#spool/open-intents.ts';
 import { segmentPath } from '#spool/segment-file.ts';
 import type { SegmentList } from '#spool/segment-list.ts';
 import type { SpoolReport } from '#spool/spool.ts';
@@ -34,9 +34,11 @@ export async function scanSegments(
   return unreadable;
 }
 
-function noteIntent({ event }: Frame, segment: number, intents: OpenIntents): void {
+function noteIntent({ event, length }: Frame, segment: number, intents: OpenIntents): void {
   const phase = phaseIn(event);
-  if (phase?.phase === 'intent') intents.open(phase.requestId, event, segment);
+  if (phase?.phase === 'intent') {
+    intents.open(phase.requestId, event, { segment, reservedBytes: reserveForIntent(event, phase.requestId, length) });
+  }
   if (phase?.phase === 'outcome') intents.close(phase.requestId);
 }
 

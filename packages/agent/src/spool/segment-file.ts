@@ -1,4 +1,4 @@
-import { close, fdatasync, fsync, ftruncate, open, write } from 'node:fs';
+import { close, constants, fdatasync, fsync, ftruncate, open, write } from 'node:fs';
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -12,6 +12,12 @@ const fs = {
   fsync: promisify(fsync),
   ftruncate: promisify(ftruncate),
 };
+
+/**
+ * O_DSYNC: a write returns once its bytes are on disk, as after fdatasync, for one trip through the thread pool instead of two.
+ * On Linux the kernel does the same for both (generic_write_sync).
+ */
+const NEW_AND_DURABLE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_DSYNC;
 
 export const segmentPath = (dir: string, number: number): string => join(dir, `${String(number).padStart(12, '0')}.spool`);
 
@@ -43,7 +49,7 @@ export class SegmentFile {
   }
 
   static async create(dir: string, number: number): Promise<SegmentFile> {
-    const descriptor = await fs.open(segmentPath(dir, number), 'wx', 0o600);
+    const descriptor = await fs.open(segmentPath(dir, number), NEW_AND_DURABLE, 0o600);
     await syncDirectory(dir);
     return new SegmentFile(number, descriptor);
   }
@@ -63,7 +69,6 @@ export class SegmentFile {
     for (let written = 0; written < bytes.length; ) {
       written += (await fs.write(this.#descriptor, bytes, written, bytes.length - written, this.#bytes + written)).bytesWritten;
     }
-    await fs.fdatasync(this.#descriptor);
     this.#dirty = false;
     this.#bytes += bytes.length;
   }

@@ -162,10 +162,10 @@ export class SpoolWriter {
     item.done?.(error);
   }
 
-  #note({ kind, event, phase }: Item, segment: number): void {
+  #note({ kind, event, phase, reservedBytes }: Item, segment: number): void {
     if (phase === undefined) return;
     if (kind === 'carry') this.#intents.carriedTo(phase.requestId, segment);
-    else if (phase.phase === 'intent') this.#intents.open(phase.requestId, event, segment);
+    else if (phase.phase === 'intent') this.#intents.open(phase.requestId, event, { segment, reservedBytes });
     else this.#intents.close(phase.requestId);
   }
 
