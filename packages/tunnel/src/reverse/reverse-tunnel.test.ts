@@ -70,7 +70,7 @@ describe('a reverse tunnel', () => {
   });
 
   it('spreads over a second connection when one is full of streams, and stops at the limit of streams per agent', async () => {
-    const limits = { carriesPerAgent: 120, streamsPerTunnelConnection: 100, dialMs: 500 };
+    const limits = { carriesPerAgent: 120, streamsPerTunnelConnection: 100, dialMs: 3_000 };
     const p = await proxy({ limits });
     agent('agent-a', { proxies: [p.address], onConnection: echo, limits });
     await attached(p, 'agent-a');
