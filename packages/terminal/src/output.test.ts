@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { durationText, parseDuration, parseLabels, printable, render, table } from '#output.ts';
 
 describe('what is printed', () => {
@@ -11,6 +12,16 @@ describe('what is printed', () => {
       }),
     );
     expect(table(['Name'], [['\u001b]0;evil\u0007']])).toBe('Name\n---------\n?]0;evil?');
+  });
+
+  it('escapes in JSON and YAML what a terminal might obey, and the data stays what it was', async () => {
+    // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+    const obeyed = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
+    const data = { name: 'a\u001b[31m\u009b2J', ['k\u009b']: 'lines\nand \u202e\u007fmore', yes: 'on' };
+    const [json, yaml] = [await render('json', data, () => ''), await render('yaml', data, () => '')];
+    for (const text of [json, yaml]) expect(text).not.toMatch(obeyed);
+    expect(JSON.parse(json)).toEqual(data);
+    expect(parse(yaml)).toEqual(data);
   });
 
   it('has the same data in every form', async () => {

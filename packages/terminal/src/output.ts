@@ -15,10 +15,17 @@ export async function print(format: Format, data: unknown, text: () => string): 
 }
 
 export async function render(format: Format, data: unknown, text: () => string): Promise<string> {
-  if (format === 'json') return `${JSON.stringify(data, undefined, 2)}\n`;
+  if (format === 'json') return `${JSON.stringify(data, undefined, 2).replace(UNSEEN, escaped)}\n`;
   if (format === 'yaml') {
-    const { stringify } = await import('yaml');
-    return stringify(data, { lineWidth: 0, compat: 'yaml-1.1' });
+    const { Document, visit } = await import('yaml');
+    const document = new Document(data, { compat: 'yaml-1.1' });
+    visit(document, {
+      Scalar: (_key, node) => {
+        // Only a text in double quotes can hold an escape.
+        if (typeof node.value === 'string' && node.value.search(UNSEEN) >= 0) node.type = 'QUOTE_DOUBLE';
+      },
+    });
+    return document.toString({ lineWidth: 0 }).replace(UNSEEN, escaped);
   }
   const body = text();
   return body === '' || body.endsWith('\n') ? body : `${body}\n`;
@@ -26,17 +33,29 @@ export async function render(format: Format, data: unknown, text: () => string):
 
 /** Everything that is not data: progress, hints, confirmations of long-running commands. */
 export function say(line: string): void {
-  process.stderr.write(`${line}\n`);
+  process.stderr.write(`${printableLines(line)}\n`);
 }
 
 export function warn(line: string): void {
-  say(`${styleText('yellow', 'WARNING:', { stream: process.stderr })} ${line}`);
+  process.stderr.write(`${styleText('yellow', 'WARNING:', { stream: process.stderr })} ${printableLines(line)}\n`);
 }
 
 /** Names and labels come from other people: a control character in one must not reach the terminal. */
 export function printable(text: string): string {
   // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '?');
+}
+
+/** A message may come from another host, or repeat a name from there; its own line breaks are kept. */
+export function printableLines(text: string): string {
+  return text.split('\n').map(printable).join('\n');
+}
+
+/** What JSON and YAML leave as it is and a terminal may obey: the upper control characters, and those that turn text around. */
+const UNSEEN = /[\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
 /** Columns as wide as their widest cell, a line of dashes below the head. */

@@ -5,7 +5,7 @@ import { report } from '#run-program.ts';
 // An agent's or a proxy's words reach the terminal as the text of an error.
 it('prints an error of another host without letting it drive the terminal, and keeps its lines', () => {
   const written: string[] = [];
-  const write = process.stderr.write;
+  const write = process.stderr.write.bind(process.stderr);
   process.stderr.write = (text: string | Uint8Array) => {
     written.push(String(text));
     return true;

@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
 import { type Command, CommanderError } from 'commander';
 import { exitCodeOf, PosternError } from '@postern/api/errors';
-import { printable } from '#output.ts';
+import { printableLines } from '#output.ts';
 import { UsageError } from '#usage-error.ts';
 
 const USAGE_EXIT_CODE = 2;
@@ -37,14 +37,9 @@ export function report(error: unknown, debug = false): number {
   // Commander has printed its own message, with a suggestion where a name is close to a known one.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_EXIT_CODE;
   process.stderr.write(`${styleText('red', 'ERROR:', { stream: process.stderr })} ${printableLines(messageOf(error))}\n`);
-  if (debug && error instanceof Error && error.stack !== undefined) process.stderr.write(`${error.stack}\n`);
+  if (debug && error instanceof Error && error.stack !== undefined) process.stderr.write(`${printableLines(error.stack)}\n`);
   if (error instanceof UsageError) return USAGE_EXIT_CODE;
   return error instanceof PosternError ? exitCodeOf[error.code] : 1;
-}
-
-/** A message may come from another host, or repeat a name from there; its own line breaks are kept. */
-function printableLines(text: string): string {
-  return text.split('\n').map(printable).join('\n');
 }
 
 export function messageOf(error: unknown): string {
