@@ -7,7 +7,8 @@ import { Identity_Kind } from '@postern/api';
 const visible: Partial<Readonly<Record<Identity_Kind, readonly string[]>>> = {
   [Identity_Kind.DB_AGENT]: ['role', 'lock', 'db', 'user', 'cert_authority', 'proxy'],
   [Identity_Kind.APP_AGENT]: ['role', 'lock', 'app', 'user', 'cert_authority', 'proxy'],
-  [Identity_Kind.PROXY]: ['role', 'lock', 'user', 'cert_authority', 'proxy', 'db', 'app', 'db_server', 'app_server'],
+  // A proxy routes: who the users are and what their roles say is not for one that was stolen to read.
+  [Identity_Kind.PROXY]: ['lock', 'cert_authority', 'proxy', 'db_server', 'app_server'],
 };
 
 export function mayHostWatch(identityKind: Identity_Kind, resourceKind: string): boolean {
