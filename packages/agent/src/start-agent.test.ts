@@ -219,6 +219,13 @@ describe('an agent', () => {
     await expect.poll(() => uploaded, { timeout: 10_000 }).toContain('db.session.start');
   });
 
+  it('takes its last events to auth before it stops, those that are not on the disk yet among them', async () => {
+    const event = { id: crypto.randomUUID(), kind: 'the.last', code: 'X', timeMs: Date.now(), user: 'alice', resource: '', sessionId: '' };
+    parts.spool.writeLater({ ...event, success: true, fieldsJson: Buffer.from('{}') });
+    await agent.stop();
+    expect(uploaded).toContain('the.last');
+  });
+
   it('takes no dial for what it does not serve', async () => {
     await expect(proxy.dial(AGENT_ID, resourceId('db', 'pets'))).rejects.toThrow(/does not serve/);
     const socket = connectTcp(await viaProxy('pets'), '127.0.0.1');

@@ -224,6 +224,8 @@ export async function startAgent(options: StartAgentOptions): Promise<StartedAge
       await server.stop({ graceMs: 0 });
       await service.stop();
       // What waits is offered to auth for a moment more; what it does not take stays on disk for the next start.
+      // The outcomes of the last requests are not counted before they are on the disk.
+      await spool.flush().catch((err: unknown) => logger.warn({ err }, 'the last audit events could not be written'));
       await until(() => spool.stats().waiting === 0, UPLOAD_LAST_MS);
       uploadingStops.abort();
       await uploading.catch(() => undefined);

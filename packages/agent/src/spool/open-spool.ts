@@ -138,6 +138,10 @@ class FileSpool implements Spool {
     };
   }
 
+  flush(): Promise<void> {
+    return this.#writer.flush();
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;

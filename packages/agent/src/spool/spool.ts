@@ -60,7 +60,9 @@ export interface Spool {
   /** Uploads in order until the signal aborts; at most one at a time. */
   drain(options: DrainOptions): Promise<void>;
   stats(): SpoolStats;
-  /** Makes everything durable that writeLater took. */
+  /** Makes everything durable that writeLater took, so that a drain can upload it. */
+  flush(): Promise<void>;
+  /** As flush, and then no more is taken. */
   close(): Promise<void>;
 }
 
