@@ -13,8 +13,15 @@ const { values } = parseArgs({
     'secret-access-key': { type: 'string', default: 'postern-emulator-secret' },
     'raw-log': { type: 'string' },
     'any-host': { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
   },
 });
+if (values.help) {
+  process.stdout.write(`node src/main.ts [--port=4566] [--account=ID] [--region=REGION] [--role=NAME ...] [--table=NAME ...]
+  [--access-key-id=ID] [--secret-access-key=SECRET] [--raw-log=FILE] [--any-host]
+`);
+  process.exit(0);
+}
 
 const emulator = await startEmulator({
   port: Number(values.port),

@@ -36,6 +36,11 @@ Please note:
 `);
   });
 
+  it('says before anybody tries that applications are not served', () => {
+    expect(inviteText(answer(), ['app'], { type: ['app'] })).toContain('Applications are not served by this version');
+    expect(inviteText(answer(), ['db'], { type: ['db'] })).not.toContain('Applications');
+  });
+
   it('quotes what a shell would read', () => {
     const text = inviteText(answer(), ['db'], { type: ['db'], dbName: 'x; rm -rf ~', dbUri: "a'b" });
     expect(text).toContain(`--name='x; rm -rf ~' \\`);

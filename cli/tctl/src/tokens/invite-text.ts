@@ -19,6 +19,7 @@ export function inviteText(answer: AddTokenResponse, roles: readonly string[], f
     `  - This invitation token will expire in ${minutes} minutes.`,
     `  - ${proxy} must be reachable from the machine that joins.`,
     ...(roles.includes('db') ? ['  - The database must be reachable from the machine that joins.'] : []),
+    ...(roles.includes('app') ? ['  - Applications are not served by this version: teleport start refuses app_service.'] : []),
     '',
   ].join('\n');
 }
