@@ -17,7 +17,11 @@ function explained(error: unknown, address: string): unknown {
   if (!(error instanceof PosternError) || error.code !== 'unavailable' || !error.message.includes('No connection established'))
     return error;
   const [, reason] = /Last error: (?:Error: )?(?:connect )?(.+?)\.? Resolution note/s.exec(error.message) ?? [];
-  return new PosternError('cannot_connect', `cannot connect to auth at ${address}${reason === undefined ? '' : `: ${reason.trim()}`}`, {
-    cause: error,
-  });
+  return new PosternError(
+    'cannot_connect',
+    `cannot connect to the cluster at ${address}${reason === undefined ? '' : `: ${reason.trim()}`}`,
+    {
+      cause: error,
+    },
+  );
 }

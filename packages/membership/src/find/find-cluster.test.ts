@@ -179,7 +179,9 @@ describe('a cluster is not found', () => {
     await new Promise((resolve) => gone.close(resolve));
     const port = typeof address === 'object' ? address?.port : 0;
     const error = await refusal(findCluster({ proxy: `127.0.0.1:${port}`, insecure: true }));
-    expect(error.message).toBe(`cannot connect to 127.0.0.1:${port}: ECONNREFUSED`);
+    expect(error.message).toBe(
+      `cannot connect to 127.0.0.1:${port}: nothing listens there (ECONNREFUSED): is the address right, and the proxy running?`,
+    );
     expect(error).toBeInstanceOf(NobodyListens);
   });
 

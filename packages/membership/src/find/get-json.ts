@@ -82,6 +82,12 @@ const CERTIFICATE_CODES =
 /** A name that is not known is not among them: another port of it is not known either. */
 const NOT_REACHED = /^(?:ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|ETIMEDOUT)$/;
 
+/** The codes of Node that a person meets, in words; others stand as they are. */
+const CAUSES: ReadonlyMap<string, string> = new Map([
+  ['ECONNREFUSED', 'nothing listens there (ECONNREFUSED): is the address right, and the proxy running?'],
+  ['ENOTFOUND', 'no host has this name (ENOTFOUND): is the address right?'],
+]);
+
 function explain(error: Error, { place, connected }: { readonly place: string; readonly connected: boolean }): PosternError {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name;
   if (CERTIFICATE_CODES.test(code)) {
@@ -92,7 +98,7 @@ function explain(error: Error, { place, connected }: { readonly place: string; r
     );
   }
   const late = error.name === 'TimeoutError' || error.name === 'AbortError';
-  const message = `cannot connect to ${place}: ${late ? `no answer within ${DEADLINE_MS / 1000} s` : code}`;
+  const message = `cannot connect to ${place}: ${late ? `no answer within ${DEADLINE_MS / 1000} s` : (CAUSES.get(code) ?? code)}`;
   // A firewall that drops what comes looks like a host that is off.
   if (!connected && (late || NOT_REACHED.test(code))) return new NobodyListens(message, { cause: error });
   return new PosternError('cannot_connect', message, { cause: error });
