@@ -226,6 +226,9 @@ describe('tablesInSlices', () => {
   const item = Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`a${i}`, { N: String(i) }]));
   const big = JSON.stringify({ RequestItems: { Music: Array.from({ length: 25 }, () => ({ PutRequest: { Item: item } })) } });
 
+  const manyMembers = { TableName: 'Music', ...Object.fromEntries(Array.from({ length: 900 }, (_, i) => [`m${i}`, 1])) };
+  const manyWords = { Statement: `SELECT * FROM Music WHERE a IN (${'1,'.repeat(4000)}1)` };
+
   test('16 MB of small attributes let the event loop run on, and give the same answer', async () => {
     let turns = 0;
     const ticking = setInterval(() => {
@@ -235,6 +238,33 @@ describe('tablesInSlices', () => {
     clearInterval(ticking);
     expect(result).toEqual({ tables: ['Music'], complete: true });
     expect(turns).toBeGreaterThan(3);
+  });
+
+  test.each([
+    [
+      'TransactWriteItems',
+      'a hundred items of nine hundred members',
+      { TransactItems: Array.from({ length: 99 }, () => ({ Put: manyMembers })) },
+      20,
+    ],
+    [
+      'BatchExecuteStatement',
+      'a hundred statements of four thousand words',
+      { Statements: Array.from({ length: 100 }, () => manyWords) },
+      100,
+    ],
+  ])('%s lets it run on as well where it is asked to read %s', async (name, _what, body, atLeast) => {
+    let turns = 0;
+    let done = false;
+    const tick = () => {
+      turns += 1;
+      if (!done) setImmediate(tick);
+    };
+    setImmediate(tick);
+    const result = await tablesInSlices(operation(name), Buffer.from(JSON.stringify(body)), place);
+    done = true;
+    expect(result).toMatchObject({ tables: ['Music'], complete: true });
+    expect(turns).toBeGreaterThanOrEqual(atLeast);
   });
 
   test('a fault far inside is found as well, and so is a second name at the end', async () => {

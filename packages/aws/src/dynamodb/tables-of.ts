@@ -17,19 +17,21 @@ export type TablesResult = {
 };
 
 /** Some milliseconds of scanning: what other requests may have to wait. */
-const sliceBytes = 512 * 1024;
+const sliceBytes = 256 * 1024;
+/** Nothing in a body of this size takes longer than that. */
+const smallBytes = 32 * 1024;
 /** No operation names more tables, items or statements: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html */
 const maxNamed = 100;
 const maxValueBytes = 65_536;
 
-/** All tables that a request names, in one go: for bodies of up to a megabyte. A decision must hold for each of them. */
+/** All tables that a request names, in one go: for small bodies. A decision must hold for each of them. */
 export function tablesOf(operation: DynamoDbOperation, body: Uint8Array, place: Place): TablesResult {
   return judged(() => runScan(scanRequest(operation, body, place)), operation);
 }
 
-/** The same for a body of any size: the event loop runs on between slices of half a megabyte. */
+/** The same for a body of any size: the event loop runs on between slices of a quarter of a megabyte. */
 export async function tablesInSlices(operation: DynamoDbOperation, body: Uint8Array, place: Place): Promise<TablesResult> {
-  if (body.length <= sliceBytes) return tablesOf(operation, body, place);
+  if (body.length <= smallBytes) return tablesOf(operation, body, place);
   const started = judged(() => scanRequest(operation, body, place), operation);
   if ('tables' in started) return started;
   for (;;) {
@@ -63,7 +65,11 @@ function* scanRequest(operation: DynamoDbOperation, body: Uint8Array, place: Pla
   const statements: Statement[] = [];
   let complete = true;
   for (const { rule, text } of reading.values) {
-    if (rule.read === 'statement') statements.push(partiqlStatement(text, place));
+    if (rule.read === 'statement') {
+      statements.push(partiqlStatement(text, place));
+      // Four thousand words at most, and a hundred statements.
+      yield;
+    }
     const table = rule.read === 'statement' ? statements.at(-1)?.table : tableIn(rule, text, place);
     if (table === undefined) complete = false;
     else tables.add(table);
