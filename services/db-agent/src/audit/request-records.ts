@@ -26,12 +26,17 @@ export const REQUEST_EVENT = 'db.session.dynamodb.request';
 /** What is shown of a client's own text in the log. */
 const MAX_TEXT = 256;
 
+/** The fields that each request of a session repeats, in an outcome and in an intent, as JSON that lacks its closing brace. */
+interface Prefixes {
+  readonly brief: string;
+  readonly whole: string;
+}
+
 /** Steps 6 and 10: the events of requests, with Teleport's names for the fields. */
 export class RequestRecords {
   readonly #spool: Pick<Spool, 'write' | 'writeLater'>;
   readonly #nowMs: () => number;
-  /** The fields that each request of a session repeats, as JSON that lacks its closing brace. */
-  readonly #prefixes = new WeakMap<SessionPlace, string>();
+  readonly #prefixes = new WeakMap<SessionPlace, Prefixes>();
 
   constructor(options: { readonly spool: Pick<Spool, 'write' | 'writeLater'>; readonly nowMs: () => number }) {
     this.#spool = options.spool;
@@ -41,11 +46,12 @@ export class RequestRecords {
   /** Resolves once the intent is on disk; rejects where it cannot be, and then nothing may be sent. */
   async begin(session: LiveSession, place: SessionPlace, asked: Asked): Promise<OpenRecord> {
     const requestId = randomUUID();
-    await this.#spool.write(
-      this.#event(session, { code: 'TDY01I', success: true, fieldsJson: this.#intentFields(session, place, requestId, asked) }),
-    );
+    const prefixes = this.#prefixesOf(session, place);
+    const request = JSON.stringify({ ...shown(asked), request_id: requestId }).slice(1, -1);
+    const fieldsJson = Buffer.from(`${prefixes.whole},${request},"phase":"intent"}`);
+    await this.#spool.write(this.#event(session, { code: 'TDY01I', success: true, fieldsJson }));
     return new OpenRecord(
-      (outcome, startedMs) => this.#end(session, place, { requestId, asked, outcome, durationMs: this.#nowMs() - startedMs }),
+      (outcome, startedMs) => this.#end(session, outcome, { head: `${prefixes.brief},${request}`, durationMs: this.#nowMs() - startedMs }),
       this.#nowMs(),
     );
   }
@@ -64,44 +70,32 @@ export class RequestRecords {
     this.#spool.writeLater(this.#event(session, { code: 'TDY01E', success: false, fieldsJson: Buffer.from(JSON.stringify(fields)) }));
   }
 
-  #end(
-    session: LiveSession,
-    place: SessionPlace,
-    ended: { readonly requestId: string; readonly asked: Asked; readonly outcome: Outcome; readonly durationMs: number },
-  ): void {
-    const { requestId, asked, outcome, durationMs } = ended;
+  #end(session: LiveSession, outcome: Outcome, { head, durationMs }: { readonly head: string; readonly durationMs: number }): void {
     const success = outcome.kind === 'answered' && outcome.status < 400;
-    const fields = {
-      ...brief(session, place),
-      ...shown(asked),
-      phase: 'outcome',
-      request_id: requestId,
-      duration_ms: durationMs,
-      ...outcomeFields(outcome),
-    };
+    const rest = JSON.stringify({ phase: 'outcome', duration_ms: durationMs, ...outcomeFields(outcome) }).slice(1);
     const code = outcome.kind === 'answered' ? 'TDY01I' : 'TDY01E';
-    this.#spool.writeLater(this.#event(session, { code, success, fieldsJson: Buffer.from(JSON.stringify(fields)) }));
+    this.#spool.writeLater(this.#event(session, { code, success, fieldsJson: Buffer.from(`${head},${rest}`) }));
   }
 
-  #intentFields(session: LiveSession, place: SessionPlace, requestId: string, asked: Asked): Buffer {
-    let prefix = this.#prefixes.get(place);
-    if (prefix === undefined) {
-      const { database } = place;
-      const all = {
-        ...brief(session, place),
-        db_uri: database.uri,
-        db_labels: place.labels,
-        db_aws_region: database.region,
-        db_aws_account_id: database.accountId,
-        db_origin: database.origin,
-        db_role_arn: place.roleArn,
-        user_roles: session.facts.identity.roles,
-        'addr.remote': session.facts.clientAddress,
-      };
-      prefix = JSON.stringify(all).slice(0, -1);
-      this.#prefixes.set(place, prefix);
-    }
-    return Buffer.from(`${prefix},${JSON.stringify({ ...shown(asked), phase: 'intent', request_id: requestId }).slice(1)}`);
+  #prefixesOf(session: LiveSession, place: SessionPlace): Prefixes {
+    const known = this.#prefixes.get(place);
+    if (known !== undefined) return known;
+    const { database } = place;
+    const short = brief(session, place);
+    const whole = {
+      ...short,
+      db_uri: database.uri,
+      db_labels: place.labels,
+      db_aws_region: database.region,
+      db_aws_account_id: database.accountId,
+      db_origin: database.origin,
+      db_role_arn: place.roleArn,
+      user_roles: session.facts.identity.roles,
+      'addr.remote': session.facts.clientAddress,
+    };
+    const prefixes = { brief: JSON.stringify(short).slice(0, -1), whole: JSON.stringify(whole).slice(0, -1) };
+    this.#prefixes.set(place, prefixes);
+    return prefixes;
   }
 
   #event(session: LiveSession, rest: Pick<AuditEvent, 'code' | 'success' | 'fieldsJson'>): AuditEvent {
