@@ -90,6 +90,7 @@ async function serve(parts: StartAuthOptions & State & { readonly nowMs: () => n
   });
   const stopping = new AbortController();
   const trail = new AuditTrail({ log, hostId, nowMs });
+  for (const { kind, detail } of log.problems) logger.error({ kind, reason: detail }, 'the audit log was found torn or short');
   const roles = new RoleLoader(store);
   const hasher = await PasswordHasher.create();
   const routeKeys = await RouteKeys.open({ store, sealer, nowMs });
