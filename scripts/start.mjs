@@ -240,11 +240,10 @@ function instructions({ port, target, aws }, { auth }) {
   const keys = 'AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any';
   return [
     `Postern runs at https://${proxy}, ${aws ? `in front of AWS account ${target.accountId}` : 'in front of an AWS emulator'}. Log: ${at('teleport.log')}. Ctrl-C stops it.`,
-    `The user is ${USER}, the password is in ${at('password')}. In another terminal:`,
-    `  export PATH=${JSON.stringify(join(root, 'node_modules/.bin'))}:$PATH`,
+    `The user is ${USER}, the password is in ${at('password')}. In other terminals (AWS keys may be any: they are replaced on the way):`,
+    `  export PATH=${JSON.stringify(join(root, 'bin'))}:$PATH`,
     `  tsh login --proxy=${proxy} --user=${USER} ${auth.caPins.map((pin) => `--ca-pin=${pin}`).join(' ')} < ${JSON.stringify(at('password'))}`,
     `  tsh proxy db --tunnel --port 8000 --db-user=${target.role} ${DATABASE}`,
-    'and in a third, with whatever keys, for they are replaced on the way:',
     `  ${keys} AWS_DEFAULT_REGION=${target.region} aws dynamodb list-tables --endpoint-url=http://localhost:8000`,
   ].join('\n');
 }
