@@ -2,6 +2,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Daemon, type Finished, freePort, must, type RunOptions, run, until } from '#harness/processes.ts';
+import { authYaml, proxyServiceYaml, proxyYaml } from '#harness/teleport-yaml.ts';
+import { makeWebCertificate } from '#harness/web-certificate.ts';
 
 export const root = join(import.meta.dirname, '..', '..', '..');
 export const ACCOUNT = '123456789012';
@@ -21,12 +23,21 @@ export interface AtAws {
   readonly identity?: { readonly arn: string };
 }
 
+export interface ClusterOptions {
+  /** Lines of YAML under `storage:`. */
+  readonly storage?: readonly string[];
+  readonly apart?: boolean;
+}
+
 /** A cluster as a small company would run it: auth and proxy on one host, agents and people elsewhere, each with files of their own. */
 export class Cluster {
   readonly dir = mkdtempSync(join(tmpdir(), 'postern-e2e-'));
   readonly #daemons: Daemon[] = [];
   proxyPort = 0;
+  authAddress = '';
+  authHost: Daemon | undefined;
   emulatorUrl = '';
+  emulator: Daemon | undefined;
 
   /** What a process of this story may see: no AWS settings of the machine, no profile of the person who runs it. */
   env(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
@@ -50,37 +61,47 @@ export class Cluster {
     return join(this.dir, 'auth.yaml');
   }
 
-  async start(): Promise<void> {
-    await this.#makeWebCertificate();
-    const [web, auth] = [await freePort(), await freePort()];
-    this.proxyPort = web;
-    const lines = [
-      'version: v3',
-      'teleport:',
-      '  nodename: auth-host',
-      `  data_dir: ${join(this.dir, 'auth')}`,
-      'auth_service:',
-      '  enabled: "yes"',
-      '  cluster_name: example.internal',
-      `  listen_addr: 127.0.0.1:${auth}`,
-      '  authentication:',
-      '    type: local',
-      '    second_factor: off',
-      'proxy_service:',
-      '  enabled: "yes"',
-      `  web_listen_addr: 127.0.0.1:${web}`,
-      `  public_addr: localhost:${web}`,
-      '  https_keypairs:',
-      `    - key_file: ${join(this.dir, 'web-key.pem')}`,
-      `      cert_file: ${join(this.dir, 'web-cert.pem')}`,
-      '',
-    ];
-    writeFileSync(this.authConfig, lines.join('\n'));
-    this.daemon('auth-host', ['teleport', 'start', '-c', this.authConfig]);
-    await until('the proxy to be ready', 30_000, async () => {
+  get proxyConfig(): string {
+    return join(this.dir, 'proxy.yaml');
+  }
+
+  /** Auth and proxy in one process, or `apart` in two, over SQLite or the storage that is given. */
+  async start(options: ClusterOptions = {}): Promise<void> {
+    await makeWebCertificate(this.dir);
+    this.proxyPort = await freePort();
+    const auth = { dir: this.dir, port: await freePort(), ...(options.storage === undefined ? {} : { storage: options.storage }) };
+    this.authAddress = `127.0.0.1:${auth.port}`;
+    if (options.apart !== true) {
+      writeFileSync(this.authConfig, [...authYaml(auth), ...proxyServiceYaml({ dir: this.dir, port: this.proxyPort }), ''].join('\n'));
+      this.startAuthHost();
+      return this.proxyIsReady();
+    }
+    writeFileSync(this.authConfig, [...authYaml(auth), ''].join('\n'));
+    await this.startAuthHost().says(/auth has started/);
+    const token = (await this.admin('tctl tokens add --type=proxy --format=text')).trim();
+    const pin = (await this.admin('tctl status')).match(/sha256:[0-9a-f]{64}/)?.[0] ?? 'no pin was printed';
+    const proxy = { dir: this.dir, port: this.proxyPort, authAddress: this.authAddress, token, pin };
+    writeFileSync(this.proxyConfig, [...proxyYaml(proxy), ''].join('\n'));
+    this.startProxyHost();
+    await this.proxyIsReady();
+  }
+
+  /** The host of auth, and of the proxy where they are not apart; called again after it was killed. */
+  startAuthHost(): Daemon {
+    this.authHost = this.daemon('auth-host', ['teleport', 'start', '-c', this.authConfig]);
+    return this.authHost;
+  }
+  startProxyHost(): Daemon {
+    return this.daemon('proxy-host', ['teleport', 'start', '-c', this.proxyConfig]);
+  }
+
+  proxyIsReady(): Promise<void> {
+    return until('the proxy to be ready', 30_000, async () => {
+      if (this.authHost !== undefined && this.authHost.child.exitCode !== null)
+        throw new Error(`auth-host exited:\n${this.authHost.log()}`);
       const { code, stdout } = await run(['curl', '-s', '--cacert', join(this.dir, 'web-ca.pem'), `https://${this.proxy}/readyz`]);
       return code === 0 && stdout.includes('"ok":true') ? true : undefined;
-    });
+    }).then(() => undefined);
   }
 
   async startEmulator(): Promise<void> {
@@ -98,7 +119,13 @@ export class Cluster {
       '--secret-access-key',
       KEY_SECRET,
     ];
-    this.daemon('emulator', [process.execPath, join(root, 'packages/aws-emulator/src/main.ts'), ...flags, '--raw-log', this.rawLogFile]);
+    this.emulator = this.daemon('emulator', [
+      process.execPath,
+      join(root, 'packages/aws-emulator/src/main.ts'),
+      ...flags,
+      '--raw-log',
+      this.rawLogFile,
+    ]);
     await until('the emulator', 20_000, async () =>
       (await fetch(this.emulatorUrl).catch(() => undefined)) === undefined ? undefined : true,
     );
@@ -200,42 +227,5 @@ export class Cluster {
   async stop(): Promise<void> {
     for (const daemon of this.#daemons.toReversed()) await daemon.stop();
     if (process.env['KEEP'] === undefined) rmSync(this.dir, { recursive: true, force: true });
-  }
-
-  async #makeWebCertificate(): Promise<void> {
-    const at = (name: string) => join(this.dir, name);
-    const ca = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
-    await must([
-      'openssl',
-      'req',
-      '-x509',
-      ...ca,
-      '-keyout',
-      at('web-ca-key.pem'),
-      '-out',
-      at('web-ca.pem'),
-      '-subj',
-      '/CN=Company web CA',
-    ]);
-    await must(['openssl', 'req', ...ca, '-keyout', at('web-key.pem'), '-out', at('web.csr'), '-subj', '/CN=localhost']);
-    writeFileSync(at('san'), 'subjectAltName=DNS:localhost');
-    await must([
-      'openssl',
-      'x509',
-      '-req',
-      '-in',
-      at('web.csr'),
-      '-CA',
-      at('web-ca.pem'),
-      '-CAkey',
-      at('web-ca-key.pem'),
-      '-CAcreateserial',
-      '-days',
-      '2',
-      '-extfile',
-      at('san'),
-      '-out',
-      at('web-cert.pem'),
-    ]);
   }
 }

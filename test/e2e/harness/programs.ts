@@ -4,6 +4,7 @@ const hints = {
   aws: ['aws --version', 'the AWS CLI (pip install awscli)'],
   boto3: ["python3 -c 'import boto3'", 'boto3 (pip install boto3)'],
   openssl: ['openssl version', 'openssl (apt-get install openssl)'],
+  redis: ['redis-server --version', 'redis-server (apt-get install redis-server)'],
   jq: ['jq --version', 'jq (apt-get install jq)'],
 } as const;
 
