@@ -1,9 +1,20 @@
-import type { Client } from '@grpc/grpc-js';
+import { type Client, connectivityState } from '@grpc/grpc-js';
 import { PosternError } from '@postern/api/errors';
 
+/** Through the proxy to auth and back three times. A person waits for it, and so does a program whose ticket is stale. */
+const CONNECT_MS = 5_000;
+/** https://grpc.io/docs/guides/status-codes/ */
+const DEADLINE_EXCEEDED = 4;
+
 /** Uses a channel to auth and closes it. Where nobody could be reached the error says who was tried, and the system's word for it. */
-export async function reachAuth<T>(client: Client, address: string, act: (client: Client) => Promise<T>): Promise<T> {
+export async function reachAuth<T>(
+  client: Client,
+  address: string,
+  act: (client: Client) => Promise<T>,
+  { connectMs = CONNECT_MS }: { readonly connectMs?: number } = {},
+): Promise<T> {
   try {
+    await untilConnected(client, connectMs, address);
     return await act(client);
   } catch (error) {
     throw explained(error, address);
@@ -12,10 +23,35 @@ export async function reachAuth<T>(client: Client, address: string, act: (client
   }
 }
 
+/** A connection that failed is left to the call, which knows why; one that does not come about in time is not waited for. */
+function untilConnected(client: Client, connectMs: number, address: string): Promise<void> {
+  const channel = client.getChannel();
+  const deadline = Date.now() + connectMs;
+  return new Promise((resolve, reject) => {
+    const look = () => {
+      const state = channel.getConnectivityState(true);
+      if (state !== connectivityState.IDLE && state !== connectivityState.CONNECTING) return resolve();
+      channel.watchConnectivityState(state, deadline, (late) => (late ? reject(silent(address, late)) : look()));
+    };
+    look();
+  });
+}
+
+/** The proxy passes bytes on whether or not auth reads them: which of the two is silent cannot be told from here. */
+function silent(address: string, cause: Error): PosternError {
+  return new PosternError(
+    'unavailable',
+    `auth of the cluster at ${address} does not answer: it may be down or overloaded, try again later`,
+    { cause },
+  );
+}
+
 /** grpc-js: "No connection established. Last error: Error: connect ECONNREFUSED 127.0.0.1:1. Resolution note: ". */
 function explained(error: unknown, address: string): unknown {
-  if (!(error instanceof PosternError) || error.code !== 'unavailable' || !error.message.includes('No connection established'))
-    return error;
+  if (!(error instanceof PosternError) || error.code !== 'unavailable') return error;
+  const { cause } = error;
+  if (cause instanceof Error && 'code' in cause && cause.code === DEADLINE_EXCEEDED) return silent(address, cause);
+  if (!error.message.includes('No connection established')) return error;
   const [, reason] = /Last error: (?:Error: )?(?:connect )?(.+?)\.? Resolution note/s.exec(error.message) ?? [];
   return new PosternError(
     'cannot_connect',
