@@ -1,12 +1,12 @@
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { type ErrorCode, PosternError } from '@postern/api/errors';
-import type { ByteStream } from '@postern/tunnel';
 import { awsRefusal, FORBIDDEN, shapeOf } from '#proxy-db/aws-refusal.ts';
 import { type GuardOptions, refusalOf } from '#proxy-db/local-guard.ts';
 import { readHead } from '#proxy-db/read-head.ts';
 
 export interface ConnectionOptions {
-  readonly openStream: () => Promise<ByteStream>;
+  readonly openStream: () => Promise<Duplex>;
   readonly guard: GuardOptions;
   /** A line for the person in front of the terminal. */
   readonly notice: (line: string) => void;
@@ -37,10 +37,11 @@ export async function serveConnection(socket: Socket, options: ConnectionOptions
  * Copies bytes both ways; `pipe` obeys backpressure. Where the stream breaks while the client waits for the first
  * byte of an answer, it gets one that says so; in the middle of an answer only a cut connection is honest.
  */
-function join(socket: Socket, stream: ByteStream, first: Buffer): void {
+function join(socket: Socket, stream: Duplex, first: Buffer): void {
   let clientWaits = true;
-  socket.on('data', () => {
-    clientWaits = true;
+  socket.on('data', (chunk: Buffer) => {
+    // The rest of a body may still come while its answer is on the way: only a new request waits for a new answer.
+    if (startsRequest(chunk)) clientWaits = true;
   });
   stream.on('data', () => {
     clientWaits = false;
@@ -56,6 +57,10 @@ function join(socket: Socket, stream: ByteStream, first: Buffer): void {
   stream.write(first);
   socket.pipe(stream);
   stream.pipe(socket);
+}
+
+function startsRequest(chunk: Buffer): boolean {
+  return /^[A-Z]{1,32} \S+ HTTP\/1\.1\r\n/.test(chunk.toString('latin1', 0, 128));
 }
 
 /** Reads on for a moment, so that the answer is not lost in the reset that unread bytes would cause. */
