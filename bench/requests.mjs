@@ -72,7 +72,10 @@ function summary(all) {
   const keyOf = ({ layout, connections, connectEach }) => `${connections}${connectEach ? ' connecting' : ''} ${layout}`;
   const groups = Map.groupBy(all, keyOf);
   return [...groups.values()].map((runs) => {
-    const middle = (read) => runs.map(read).toSorted((a, b) => a - b)[Math.floor(runs.length / 2)];
+    const middle = (read) => {
+      const sorted = runs.map(read).toSorted((a, b) => a - b);
+      return (sorted[Math.floor((sorted.length - 1) / 2)] + sorted[Math.floor(sorted.length / 2)]) / 2;
+    };
     const { layout, connections, connectEach, cpuMicros } = runs[0];
     const each = (group, names = MEASURED) => Object.fromEntries(names.map((name) => [name, round(middle((run) => run[group][name]))]));
     return {
