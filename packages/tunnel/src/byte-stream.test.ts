@@ -54,6 +54,26 @@ describe('a byte stream over gRPC', () => {
     await expect.poll(() => sizes).toEqual([1000, 65_536, 65_536, 18_928, 0]);
   });
 
+  it('that is to be closed soon still brings its last words to a peer that is in the middle of sending', async () => {
+    const words = randomBytes(100_000);
+    pair = await sessionPair((call) => {
+      const stream = byteStream(call);
+      stream.on('error', () => stream.destroy());
+      stream.once('data', () => {
+        stream.end(words);
+        stream.destroySoon();
+      });
+    });
+    for (let round = 0; round < 20; round++) {
+      const stream = byteStream(pair.open());
+      stream.on('error', () => undefined);
+      const sending = setInterval(() => stream.writable && stream.write('more '.repeat(1000)), 0);
+      expect(sha(await collect(stream))).toBe(sha(words));
+      clearInterval(sending);
+      stream.destroy();
+    }
+  });
+
   it('goes on in the other direction after half-close, from the client and from the server', async () => {
     pair = await sessionPair((call) => {
       const stream = byteStream(call);

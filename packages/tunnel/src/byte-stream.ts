@@ -40,6 +40,7 @@ export class ByteStream extends Duplex {
   #waiting: Done | undefined;
   #receivedEnd = false;
   #sentEnd = false;
+  #endsSoon = false;
   #stallTimer: NodeJS.Timeout | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
   #lastTakenMs = 0;
@@ -133,8 +134,14 @@ export class ByteStream extends Duplex {
   /** node:http closes a connection with this: what is written still leaves. */
   destroySoon(): void {
     if (this.writable) this.end();
-    if (this.writableFinished) this.destroy();
-    else this.once('finish', () => this.destroy());
+    this.#endsSoon = true;
+    if (this.writableFinished) this.#destroyWhenTaken();
+    else this.once('finish', () => this.#destroyWhenTaken());
+  }
+
+  /** Before the frames are taken, closing would reset the call and the last words would be lost; a stall ends the wait. */
+  #destroyWhenTaken(): void {
+    if (this.#endsSoon && this.writableFinished && this.#inFlightBytes === 0) this.destroy();
   }
 
   #receive(frame: Buffer): void {
@@ -184,6 +191,7 @@ export class ByteStream extends Duplex {
       this.#inFlightBytes -= frame.length;
       this.#lastTakenMs = performance.now();
       this.#proceed();
+      this.#destroyWhenTaken();
     });
   }
 

@@ -47,8 +47,8 @@ function join(socket: Socket, stream: Duplex, first: Buffer): void {
     clientWaits = false;
   });
   stream.on('error', (error) => {
-    if (clientWaits && socket.writable) answer(socket, awsRefusal(shapeOf(codeOf(error)), `tsh proxy db: ${messageOf(error)}`));
-    else socket.destroy();
+    const told = clientWaits && socket.writable;
+    answer(socket, told ? awsRefusal(shapeOf(codeOf(error)), `tsh proxy db: ${messageOf(error)}`) : undefined);
   });
   stream.on('close', () => {
     if (!socket.writableEnded) socket.destroy();
@@ -64,11 +64,12 @@ function startsRequest(chunk: Buffer): boolean {
 }
 
 /** Reads on for a moment, so that the answer is not lost in the reset that unread bytes would cause. */
-function answer(socket: Socket, text: string): void {
+function answer(socket: Socket, text: string | undefined): void {
   const LINGER_MS = 1_000;
   socket.unpipe();
   socket.resume();
-  socket.end(text);
+  if (text === undefined) socket.end();
+  else socket.end(text);
   const timer = setTimeout(() => socket.destroy(), LINGER_MS);
   socket.once('close', () => clearTimeout(timer));
 }
