@@ -168,6 +168,7 @@ describe('limits', () => {
     expect(await raw(head(Array.from({ length: 120 }, (_, at) => `x-${at}: 1\r\n`).join('')))).toMatch(/100 header lines/);
     expect(await raw('GARBAGE\r\n\r\n')).toMatch(/^HTTP\/1\.1 400/);
     expect(await raw(head('Content-Length: 2\r\nTransfer-Encoding: chunked\r\n') + '0\r\n\r\n')).toMatch(/^HTTP\/1\.1 400/);
+    expect(await raw(head('Transfer-Encoding: chunked\r\n') + '1\r\nx\r\n'.repeat(100_000))).toMatch(/pieces too small/);
     expect(await raw(`CONNECT evil.example:443 HTTP/1.1\r\nHost: x\r\n\r\n`)).not.toMatch(/200/);
     expect(dynamoAtAws()).toHaveLength(0);
     expect(agent.events.filter(({ code }) => code === 'TDY01E').length).toBeGreaterThanOrEqual(4);

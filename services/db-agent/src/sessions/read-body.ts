@@ -118,7 +118,11 @@ export function discardRest(request: IncomingMessage, limits: { readonly maxByte
   if (request.readableEnded || request.destroyed) return;
   let size = 0;
   let pieces = 0;
-  const cut = () => request.socket.destroy();
+  // The answer stands behind nothing but itself in the socket, and is to arrive all the same.
+  const cut = () => {
+    request.pause();
+    request.socket.destroySoon();
+  };
   const idle = setTimeout(cut, limits.idleMs);
   request.on('data', (chunk: Buffer) => {
     idle.refresh();
