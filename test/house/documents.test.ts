@@ -18,7 +18,9 @@ describe('documents', () => {
         .filter((path) => path.includes('/src/') && path.endsWith('.ts') && !path.endsWith('.test.ts') && !path.includes('node_modules'))
         .map((path) => read(join(area, path))),
     );
-    const emitted = new Set(sources.flatMap((source) => [...source.matchAll(/'(T[A-Z]{0,6}\d{2,5})[IWE]'/g)].map((match) => match[1] ?? '')));
+    const emitted = new Set(
+      sources.flatMap((source) => [...source.matchAll(/'(T[A-Z]{0,6}\d{2,5})[IWE]'/g)].map((match) => match[1] ?? '')),
+    );
     expect(emitted.size).toBeGreaterThan(20);
     const explained = read('docs/audit-events.md');
     expect([...emitted].filter((code) => !explained.includes(code))).toEqual([]);

@@ -42,7 +42,7 @@ export class Cluster {
   /** What a process of this story may see: no AWS settings of the machine, no profile of the person who runs it. */
   env(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
     return {
-      PATH: `${join(root, 'node_modules', '.bin')}:${process.env['PATH'] ?? ''}`,
+      PATH: `${join(root, 'bin')}:${process.env['PATH'] ?? ''}`,
       HOME: this.dir,
       LANG: 'C.UTF-8',
       NO_COLOR: '1',
