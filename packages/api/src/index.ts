@@ -78,6 +78,7 @@ export {
   UpdateUserResponse,
   UsersService,
 } from '#gen/postern/v1/users.ts';
+export * from '#audit-event.ts';
 export * from '#call.ts';
 export * from '#errors.ts';
 export * from '#implement.ts';

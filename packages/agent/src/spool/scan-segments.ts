@@ -1,6 +1,7 @@
 import { readFile, truncate } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { parseFields, type Phase, phaseOf } from '#spool/check-event.ts';
+import { parseAuditFields } from '@postern/api';
+import { type Phase, phaseOf } from '#spool/check-event.ts';
 import { decodeFrame, type Frame } from '#spool/frame.ts';
 import { type OpenIntents, reserveForIntent } from '#spool/open-intents.ts';
 import { segmentPath } from '#spool/segment-file.ts';
@@ -44,7 +45,7 @@ function noteIntent({ event, length }: Frame, segment: number, intents: OpenInte
 
 function phaseIn({ id, fieldsJson }: Frame['event']): Phase | undefined {
   try {
-    return fieldsJson.length === 0 ? undefined : phaseOf(parseFields(id, fieldsJson));
+    return fieldsJson.length === 0 ? undefined : phaseOf(parseAuditFields(id, fieldsJson));
   } catch {
     // Written by a version with other rules: it is uploaded, and auth judges it.
     return undefined;

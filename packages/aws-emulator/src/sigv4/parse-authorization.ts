@@ -22,7 +22,7 @@ export function parseAuthorization(request: Received): Authorization {
     throw new AwsError('MissingAuthenticationTokenException', 'Request is missing Authentication Token');
   const [algorithm = ''] = value.split(' ', 1);
   if (algorithm !== 'AWS4-HMAC-SHA256')
-    throw new AwsError('IncompleteSignatureException', `Unsupported AWS 'algorithm': '${algorithm}' (only AWS4-HMAC-SHA256 for now). `);
+    throw new AwsError('IncompleteSignatureException', `Unsupported AWS 'algorithm': '${algorithm}' (AWS4-HMAC-SHA256 is). `);
   const fields = new Map<string, string>();
   for (const part of value.slice(algorithm.length).split(',')) {
     const at = part.indexOf('=');

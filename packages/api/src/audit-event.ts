@@ -1,0 +1,84 @@
+import { PosternError } from '#errors.ts';
+import type { AuditEvent } from '#gen/postern/v1/audit.ts';
+
+/**
+ * What an audit event may be. Emitters and auth ask the same function: an event that is durable on an agent and refused
+ * by auth would stop the upload of all that come after it.
+ */
+export const auditEventLimits = {
+  maxFieldsBytes: 64 * 1024,
+  /** JSON.parse takes any depth, and what walks its result later may not. */
+  maxFieldsDepth: 64,
+  maxIdLength: 64,
+  maxTextLength: 4096,
+  /** The last millisecond of the year 9999, the last that RFC 3339 can write. */
+  maxTimeMs: 253_402_300_799_999,
+} as const;
+
+const { maxFieldsBytes, maxFieldsDepth, maxIdLength, maxTextLength, maxTimeMs } = auditEventLimits;
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** Throws `bad_request` or `limit_exceeded`; answers the event's own fields, undefined where it has none. */
+export function checkAuditEvent(event: AuditEvent): Record<string, unknown> | undefined {
+  const { id, kind, code, timeMs, user, resource, sessionId, fieldsJson } = event;
+  if (!/^[A-Za-z0-9-]+$/.test(id) || id.length > maxIdLength) {
+    throw new PosternError('bad_request', `audit event id ${JSON.stringify(id.slice(0, maxIdLength))} is not a uuid`);
+  }
+  if (kind === '') throw new PosternError('bad_request', `audit event ${id} has no kind`);
+  if (!Number.isSafeInteger(timeMs) || timeMs < 0 || timeMs > maxTimeMs) {
+    throw new PosternError('bad_request', `audit event ${id} has the time ${timeMs}, which is no time`);
+  }
+  checkText(id, 'kind', kind);
+  checkText(id, 'code', code);
+  checkText(id, 'user', user);
+  checkText(id, 'resource', resource);
+  checkText(id, 'session_id', sessionId);
+  if (fieldsJson.length > maxFieldsBytes) {
+    throw new PosternError('limit_exceeded', `fields of audit event ${id} are ${fieldsJson.length} bytes, more than ${maxFieldsBytes}`);
+  }
+  return fieldsJson.length === 0 ? undefined : parseAuditFields(id, fieldsJson);
+}
+
+export function parseAuditFields(id: string, bytes: Buffer): Record<string, unknown> {
+  let parsed: unknown;
+  try {
+    const text = strictUtf8.decode(bytes);
+    if (openings(bytes) > maxFieldsDepth && depthOf(text) > maxFieldsDepth)
+      throw new PosternError('limit_exceeded', `fields of audit event ${id} are nested deeper than ${maxFieldsDepth}`);
+    parsed = JSON.parse(text);
+  } catch (cause) {
+    throw cause instanceof PosternError
+      ? cause
+      : new PosternError('bad_request', `fields of audit event ${id} are not json in utf-8`, { cause });
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+    throw new PosternError('bad_request', `fields of audit event ${id} are not a json object`);
+  }
+  return parsed as Record<string, unknown>;
+}
+
+function checkText(id: string, name: string, text: string): void {
+  if (text.length > maxTextLength)
+    throw new PosternError('limit_exceeded', `${name} of audit event ${id} is longer than ${maxTextLength} characters`);
+}
+
+/** Braces and brackets that open, within strings too: a text with few of them cannot be deep, and nearly every one has few. */
+function openings(bytes: Buffer): number {
+  let found = 0;
+  for (const byte of bytes) if (byte === 0x7b || byte === 0x5b) found += 1;
+  return found;
+}
+
+function depthOf(text: string): number {
+  let depth = 0;
+  let deepest = 0;
+  let quoted = false;
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at];
+    if (quoted && character === '\\') at++;
+    else if (character === '"') quoted = !quoted;
+    else if (!quoted && (character === '{' || character === '[')) deepest = Math.max(deepest, ++depth);
+    else if (!quoted && (character === '}' || character === ']')) depth--;
+  }
+  return deepest;
+}
