@@ -88,6 +88,22 @@ describe('the spool', () => {
     expect((await drainAll()).map((event) => fieldsOf(event)['i'])).toEqual(events.map((_, i) => i));
   });
 
+  it('lets nobody wait for more than the commit under way and his own', async () => {
+    await open();
+    let turn = 0;
+    let ticking = setImmediate(function tick() {
+      turn += 1;
+      ticking = setImmediate(tick);
+    });
+    const first = spool.write(eventOf()).then(() => turn);
+    await new Promise((resolve) => setImmediate(resolve));
+    // The first commit is under way. Were each of these a commit of its own, they would end in turns of their own.
+    const behind = await Promise.all(Array.from({ length: 50 }, () => spool.write(eventOf()).then(() => turn)));
+    clearImmediate(ticking);
+    expect(new Set(behind).size).toBe(1);
+    expect(await first).toBeLessThan(behind[0] ?? 0);
+  });
+
   it('makes an outcome durable within a second though nothing else is written', async () => {
     await open();
     await spool.write(intent('r-1'));
