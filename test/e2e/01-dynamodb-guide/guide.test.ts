@@ -151,13 +151,14 @@ db_service:
     expect((await python('local'))['TableNames']).toContain('table1');
   });
 
-  it('passes a BatchWriteItem of 10 MB from boto3 and one of 16 MB to the byte', async () => {
+  it('passes a BatchWriteItem of 10 MB from boto3 and one of 16 MiB to the byte, and both are carried out', async () => {
     const sent = await python('batch');
     expect(sent['bytes']).toBeGreaterThan(9_900_000);
     expect(sent['unprocessed']).toBe(0);
     const limit = 16 * 1024 * 1024;
     const before = cluster.dynamoDbAtAws().length;
-    await post(endpoint, 'DynamoDB_20120810.BatchWriteItem', padded(limit));
+    const answer = await post(endpoint, 'DynamoDB_20120810.BatchWriteItem', batchOf(limit));
+    expect({ status: answer.status, body: await answer.json() }).toEqual({ status: 200, body: { UnprocessedItems: {} } });
     const arrived = cluster.dynamoDbAtAws().slice(before);
     expect(arrived.map((entry) => entry.bodyBytes)).toEqual([limit]);
   });
@@ -239,11 +240,24 @@ async function post(endpoint: string, target: string, body: Buffer): Promise<Res
   });
 }
 
-/** A well-formed BatchWriteItem of exactly `bytes`: AWS may refuse it, but it has to arrive whole. */
-function padded(bytes: number): Buffer {
-  const head = '{"RequestItems":{"pages":[{"PutRequest":{"Item":{"id":{"S":"limit"},"pad":{"S":"';
-  const tail = '"}}}}]}}';
-  return Buffer.concat([Buffer.from(head), Buffer.alloc(bytes - head.length - tail.length, 'x'), Buffer.from(tail)]);
+/**
+ * A BatchWriteItem of exactly `bytes` on the wire that DynamoDB has to carry out: 25 items below 400 KB each. Their text
+ * alone would be 10 MB; written as JSON escapes, as clients may, a character takes six bytes.
+ */
+function batchOf(bytes: number): Buffer {
+  const CHARACTERS = 390_000;
+  const ESCAPE = '\\u0078';
+  const item = (n: number, text: string) => `{"PutRequest":{"Item":{"id":{"S":"limit-${n}"},"pad":{"S":"${text}"}}}}`;
+  const whole = (texts: readonly string[]) => `{"RequestItems":{"pages":[${texts.map((text, n) => item(n, text)).join(',')}]}}`;
+  const plain = Array.from({ length: 25 }, () => 'x'.repeat(CHARACTERS));
+  let missing = bytes - whole(plain).length;
+  const texts = plain.map(() => {
+    const escapes = Math.min(CHARACTERS, Math.floor(missing / (ESCAPE.length - 1)));
+    missing -= escapes * (ESCAPE.length - 1);
+    return ESCAPE.repeat(escapes) + 'x'.repeat(CHARACTERS - escapes);
+  });
+  // What is left is less than an escape: spaces between tokens are JSON too.
+  return Buffer.from(`${whole(texts)}${' '.repeat(missing)}`);
 }
 
 function rawScan(endpoint: string): Promise<{ encoding: string | undefined; crc32: number; body: Buffer }> {
