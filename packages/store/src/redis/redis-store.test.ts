@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { describeStore } from '#conformance.ts';
+import { describeStore } from '#conformance/describe-store.ts';
 import { openRedisStore } from '#redis/open-redis-store.ts';
 import { missingRedis, type SpawnedRedis, spawnRedis } from '#redis/spawn-redis.ts';
 import { type Store, StoreError } from '#store.ts';

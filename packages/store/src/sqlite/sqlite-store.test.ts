@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { describeStore } from '#conformance.ts';
+import { describeStore } from '#conformance/describe-store.ts';
 import { openSqliteStore } from '#sqlite/open-sqlite-store.ts';
 
 describeStore('sqlite', async () => {
