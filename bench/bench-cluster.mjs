@@ -1,8 +1,8 @@
 // A cluster of separate processes for measuring: auth, a proxy of its own, an agent, tsh, an upstream in the place of DynamoDB.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ACCOUNT, Cluster, PASSWORD, ROLE, root } from '../test/e2e/harness/cluster.ts';
-import { freePort, until } from '../test/e2e/harness/processes.ts';
+import { ACCOUNT, Cluster, PASSWORD, ROLE, root } from '../test/harness/cluster.ts';
+import { freePort, until } from '../test/harness/processes.ts';
 
 const DATABASE = 'example-dynamodb';
 const TICKS_PER_SECOND = 100;

@@ -2,7 +2,7 @@
 // how to read it.
 import { parseArgs } from 'node:util';
 import { buildCommands } from '../scripts/build.mjs';
-import { until } from '../test/e2e/harness/processes.ts';
+import { until } from '../test/harness/processes.ts';
 import { BenchCluster } from './bench-cluster.mjs';
 import { load } from './load.mjs';
 

@@ -1,8 +1,14 @@
-// npm test: the check, then the stories of test/e2e with real processes and real clients.
+// npm test: the check, then everything that is tried against running processes with real clients.
+// npm run test:long (`--long`): what takes over a minute a case, in the same folders.
 import { runSteps } from './run-steps.mjs';
 
-const ok = await runSteps([
-  { name: 'check', command: ['node', 'scripts/check.mjs'], show: true },
-  { name: 'stories', command: ['vitest', 'run'], cwd: 'test/e2e', show: true },
-]);
+const long = process.argv.includes('--long');
+if (long) process.env.POSTERN_TESTS = 'long';
+const blackBox = [
+  { name: 'stories', cwd: 'test/e2e' },
+  { name: 'attacks', cwd: 'test/attacks' },
+  { name: 'faults', cwd: 'test/faults' },
+].map((step) => ({ ...step, command: ['vitest', 'run'], show: true }));
+
+const ok = await runSteps(long ? blackBox : [{ name: 'check', command: ['node', 'scripts/check.mjs'], show: true }, ...blackBox]);
 process.exit(ok ? 0 : 1);

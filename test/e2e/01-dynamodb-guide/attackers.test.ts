@@ -6,10 +6,10 @@ import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { AuditService, callUnary, Identity_Kind, ResourcesService } from '@postern/api';
 import { createAuthority, generateKey, issueCertificate } from '@postern/pki';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ACCOUNT, Cluster, PASSWORD, ROLE } from '#harness/cluster.ts';
-import { ask, dial, type Held, type HeldSession, sessionName, sessionRaw, signInRaw } from '#harness/dial.ts';
-import { type Finished, until } from '#harness/processes.ts';
-import { lacking } from '#harness/programs.ts';
+import { ACCOUNT, Cluster, PASSWORD, ROLE } from '@postern/test-harness/cluster.ts';
+import { ask, dial, type Held, type HeldSession, sessionName, sessionRaw, signInRaw } from '@postern/test-harness/dial.ts';
+import { type Finished, until } from '@postern/test-harness/processes.ts';
+import { lacking } from '@postern/test-harness/programs.ts';
 
 const cannot = lacking('openssl', 'jq');
 const PORT = 8000;

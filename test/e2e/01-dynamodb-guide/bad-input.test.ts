@@ -2,9 +2,9 @@ import { chmodSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ACCOUNT, Cluster, PASSWORD, ROLE } from '#harness/cluster.ts';
-import { freePort, until } from '#harness/processes.ts';
-import { lacking } from '#harness/programs.ts';
+import { ACCOUNT, Cluster, PASSWORD, ROLE } from '@postern/test-harness/cluster.ts';
+import { freePort, until } from '@postern/test-harness/processes.ts';
+import { lacking } from '@postern/test-harness/programs.ts';
 
 const cannot = lacking('openssl', 'jq');
 

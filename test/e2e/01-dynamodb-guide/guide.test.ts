@@ -5,9 +5,9 @@ import { crc32, gunzipSync } from 'node:zlib';
 import { DynamoDBClient, ListTablesCommand, paginateScan } from '@aws-sdk/client-dynamodb';
 import { DynamoDBStreamsClient, ListStreamsCommand } from '@aws-sdk/client-dynamodb-streams';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ACCOUNT, Cluster, PASSWORD, ROLE } from '#harness/cluster.ts';
-import { until } from '#harness/processes.ts';
-import { lacking } from '#harness/programs.ts';
+import { ACCOUNT, Cluster, PASSWORD, ROLE } from '@postern/test-harness/cluster.ts';
+import { until } from '@postern/test-harness/processes.ts';
+import { lacking } from '@postern/test-harness/programs.ts';
 
 const here = import.meta.dirname;
 const cannot = lacking('aws', 'boto3', 'openssl', 'jq');

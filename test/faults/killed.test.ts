@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { PASSWORD, ROLE } from '#harness/cluster.ts';
-import { getItem, HANG_MS, Load } from '#harness/load.ts';
-import { type Daemon, until } from '#harness/processes.ts';
-import { lacking } from '#harness/programs.ts';
-import { auditLines, checkAudit, requestsIn } from './check-audit.ts';
-import { DATABASE, Stage } from './stage.ts';
+import { PASSWORD, ROLE } from '@postern/test-harness/cluster.ts';
+import { getItem, HANG_MS, Load } from '@postern/test-harness/load.ts';
+import { type Daemon, until } from '@postern/test-harness/processes.ts';
+import { lacking } from '@postern/test-harness/programs.ts';
+import { auditLines, checkAudit, requestsIn } from '@postern/test-harness/check-audit.ts';
+import { DATABASE, Stage } from '@postern/test-harness/stage.ts';
 
 const cannot = lacking('openssl');
 

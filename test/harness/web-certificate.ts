@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { must } from '#harness/processes.ts';
+import { must } from '#processes.ts';
 
 /** A company's own authority and its certificate for localhost, made by OpenSSL: web-ca.pem, web-key.pem, web-cert.pem. */
 export async function makeWebCertificate(dir: string): Promise<void> {

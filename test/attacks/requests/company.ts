@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { type Agent, request } from 'node:http';
 import { join } from 'node:path';
-import { ACCOUNT, type AtAws, Cluster, PASSWORD, ROLE } from '#harness/cluster.ts';
-import { type Daemon, until } from '#harness/processes.ts';
+import { ACCOUNT, type AtAws, Cluster, PASSWORD, ROLE } from '@postern/test-harness/cluster.ts';
+import { type Daemon, until } from '@postern/test-harness/processes.ts';
 
 export const DATABASE = 'example-dynamodb';
 export const TABLE = 'notes';

@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { ACCOUNT, Cluster, type ClusterOptions, PASSWORD, ROLE } from '#harness/cluster.ts';
-import { getItem } from '#harness/load.ts';
-import { type Daemon, until } from '#harness/processes.ts';
+import { ACCOUNT, Cluster, type ClusterOptions, PASSWORD, ROLE } from '#cluster.ts';
+import { getItem } from '#load.ts';
+import { type Daemon, until } from '#processes.ts';
 
 export const DATABASE = 'example-dynamodb';
 

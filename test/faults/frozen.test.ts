@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { PASSWORD } from '#harness/cluster.ts';
-import { HANG_MS, Load } from '#harness/load.ts';
-import { lacking } from '#harness/programs.ts';
-import { checkAudit } from './check-audit.ts';
-import { Stage } from './stage.ts';
+import { PASSWORD } from '@postern/test-harness/cluster.ts';
+import { HANG_MS, Load } from '@postern/test-harness/load.ts';
+import { lacking } from '@postern/test-harness/programs.ts';
+import { checkAudit } from '@postern/test-harness/check-audit.ts';
+import { Stage } from '@postern/test-harness/stage.ts';
 
 const cannot = lacking('openssl');
 const FROZEN_MS = 15_000;

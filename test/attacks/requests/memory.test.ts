@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { lacking } from '#harness/programs.ts';
+import { lacking } from '@postern/test-harness/programs.ts';
 import { ask, Company } from './company.ts';
 
 const cannot = lacking('openssl');

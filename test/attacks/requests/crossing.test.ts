@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { Agent } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { until } from '#harness/processes.ts';
-import { lacking } from '#harness/programs.ts';
+import { until } from '@postern/test-harness/processes.ts';
+import { lacking } from '@postern/test-harness/programs.ts';
 import { ask, Company, sha256, TABLE } from './company.ts';
 
 const cannot = lacking('openssl');

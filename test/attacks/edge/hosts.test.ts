@@ -16,9 +16,9 @@ import {
 } from '@postern/api';
 import { generateKey } from '@postern/pki';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Cluster, PASSWORD } from '#harness/cluster.ts';
-import { dial, type Held, sessionRaw, signInRaw } from '#harness/dial.ts';
-import { lacking } from '#harness/programs.ts';
+import { Cluster, PASSWORD } from '@postern/test-harness/cluster.ts';
+import { dial, type Held, sessionRaw, signInRaw } from '@postern/test-harness/dial.ts';
+import { lacking } from '@postern/test-harness/programs.ts';
 
 const cannot = lacking('openssl');
 const AUTH = 'auth.postern.internal';

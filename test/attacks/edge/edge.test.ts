@@ -3,10 +3,10 @@ import { connect as connectHttp2 } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Cluster, PASSWORD } from '#harness/cluster.ts';
-import { signInRaw } from '#harness/dial.ts';
-import { until } from '#harness/processes.ts';
-import { lacking } from '#harness/programs.ts';
+import { Cluster, PASSWORD } from '@postern/test-harness/cluster.ts';
+import { signInRaw } from '@postern/test-harness/dial.ts';
+import { until } from '@postern/test-harness/processes.ts';
+import { lacking } from '@postern/test-harness/programs.ts';
 
 const cannot = lacking('openssl');
 const AUTH = 'auth.postern.internal';

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
-import type { AtAws, Cluster } from '#harness/cluster.ts';
-import { until } from '#harness/processes.ts';
+import type { AtAws, Cluster } from '#cluster.ts';
+import { until } from '#processes.ts';
 
 export interface AuditLine {
   readonly uid: string;

@@ -1,12 +1,12 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { PASSWORD } from '#harness/cluster.ts';
-import { getItem } from '#harness/load.ts';
-import { type Daemon, freePort, isListening, until } from '#harness/processes.ts';
-import { lacking } from '#harness/programs.ts';
-import { checkAudit } from './check-audit.ts';
-import { Stage } from './stage.ts';
+import { PASSWORD } from '@postern/test-harness/cluster.ts';
+import { getItem } from '@postern/test-harness/load.ts';
+import { type Daemon, freePort, isListening, until } from '@postern/test-harness/processes.ts';
+import { lacking } from '@postern/test-harness/programs.ts';
+import { checkAudit } from '@postern/test-harness/check-audit.ts';
+import { Stage } from '@postern/test-harness/stage.ts';
 
 const cannot = lacking('openssl', 'redis');
 

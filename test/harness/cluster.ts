@@ -1,11 +1,11 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Daemon, type Finished, freePort, must, type RunOptions, run, until } from '#harness/processes.ts';
-import { authYaml, proxyServiceYaml, proxyYaml } from '#harness/teleport-yaml.ts';
-import { makeWebCertificate } from '#harness/web-certificate.ts';
+import { Daemon, type Finished, freePort, must, type RunOptions, run, until } from '#processes.ts';
+import { authYaml, proxyServiceYaml, proxyYaml } from '#teleport-yaml.ts';
+import { makeWebCertificate } from '#web-certificate.ts';
 
-export const root = join(import.meta.dirname, '..', '..', '..');
+export const root = join(import.meta.dirname, '..', '..');
 export const ACCOUNT = '123456789012';
 export const ROLE = 'ExampleTeleportDynamoDBRole';
 /** The long-lived key of the agent's host; AWS's own documentation prints it everywhere. */

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { PASSWORD } from '#harness/cluster.ts';
-import { lacking } from '#harness/programs.ts';
+import { PASSWORD } from '@postern/test-harness/cluster.ts';
+import { lacking } from '@postern/test-harness/programs.ts';
 import { ask, Company, KEY_SECRET } from './company.ts';
 
 const cannot = lacking('openssl');

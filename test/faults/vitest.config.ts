@@ -1,0 +1,3 @@
+import { blackBox } from '@postern/test-harness/vitest-config.ts';
+
+export default blackBox();
