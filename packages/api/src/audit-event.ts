@@ -1,3 +1,4 @@
+import { limits } from '@postern/limits';
 import { PosternError } from '#errors.ts';
 import type { AuditEvent } from '#gen/postern/v1/audit.ts';
 
@@ -6,9 +7,9 @@ import type { AuditEvent } from '#gen/postern/v1/audit.ts';
  * by auth would stop the upload of all that come after it.
  */
 export const auditEventLimits = {
-  maxFieldsBytes: 64 * 1024,
+  maxFieldsBytes: limits.auditFieldsBytes,
   /** JSON.parse takes any depth, and what walks its result later may not. */
-  maxFieldsDepth: 64,
+  maxFieldsDepth: limits.nestingDepth,
   maxIdLength: 64,
   maxTextLength: 4096,
   /** The last millisecond of the year 9999, the last that RFC 3339 can write. */

@@ -1,9 +1,8 @@
 import { RE2JS, RE2JSException } from 're2js';
 
+import { limits } from '@postern/limits';
 import { BoundedCache } from '#bounded-cache.ts';
 
-/** A regular expression longer than this is refused: what a label needs is shorter, and work grows with length. */
-export const maxPatternLength = 1024;
 /**
  * RE2's program has one instruction for about each character after counted repeats are written out. Matching costs
  * at most instructions × characters, so this is what bounds a decision: `(a?){1000}a{100}` has some 3,100 and took 50 ms.
@@ -23,7 +22,7 @@ export interface PatternLimits {
   readonly length: number;
   readonly program: number;
 }
-const writtenPattern: PatternLimits = { length: maxPatternLength, program: maxPatternProgram };
+const writtenPattern: PatternLimits = { length: limits.regexCharacters, program: maxPatternProgram };
 
 /**
  * Compiles with RE2, whose time is linear in the text: V8's own engine backtracks, and one role with `^(a+)+$` would

@@ -1,14 +1,6 @@
+import { limits } from '@postern/limits';
 import type { LabelSelector, Labels, Traits } from '#model.ts';
-import {
-  type Matches,
-  compileGlob,
-  compilePattern,
-  globParts,
-  isRegex,
-  maxPatternLength,
-  maxPatternProgram,
-  quoteForPattern,
-} from '#patterns.ts';
+import { type Matches, compileGlob, compilePattern, globParts, isRegex, maxPatternProgram, quoteForPattern } from '#patterns.ts';
 import { TemplateError } from '#expression.ts';
 import { parseTemplate, traitTexts } from '#templates.ts';
 
@@ -55,8 +47,8 @@ function compileValue(value: string, traits: Traits): readonly Matches[] {
 /** Throws where a trait made the pattern too large: left out of a deny rule it would grant. */
 function patternMatcher(pattern: string, trait = ''): Matches {
   const program = compilePattern(pattern, {
-    length: maxPatternLength * 11,
-    program: maxPatternProgram + Math.min(trait.length, maxPatternLength),
+    length: limits.regexCharacters * 11,
+    program: maxPatternProgram + Math.min(trait.length, limits.regexCharacters),
   });
   if (typeof program === 'string') throw new TemplateError(program);
   // A resource's labels are the same from request to request, and RE2 in JavaScript takes microseconds: the last answer is kept.

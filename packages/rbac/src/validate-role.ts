@@ -1,6 +1,7 @@
 import { TemplateError } from '#expression.ts';
 import type { LabelSelector, Role, RoleConditions } from '#model.ts';
-import { compilePattern, isRegex, maxPatternLength } from '#patterns.ts';
+import { limits } from '@postern/limits';
+import { compilePattern, isRegex } from '#patterns.ts';
 import type { RoleProblem } from '#role-error.ts';
 import { parseTemplate } from '#templates.ts';
 
@@ -96,7 +97,7 @@ function problemOfPrincipal(value: string, star: boolean): string | undefined {
 
 function problemOfValue(value: string, { patterns }: { readonly patterns: boolean }): string | undefined {
   if (value === '') return 'must not be empty';
-  if (value.length > maxPatternLength) return `is longer than ${maxPatternLength} characters`;
+  if (value.length > limits.regexCharacters) return `is longer than ${limits.regexCharacters} characters`;
   try {
     const template = parseTemplate(value);
     // A template inside a pattern is tried with a letter in its place: what a trait holds is quoted and cannot break it.

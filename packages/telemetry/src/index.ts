@@ -6,7 +6,6 @@ export {
   serveDiagnostics,
 } from '#health/diagnostics.ts';
 export { type CheckResult, Health, type HealthCheck, type HealthReport } from '#health/health.ts';
-export { MAX_WAITING_BYTES } from '#log/bounded-destination.ts';
 export { type LogField, type LogFields, loggableFields, scrub } from '#log/fields.ts';
 export { type CreateLoggerOptions, createLogger, type Logger, type LogLevel, logLevels } from '#log/logger.ts';
 export {

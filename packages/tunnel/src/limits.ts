@@ -1,3 +1,5 @@
+import { limits } from '@postern/limits';
+
 /** Every number that bounds a tunnel or a session, in one place. */
 export const tunnelLimits = {
   /** The largest frame on a byte stream; a larger write is cut. */
@@ -6,16 +8,16 @@ export const tunnelLimits = {
   maxInFlightBytes: 256 * 1024,
   /** HTTP/2 windows: 8 MiB carries 77 MB/s at 50 ms of round trip, the default 64 KiB 0.7 MB/s. */
   windowBytes: 8 * 1024 * 1024,
-  maxMetadataBytes: 16 * 1024,
-  maxMessageBytes: 4 * 1024 * 1024,
-  streamsPerConnection: 100,
+  maxMetadataBytes: limits.grpcMetadataBytes,
+  maxMessageBytes: limits.grpcMessageBytes,
+  streamsPerConnection: limits.streamsPerConnection,
   /** At a proxy's tunnel door, for agents and for other proxies: a Carry stream each session. Both ends go by it. */
   streamsPerTunnelConnection: 1_000,
-  connectionsPerAgent: 4,
+  connectionsPerAgent: limits.connectionsPerAgent,
   /** What one agent, or one other proxy, may keep open towards one proxy, idle and busy together. */
   carriesPerAgent: 4_000,
   idleCarriesPerAgent: 8,
-  handshakeMs: 10_000,
+  handshakeMs: limits.handshakeMs,
   /** TLS handshakes of a tunnel door at a time: agents that all redial come in turns. */
   handshakesAtOnce: 64,
   handshakesWaiting: 10_000,
@@ -28,7 +30,7 @@ export const tunnelLimits = {
   silenceMs: 30_000,
   dialMs: 5_000,
   /** A stream whose peer takes nothing for so long while bytes wait is reset. */
-  stallMs: 60_000,
+  stallMs: limits.stallMs,
 } as const;
 
 export type TunnelLimits = { readonly [K in keyof typeof tunnelLimits]: number };

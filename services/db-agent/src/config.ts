@@ -1,3 +1,5 @@
+import { limits } from '@postern/limits';
+
 /**
  * What a database agent is told at start. cli/teleport maps the `db_service` section of teleport.yaml to it. The
  * environment (AWS credentials, AWS_ENDPOINT_URL) arrives beside it as `env`; nothing else here reads process.env.
@@ -43,13 +45,11 @@ export interface ResourceMatcher {
   readonly aws?: { readonly assumeRoleArn?: string; readonly externalId?: string };
 }
 
-/** DynamoDB's own largest request is 16 MB (BatchWriteItem); the slack is for JSON around it. */
-export const MAX_BODY_BYTES = 17 * 1024 * 1024;
-export const MAX_HEADER_BYTES = 16 * 1024;
-export const MAX_HEADER_LINES = 100;
-export const BODY_IDLE_MS = 30_000;
-/** All request bodies that the agent holds at once: a body must be whole before it can be hashed. */
-export const BODY_BUDGET_BYTES = 512 * 1024 * 1024;
+export const MAX_BODY_BYTES = limits.dbBodyBytes;
+export const MAX_HEADER_BYTES = limits.headerBytes;
+export const MAX_HEADER_LINES = limits.headerLines;
+export const BODY_IDLE_MS = limits.bodyIdleMs;
+export const BODY_BUDGET_BYTES = limits.dbBodiesBytes;
 export const CONNECT_TIMEOUT_MS = 10_000;
 export const ANSWER_HEADERS_TIMEOUT_MS = 60_000;
 export const ANSWER_IDLE_MS = 60_000;

@@ -1,3 +1,5 @@
+import { limits } from '@postern/limits';
+
 /** What a proxy is told at start. cli/teleport maps the `proxy_service` section of teleport.yaml to it; the proxy reads no environment. */
 export interface ProxyConfig {
   /** Port 0 picks a free one. */
@@ -20,11 +22,11 @@ export interface ProxyConfig {
 
 export const proxyLimits = {
   /** From accept to a complete ClientHello. */
-  peekMs: 10_000,
+  peekMs: limits.handshakeMs,
   peekBytes: 16 * 1024,
-  handshakeMs: 10_000,
+  handshakeMs: limits.handshakeMs,
   /** Sockets of one client address that are not yet a verified tunnel. */
-  socketsPerAddress: 200,
+  socketsPerAddress: limits.socketsPerAddress,
   sockets: 20_000,
   /** A spliced connection without a byte either way. tsh sends a ping every 15 s. */
   spliceIdleMs: 10 * 60_000,
@@ -33,8 +35,8 @@ export const proxyLimits = {
   sessionsPerAgent: 4_000,
   /** TLS handshakes at the tunnel door at a time; others wait their turn. */
   tunnelHandshakes: 64,
-  headersMs: 10_000,
-  bodyIdleMs: 30_000,
+  headersMs: limits.headerMs,
+  bodyIdleMs: limits.bodyIdleMs,
   webRequestsPerMinute: 600,
   announceMs: 60_000,
   /** How long stop() lets open sessions go on. */

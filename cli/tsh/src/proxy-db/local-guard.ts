@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { limits } from '@postern/limits';
 import { parseRequestHead } from '#proxy-db/request-head.ts';
 
 /**
@@ -13,8 +14,8 @@ export interface GuardOptions {
   readonly allowAddresses: boolean;
 }
 
-export const MAX_HEAD_BYTES = 16 * 1024;
-export const HEAD_TIMEOUT_MS = 10_000;
+export const MAX_HEAD_BYTES = limits.headerBytes;
+export const HEAD_TIMEOUT_MS = limits.headerMs;
 const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '[::1]'];
 const HTTP_PORT = 80;
 

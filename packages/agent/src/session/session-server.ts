@@ -1,14 +1,13 @@
 import type { Duplex } from 'node:stream';
 import type { TlsOptions } from 'node:tls';
 import { type Caller, implement, PosternError, type ServerSurfaceCall, services, type SessionInfo, statusOf } from '@postern/api';
+import { limits } from '@postern/limits';
 import { byteStream, createGrpcTlsServer, peerOf } from '@postern/tunnel';
 import { errorCodeOf, type LiveSession } from '#session/live-session.ts';
 import type { OpenSessions } from '#session/open-sessions.ts';
 
 /** The metadata key in which tsh says on which local port the connection was accepted. */
 export const LOCAL_PORT_KEY = 'postern-local-port';
-/** One stream is one local TCP connection; an SDK's pool holds 50 to a few hundred. */
-const STREAMS_PER_CONNECTION = 1000;
 const SWEEP_MS = 1000;
 
 export interface SessionConnection {
@@ -76,7 +75,7 @@ export function createSessionServer(options: SessionServerOptions): SessionServe
   const server = createGrpcTlsServer({
     tls: options.tls,
     services: [served],
-    grpcOptions: { 'grpc.max_concurrent_streams': STREAMS_PER_CONNECTION },
+    grpcOptions: { 'grpc.max_concurrent_streams': limits.streamsPerSession },
     admit: (connection) => sessions.admit(connection),
     onHandshakeFailed: options.onHandshakeFailed,
   });

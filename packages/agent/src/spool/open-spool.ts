@@ -1,3 +1,4 @@
+import { limits } from '@postern/limits';
 import { Ballast } from '#spool/ballast.ts';
 import { checkEvent, type Phase } from '#spool/check-event.ts';
 import { type DirectoryLock, lockDirectory } from '#spool/directory-lock.ts';
@@ -19,7 +20,7 @@ import {
 import { SpoolWriter } from '#spool/spool-writer.ts';
 import { Uploader } from '#spool/uploader.ts';
 
-const defaultMaxBytes = 256 * 1024 * 1024;
+const defaultMaxBytes = limits.spoolBytes;
 const maxSegmentBytes = 8 * 1024 * 1024;
 const maxLaterBytes = 8 * 1024 * 1024;
 const maxOpenIntents = 100_000;

@@ -1,5 +1,6 @@
 import { constants } from 'node:crypto';
 import type { ConnectionOptions, PeerCertificate, SecureContextOptions, TlsOptions } from 'node:tls';
+import { limits } from '@postern/limits';
 import { type CheckPeerOptions, checkPeer } from '#certificates/check-peer.ts';
 
 /** What a program shows to prove itself. `chainPems` are sent after the certificate: auth sends its authority so that a pin can be checked. */
@@ -10,7 +11,7 @@ export interface IdentityMaterial {
 }
 export type HostIdentityMaterial = IdentityMaterial;
 
-export const HANDSHAKE_TIMEOUT_MS = 10_000;
+export const HANDSHAKE_TIMEOUT_MS = limits.handshakeMs;
 
 /**
  * Common to both sides. Tickets are off because Node accepts a resumed session after the certificate has expired.

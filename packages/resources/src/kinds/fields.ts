@@ -1,5 +1,6 @@
 import { z } from 'zod';
 
+import { limits } from '@postern/limits';
 import { parseDurationMs } from '#duration.ts';
 import { typeOf } from '#yaml/check-schema.ts';
 
@@ -14,9 +15,7 @@ export const name = z
     error: 'must be a name without slashes, control characters or spaces at its ends',
   });
 
-export const maxLabels = 64;
-const maxKeyLength = 128;
-const maxValueLength = 256;
+const { labelsPerResource, labelNameCharacters, labelValueCharacters } = limits;
 
 /**
  * Label to text. Own check rather than z.record, which drops a label named "__proto__" without a word. A number or
@@ -26,7 +25,7 @@ export const labels = z
   .custom<Readonly<Record<string, string>>>((value) => isMap(value), { error: 'must be a map of label to text' })
   .superRefine((value, context) => {
     const entries = Object.entries(value as Record<string, unknown>);
-    if (entries.length > maxLabels) context.addIssue({ code: 'custom', message: `has more than ${maxLabels} labels` });
+    if (entries.length > labelsPerResource) context.addIssue({ code: 'custom', message: `has more than ${labelsPerResource} labels` });
     for (const [key, label] of entries) {
       const problem = labelNameProblem(key) ?? labelValueProblem(label);
       if (problem !== undefined) context.addIssue({ code: 'custom', path: [key], message: problem });
@@ -40,8 +39,8 @@ export const labelSelector = z
   })
   .superRefine((value, context) => {
     for (const [key, written] of Object.entries(value as Record<string, unknown>)) {
-      if (key.length === 0 || key.length > maxKeyLength)
-        context.addIssue({ code: 'custom', path: [key], message: `the name of a label has 1 to ${maxKeyLength} characters` });
+      if (key.length === 0 || key.length > labelNameCharacters)
+        context.addIssue({ code: 'custom', path: [key], message: `the name of a label has 1 to ${labelNameCharacters} characters` });
       for (const [index, item] of (Array.isArray(written) ? written : [written]).entries()) {
         if (typeof item === 'string') continue;
         context.addIssue({ code: 'custom', path: Array.isArray(written) ? [key, index] : [key], message: notText(item) });
@@ -65,13 +64,13 @@ export const traits = z
   });
 
 export function labelNameProblem(key: string): string | undefined {
-  if (key.length === 0 || key.length > maxKeyLength) return `the name of a label has 1 to ${maxKeyLength} characters`;
+  if (key.length === 0 || key.length > labelNameCharacters) return `the name of a label has 1 to ${labelNameCharacters} characters`;
   return /^[\w/.:*+=@-]+$/u.test(key) ? undefined : 'the name of a label is made of letters, digits and _ / . : - + = @';
 }
 
 export function labelValueProblem(value: unknown): string | undefined {
   if (typeof value !== 'string') return notText(value);
-  if (value.length > maxValueLength) return `is longer than ${maxValueLength} characters`;
+  if (value.length > labelValueCharacters) return `is longer than ${labelValueCharacters} characters`;
   // Labels are shown on terminals and stand in the reasons of decisions.
   return /[\p{Cc}\p{Zl}\p{Zp}]/u.test(value) ? 'must not hold control characters' : undefined;
 }

@@ -1,14 +1,13 @@
 import { z } from 'zod';
 
+import { limits } from '@postern/limits';
 import { kept, name, traits, unenforced } from '#kinds/fields.ts';
-
-export const maxRolesOfUser = 100;
 
 /** The status that Teleport prints; a lock made here is a resource of its own and acts at once. */
 const status = z.looseObject({ is_locked: unenforced([], 'a user is locked with `tctl lock --user=NAME`, not by a resource').optional() });
 
 export const userSpec = z.strictObject({
-  roles: z.array(name).max(maxRolesOfUser).optional(),
+  roles: z.array(name).max(limits.rolesPerUser).optional(),
   traits: traits.nullable().optional(),
   status: status.nullable().optional(),
   created_by: kept.optional(),

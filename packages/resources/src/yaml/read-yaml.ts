@@ -15,12 +15,11 @@ import {
   type YAMLSeq,
 } from 'yaml';
 
+import { limits } from '@postern/limits';
 import { type Problem, ResourceError } from '#resource-error.ts';
 import { findExcess } from '#yaml/find-excess.ts';
 import { type Path, type YamlDocument, writtenPath } from '#yaml/yaml-document.ts';
 
-export const maxYamlBytes = 1024 * 1024;
-export const maxYamlDepth = 64;
 export const maxYamlValues = 50_000;
 
 /**
@@ -29,13 +28,13 @@ export const maxYamlValues = 50_000;
  * content are left out.
  */
 export function readYaml(text: string, { file }: { readonly file: string }): readonly YamlDocument[] {
-  if (Buffer.byteLength(text) > maxYamlBytes)
-    throw new ResourceError(file, [{ path: '', message: `is larger than ${maxYamlBytes / 1024} KiB` }]);
+  if (Buffer.byteLength(text) > limits.yamlBytes)
+    throw new ResourceError(file, [{ path: '', message: `is larger than ${limits.yamlBytes / 1024} KiB` }]);
   const lines = new LineCounter();
   const tokens = tokenise(text, lines, file);
-  const excess = findExcess(tokens, { depth: maxYamlDepth, values: maxYamlValues });
+  const excess = findExcess(tokens, { depth: limits.nestingDepth, values: maxYamlValues });
   if (excess !== undefined) {
-    const message = excess.of === 'depth' ? `is nested deeper than ${maxYamlDepth} levels` : `has more than ${maxYamlValues} values`;
+    const message = excess.of === 'depth' ? `is nested deeper than ${limits.nestingDepth} levels` : `has more than ${maxYamlValues} values`;
     throw new ResourceError(file, [{ path: '', message, ...place(lines, excess.offset) }]);
   }
   const directive = tokens.find((token) => token.type === 'directive');
@@ -64,9 +63,9 @@ function tokenise(text: string, lines: LineCounter, file: string): readonly CST.
     if (lexemes > maxYamlValues * 4) throw new ResourceError(file, [{ path: '', message: `has more than ${maxYamlValues} values` }]);
     for (const token of parser.next(lexeme)) tokens.push(token);
     // The document and a scalar stand on the stack beside the open maps and lists; the exact count follows in findExcess.
-    if (parser.stack.length > maxYamlDepth + 3) {
+    if (parser.stack.length > limits.nestingDepth + 3) {
       throw new ResourceError(file, [
-        { path: '', message: `is nested deeper than ${maxYamlDepth} levels`, ...place(lines, parser.offset) },
+        { path: '', message: `is nested deeper than ${limits.nestingDepth} levels`, ...place(lines, parser.offset) },
       ]);
     }
   }

@@ -1,3 +1,4 @@
+import { limits } from '@postern/limits';
 import { expect, it } from 'vitest';
 import { codeOf, type Trial } from '#conformance/trial.ts';
 import { type Entry, type Operation, type StoreEvent } from '#store.ts';
@@ -109,6 +110,28 @@ export function describeWatches(trial: Trial): void {
     for (let i = 0; i < 5; i++) await trial.store.put(`k/${i}`, 'x');
     await quick;
     expect(await codeOf(slow.next())).toBe('behind');
+  });
+
+  it('keeps a mebibyte for a watcher that does not read, and ends it one byte past that [limit slowConsumerBytes]', async () => {
+    const key = 'k/12345678';
+    const half = 'x'.repeat(limits.slowConsumerBytes / 2 - key.length);
+    for (const [past, outcome] of [
+      ['', 'kept'],
+      ['y', 'behind'],
+    ] as const) {
+      const slow = trial.store.watch('k/', { signal: trial.stop.signal })[Symbol.asyncIterator]();
+      while ((await slow.next()).value?.type !== 'synced');
+      for (const value of [half, `${half}${past}`]) await trial.store.put(key, value);
+      const after = await trial.store.put('other/1', 'x');
+      await trial.collect('other/', (events) => events.some((event) => event.type === 'put' && event.entry.revision >= after.revision));
+      expect(
+        await slow.next().then(
+          () => 'kept',
+          (error: unknown) => (error as { code?: string }).code,
+        ),
+      ).toBe(outcome);
+      await slow.return?.();
+    }
   });
 
   it('ends a watch quietly when its signal aborts', async () => {

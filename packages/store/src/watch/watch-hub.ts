@@ -1,3 +1,4 @@
+import { limits } from '@postern/limits';
 import { type Entry, StoreError } from '#store.ts';
 
 /** One committed change. Revisions of consecutive changes of the store are consecutive, which is how a gap is seen. */
@@ -7,11 +8,12 @@ export type Change =
 
 export const keyOf = (change: Change): string => (change.type === 'put' ? change.entry.key : change.key);
 
-/** What one watcher has not read yet: bounded, and ended by an error rather than by silence. */
+/** What one watcher has not read yet: bounded in number and in bytes, and ended by an error rather than by silence. */
 export class ChangeQueue {
   readonly prefix: string;
   readonly #maxBehind: number;
   #waiting: Change[] = [];
+  #waitingBytes = 0;
   #failure: StoreError | undefined;
   #wake: (() => void) | undefined;
 
@@ -22,20 +24,22 @@ export class ChangeQueue {
 
   push(change: Change): void {
     if (this.#failure !== undefined) return;
-    if (this.#waiting.length >= this.#maxBehind) {
-      this.fail(
-        new StoreError('behind', `the watcher of ${this.prefix} is more than ${this.#maxBehind} events behind: watch again from the start`),
-      );
+    const bytes = keyOf(change).length + (change.type === 'put' ? change.entry.value.length : 0);
+    const few = this.#waiting.length > 0 && this.#waitingBytes + bytes > limits.slowConsumerBytes ? 'bytes' : 'events';
+    const bound = few === 'bytes' ? limits.slowConsumerBytes : this.#maxBehind;
+    if (few === 'bytes' || this.#waiting.length >= this.#maxBehind) {
+      this.fail(new StoreError('behind', `the watcher of ${this.prefix} is more than ${bound} ${few} behind: watch again from the start`));
       return;
     }
     this.#waiting.push(change);
+    this.#waitingBytes += bytes;
     this.#wake?.();
   }
 
   fail(error: StoreError): void {
     this.#failure ??= error;
     // A watcher that has lost one event must not act on the rest.
-    this.#waiting = [];
+    this.#clear();
     this.#wake?.();
   }
 
@@ -46,8 +50,13 @@ export class ChangeQueue {
   takeNow(): Change[] {
     this.throwIfFailed();
     const taken = this.#waiting;
-    this.#waiting = [];
+    this.#clear();
     return taken;
+  }
+
+  #clear(): void {
+    this.#waiting = [];
+    this.#waitingBytes = 0;
   }
 
   /** What waits of the changes up to a revision; the later ones stay. */
@@ -55,7 +64,7 @@ export class ChangeQueue {
     const taken = this.takeNow();
     const later = taken.findIndex((change) => change.revision > revision);
     if (later === -1) return taken;
-    this.#waiting = taken.slice(later);
+    for (const change of taken.slice(later)) this.push(change);
     return taken.slice(0, later);
   }
 

@@ -1,7 +1,5 @@
 import type { Writable } from 'node:stream';
-
-/** A reader that stands still costs this much memory and no more; then lines are dropped and counted. */
-export const MAX_WAITING_BYTES = 8 * 1024 * 1024;
+import { limits } from '@postern/limits';
 
 export interface BoundedDestination {
   write(line: string): void;
@@ -24,12 +22,12 @@ export function boundedDestination(
   stream.on('error', () => undefined);
   return {
     write(line) {
-      if (stream.writableLength + line.length > MAX_WAITING_BYTES || stream.destroyed) {
+      if (stream.writableLength + line.length > limits.logBufferBytes || stream.destroyed) {
         droppedLines += 1;
         unreported += 1;
         return;
       }
-      if (unreported > 0 && stream.writableLength < MAX_WAITING_BYTES / 2) {
+      if (unreported > 0 && stream.writableLength < limits.logBufferBytes / 2) {
         const dropped = unreported;
         unreported = 0;
         stream.write(format(onResumed(dropped)));

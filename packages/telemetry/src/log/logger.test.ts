@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Writable } from 'node:stream';
 import * as fc from 'fast-check';
+import { limits } from '@postern/limits';
 import { describe, expect, it } from 'vitest';
-import { MAX_WAITING_BYTES } from '#log/bounded-destination.ts';
 import { type LogFields, loggableFields } from '#log/fields.ts';
 import { createLogger } from '#log/logger.ts';
 
@@ -170,7 +170,7 @@ describe('a reader that stands still', () => {
     const reason = 'r'.repeat(1000);
     for (let i = 0; i < 12_000; i++) logger.info({ reason, count: i }, 'line');
     const { droppedLines, waitingBytes } = logger.backlog();
-    expect(waitingBytes).toBeLessThanOrEqual(MAX_WAITING_BYTES);
+    expect(waitingBytes).toBeLessThanOrEqual(limits.logBufferBytes);
     expect(droppedLines).toBeGreaterThan(1000);
     return new Promise<void>((resolve) => {
       stuck.once('drain', () => {

@@ -1,8 +1,7 @@
 import { PosternError } from '@postern/api';
+import { limits } from '@postern/limits';
 import type { AuditFilter } from '#audit/audit-log.ts';
 import type { PreparedEvent } from '#audit/record/prepare-event.ts';
-
-const maxWaitingBytes = 1024 * 1024;
 
 export function matches(filter: AuditFilter, record: Pick<PreparedEvent, 'timeMs' | 'user' | 'kind' | 'resource'>): boolean {
   return (
@@ -28,7 +27,7 @@ export class TailQueue {
 
   push(line: string): void {
     this.#bytes += line.length;
-    if (this.#bytes > maxWaitingBytes)
+    if (this.#bytes > limits.slowConsumerBytes)
       this.fail(new PosternError('limit_exceeded', 'the reader is too far behind the audit log: query it from the last record seen'));
     if (this.#failure === undefined) this.#lines.push(line);
     this.#wake?.();

@@ -1,4 +1,5 @@
 import { PosternError } from '@postern/api';
+import { limits } from '@postern/limits';
 import { networkOf } from '@postern/pki';
 import type { Store } from '@postern/store';
 import type { Authorities } from '#authorities/authorities.ts';
@@ -40,8 +41,8 @@ const MAX_TYPED_LENGTH = 512;
  * against the name: one stranger shall not use up everybody's.
  */
 export class SignInLimits {
-  readonly #byName = new RateLimiter({ limit: 5, windowMs: 30_000 });
-  readonly #byNetwork = new RateLimiter({ limit: 20, windowMs: 60_000 });
+  readonly #byName = new RateLimiter({ limit: limits.signInsPerName.count, windowMs: limits.signInsPerName.withinMs });
+  readonly #byNetwork = new RateLimiter({ limit: limits.signInsPerNetwork.count, windowMs: limits.signInsPerNetwork.withinMs });
 
   take(name: string, address: string, nowMs: number): boolean {
     return this.#byNetwork.take(networkOf(address), nowMs) && this.#byName.take(name, nowMs);

@@ -1,7 +1,8 @@
+import { limits } from '@postern/limits';
 import { networkOf } from '@postern/pki';
 import type { GrpcConnection } from '@postern/tunnel';
 
-const MAX_PER_NETWORK = 200;
+const MAX_PER_NETWORK = limits.socketsPerAddress;
 /** A sign-in or a join is one call. */
 const GIVES_WAY_MS = 5_000;
 

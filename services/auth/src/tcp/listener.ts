@@ -1,5 +1,6 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { ServedService } from '@postern/api';
+import { limits } from '@postern/limits';
 import { type HostIdentityMaterial, serverTlsOptions } from '@postern/pki';
 import { createGrpcTlsServer, type GrpcConnection, type GrpcTlsServer } from '@postern/tunnel';
 import type { Authorities } from '#authorities/authorities.ts';
@@ -23,7 +24,7 @@ export interface Listener {
   stop(): Promise<void>;
 }
 
-const HEADER_TIMEOUT_MS = 10_000;
+const HEADER_TIMEOUT_MS = limits.headerMs;
 const MAX_BEFORE_HANDSHAKE = 2000;
 /** A client with nothing to ask is closed; watches have heartbeats and stay. */
 const IDLE_MS = 10 * 60_000;
@@ -34,7 +35,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   const grpc = createGrpcTlsServer({
     tls: tlsOptions(options, options.identity),
     services: options.services,
-    grpcOptions: { 'grpc.max_connection_idle_ms': IDLE_MS, 'grpc.max_send_message_length': 4 * 1024 * 1024 },
+    grpcOptions: { 'grpc.max_connection_idle_ms': IDLE_MS, 'grpc.max_send_message_length': limits.grpcMessageBytes },
     admit: admission(options),
     onHandshakeFailed: (error, address) => options.onRefused({ address, reason: `handshake failed: ${error.message}` }),
   });

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { PosternError } from '@postern/api';
+import { limits } from '@postern/limits';
 import { type Store, StoreError } from '@postern/store';
 import type { BoundName } from '#hosts/host-record.ts';
 import { requireOwnLabels } from '#presence/labels.ts';
@@ -37,7 +38,7 @@ export interface TokenDeps {
 /** Resolves with the token: the only time that anybody sees it. */
 export async function addToken(deps: TokenDeps, asked: NewToken): Promise<{ readonly token: string; readonly record: TokenRecord }> {
   const nowMs = deps.nowMs();
-  const token = asked.value === '' ? randomBytes(16).toString('hex') : requireTokenValue(asked.value);
+  const token = asked.value === '' ? randomBytes(limits.tokenBits / 8).toString('hex') : requireTokenValue(asked.value);
   const ttlMs = asked.ttlMs === 0 ? DEFAULT_TOKEN_TTL_MS : asked.ttlMs;
   if (!(ttlMs > 0 && ttlMs <= MAX_TOKEN_TTL_MS))
     throw new PosternError('bad_request', 'a token lives from 1 second to 365 days: give another --ttl');

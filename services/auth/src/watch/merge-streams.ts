@@ -1,11 +1,7 @@
-import { PosternError } from '@postern/api';
-
-/** A reader that falls so far behind would only hear old news: it ends, and begins again from the state. */
-const MAX_WAITING = 10_000;
-
 /**
- * Several sources as one stream, each in its own order. Each source is given a signal and ends when it aborts. Throws what
- * one of them throws, so a source that yields nothing may stand guard over the others.
+ * Several sources as one stream, each in its own order. A source is asked for its next item once the reader has taken the one
+ * before, so that what waits for a slow reader waits in the source, which has its bound. Each source is given a signal and ends
+ * when it aborts. Throws what one of them throws, so a source that yields nothing may stand guard over the others.
  */
 export async function* mergeStreams<T>(
   sources: readonly ((signal: AbortSignal) => AsyncIterable<T>)[],
@@ -13,17 +9,17 @@ export async function* mergeStreams<T>(
 ): AsyncGenerator<T> {
   const inner = new AbortController();
   const signal = AbortSignal.any([outer, inner.signal]);
-  const waiting: T[] = [];
+  const waiting: { readonly item: T; readonly taken: () => void }[] = [];
   let wake = () => {};
   let failure: { readonly error: unknown } | undefined;
 
   const pump = async (source: AsyncIterable<T>) => {
     try {
       for await (const item of source) {
-        waiting.push(item);
-        if (waiting.length > MAX_WAITING)
-          failure ??= { error: new PosternError('unavailable', 'the watcher fell too far behind: watch again') };
+        const { promise, resolve } = Promise.withResolvers<void>();
+        waiting.push({ item, taken: resolve });
         wake();
+        await promise;
         if (failure !== undefined || signal.aborted) return;
       }
     } catch (error) {
@@ -37,12 +33,15 @@ export async function* mergeStreams<T>(
   try {
     while (!signal.aborted) {
       if (failure !== undefined) throw failure.error;
-      const item = waiting.shift();
-      if (item !== undefined) yield item;
-      else await new Promise<void>((resolve) => (wake = resolve));
+      const next = waiting.shift();
+      if (next !== undefined) {
+        yield next.item;
+        next.taken();
+      } else await new Promise<void>((resolve) => (wake = resolve));
     }
   } finally {
     signal.removeEventListener('abort', onAbort);
     inner.abort();
+    for (const { taken } of waiting) taken();
   }
 }

@@ -1,5 +1,6 @@
 import { crc32, gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { MAX_BODY_BYTES } from '#config.ts';
 import { ACCOUNT, allowReader, call, type LocalAgent, sessionOf, startLocalAgent } from '#testing/local-agent.ts';
 
 let agent: LocalAgent;
@@ -232,8 +233,8 @@ describe('a request is refused, nothing reaches AWS, and one record says why', (
     expect(answer.json.message).toMatch(/update tsh/);
   });
 
-  it('over 17 MiB with and without a length, whole and not cut', async () => {
-    const body = Buffer.alloc(17 * 1024 * 1024 + 1, 'x');
+  it('over the limit with and without a length, whole and not cut', async () => {
+    const body = Buffer.alloc(MAX_BODY_BYTES + 1, 'x');
     const withLength = await call(agent, 'BatchWriteItem', body);
     expect(withLength.status).toBe(413);
     expect(withLength.json.__type).toMatch(/RequestEntityTooLarge/);

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { MAX_BODY_BYTES } from '#config.ts';
 import { readHead } from '#sessions/request-head.ts';
 import { shapeRefusal } from '#sessions/request-shape.ts';
 
@@ -74,8 +75,8 @@ describe('the shape of a request', () => {
   });
 
   it('refuses a body over the limit by its length alone, and more than a hundred lines', () => {
-    expect(judge([...without('Content-Length'), 'Content-Length', String(17 * 1024 * 1024)])).toBeUndefined();
-    expect(judge([...without('Content-Length'), 'Content-Length', String(17 * 1024 * 1024 + 1)])).toMatchObject({
+    expect(judge([...without('Content-Length'), 'Content-Length', String(MAX_BODY_BYTES)])).toBeUndefined();
+    expect(judge([...without('Content-Length'), 'Content-Length', String(MAX_BODY_BYTES + 1)])).toMatchObject({
       code: 'RequestEntityTooLargeException',
     });
     const lines = Array.from({ length: 97 }, (_, at) => [`x-${at}`, '']).flat();

@@ -4,6 +4,7 @@ import type { TLSSocket } from 'node:tls';
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
 import { fastify, type FastifyInstance } from 'fastify';
+import { limits as bounds } from '@postern/limits';
 import { answerDiagnostics, type Health } from '@postern/telemetry';
 import type { ProxyLimits } from '#config.ts';
 import { type ClusterFacts, findAnswer } from '#http/find.ts';
@@ -25,8 +26,6 @@ export interface WebServer {
 }
 
 const MAX_BODY_BYTES = 1024 * 1024;
-const MAX_HEADER_BYTES = 16 * 1024;
-const MAX_HEADERS = 100;
 
 /** The web server behind the peek. It never listens: connections are handed to it. */
 export async function createWebServer(options: WebServerOptions): Promise<WebServer> {
@@ -42,14 +41,14 @@ export async function createWebServer(options: WebServerOptions): Promise<WebSer
     serverFactory: (handler) => {
       http = createServer(
         {
-          maxHeaderSize: MAX_HEADER_BYTES,
+          maxHeaderSize: bounds.headerBytes,
           headersTimeout: limits.headersMs,
           requestTimeout: 10 * limits.bodyIdleMs,
           connectionsCheckingInterval: 1_000,
         },
         handler,
       );
-      http.maxHeadersCount = MAX_HEADERS;
+      http.maxHeadersCount = bounds.headerLines;
       http.keepAliveTimeout = 15_000;
       // A body that stops coming and an answer that is not taken: both are silence on the socket.
       http.timeout = limits.bodyIdleMs;
@@ -155,7 +154,7 @@ function refuseUnread(error: NodeJS.ErrnoException, socket: Socket): void {
 
 const LINGER_MS = 1_000;
 const unreadable: Readonly<Record<string, readonly [status: string, message: string]>> = {
-  HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', `headers take at most ${MAX_HEADER_BYTES} bytes`],
+  HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', `headers take at most ${bounds.headerBytes} bytes`],
   ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'the request did not come in time'],
 };
 

@@ -1,0 +1,67 @@
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+
+/**
+ * What bounds whatever a stranger, a slow peer or a fault could fill or hold: one table, since a number that stands in two places
+ * will one day differ in one. What a single file alone needs (how often it looks, how it grows) stays in that file.
+ *
+ * Each is tested at the number and one past it, in a test whose title holds `[limit NAME]`; test/house holds this table against the
+ * titles, and every name must be used by the code.
+ */
+export const limits = {
+  /** An HTTP request's first line and headers together, at every door that reads HTTP. */
+  headerBytes: 16 * KIB,
+  headerLines: 100,
+  /** From the first byte of a connection, or from the end of the request before, to the end of a header. */
+  headerMs: 10 * SECOND,
+  /** A DynamoDB request: its own limit is 16 MiB; the slack is for the JSON around it. More is 413, and nothing is forwarded. */
+  dbBodyBytes: 16 * MIB + 64 * KIB,
+  /** Request bodies that an agent holds at once; a body must be whole before it can be hashed. One user may hold half. */
+  dbBodiesBytes: 512 * MIB,
+  /** Between two bytes of a request's body. */
+  bodyIdleMs: 30 * SECOND,
+
+  /** From accept to a complete ClientHello, and from there to the end of the handshake. */
+  handshakeMs: 10 * SECOND,
+  /** Connections of one client address, or IPv6 network, that have not proven who they are. */
+  socketsPerAddress: 200,
+
+  /** gRPC, on every server. */
+  grpcMetadataBytes: 16 * KIB,
+  grpcMessageBytes: 4 * MIB,
+  /** Calls at a time on one connection, except where a stream is a person's connection (see `streamsPerSession`). */
+  streamsPerConnection: 100,
+  /** One stream is one local TCP connection, of which the pools of SDKs hold fifty to a few hundred. */
+  streamsPerSession: 1000,
+  /** Tunnel connections of one agent to one proxy. */
+  connectionsPerAgent: 4,
+  /** Bytes may wait for a peer that takes none of them for so long; then the stream is reset. */
+  stallMs: 60 * SECOND,
+
+  /** A document of YAML, and the levels that YAML or JSON may be nested. */
+  yamlBytes: MIB,
+  nestingDepth: 64,
+  /** A regular expression of a role, compiled by RE2. */
+  regexCharacters: 1024,
+  labelsPerResource: 64,
+  labelNameCharacters: 63,
+  labelValueCharacters: 256,
+  rolesPerUser: 100,
+  /** Randomness of a join token; a value that an administrator sets himself has at least so many bits if it is hexadecimal. */
+  tokenBits: 128,
+
+  /** Passwords that are tried for one name, and from one client address or IPv6 network. */
+  signInsPerName: { count: 5, withinMs: 30 * SECOND },
+  signInsPerNetwork: { count: 20, withinMs: MINUTE },
+
+  /** Audit events that an agent keeps until auth has them; beyond it requests are refused. */
+  spoolBytes: 256 * MIB,
+  /** The fields of one audit event, as JSON. */
+  auditFieldsBytes: 64 * KIB,
+  /** What waits for a watcher or a reader of the log that does not keep up; then it is told to begin anew. */
+  slowConsumerBytes: MIB,
+  /** Log lines that wait for whoever reads stdout; beyond it they are dropped and counted. */
+  logBufferBytes: 8 * MIB,
+} as const;
