@@ -1,3 +1,4 @@
+import { limits } from '@postern/limits';
 import { describe, expect, it } from 'vitest';
 
 import { type Role, type RoleConditions, presetRoles, validateRole } from '#index.ts';
@@ -24,8 +25,14 @@ describe('validateRole', () => {
     },
   );
 
-  it('refuses an expression too long or too large, and takes one of the usual size', () => {
-    expect(problemOf(`^${'a'.repeat(1024)}$`)).toContain('longer than 1024');
+  it('takes an expression at the longest and refuses one character more [limit regexCharacters]', () => {
+    // A class is one instruction however it is written, so that its length alone decides.
+    const ofLength = (characters: number) => `^[${'a'.repeat(characters - 4)}]$`;
+    expect(problemOf(ofLength(limits.regexCharacters))).toBeUndefined();
+    expect(problemOf(ofLength(limits.regexCharacters + 1))).toContain('longer than 1024');
+  });
+
+  it('refuses an expression that is too large, and takes one of the usual size', () => {
     expect(problemOf('^(a?){1000}a{100}$')).toContain('too large');
     expect(problemOf('^(prod|staging)-[a-z]{2}-[0-9]+$')).toBeUndefined();
   });

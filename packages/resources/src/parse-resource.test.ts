@@ -1,3 +1,4 @@
+import { limits } from '@postern/limits';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
@@ -293,7 +294,30 @@ describe('other kinds', () => {
     expect(read('user', 'v2', { local_auth: { password_hash: 'x' } })).toContain('passwords and second factors are not taken');
     expect(read('user', 'v2', { status: { is_locked: true } })).toContain('spec.status.is_locked: a user is locked with');
     expect(read('user', 'v2', { expires: '2027-01-01T00:00:00Z' })).toContain('metadata.expires');
-    expect(read('user', 'v2', { roles: Array.from({ length: 101 }, (_, index) => `r${index}`) })).toContain('has more than 100 entries');
+  });
+
+  it('takes a user of so many roles and refuses one more [limit rolesPerUser]', () => {
+    const rolesOf = (count: number) => read('user', 'v2', { roles: Array.from({ length: count }, (_, index) => `r${index}`) });
+    expect(rolesOf(limits.rolesPerUser)).toBe('accepted');
+    expect(rolesOf(limits.rolesPerUser + 1)).toContain('has more than 100 entries');
+  });
+
+  it('takes labels at their limits and refuses one past each [limit labelsPerResource] [limit labelNameCharacters] [limit labelValueCharacters]', () => {
+    const labelled = (labels: Readonly<Record<string, string>>) => {
+      try {
+        parseDocuments(JSON.stringify({ kind: 'role', version: 'v6', metadata: { name: 'a', labels }, spec: {} }), { file: 'x.yaml' });
+        return 'accepted';
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, index) => [`l${index}`, 'x']));
+    expect(labelled(many(limits.labelsPerResource))).toBe('accepted');
+    expect(labelled(many(limits.labelsPerResource + 1))).toContain('more than 64 labels');
+    expect(labelled({ ['k'.repeat(limits.labelNameCharacters)]: 'x' })).toBe('accepted');
+    expect(labelled({ ['k'.repeat(limits.labelNameCharacters + 1)]: 'x' })).toContain('has 1 to 63 characters');
+    expect(labelled({ k: 'v'.repeat(limits.labelValueCharacters) })).toBe('accepted');
+    expect(labelled({ k: 'v'.repeat(limits.labelValueCharacters + 1) })).toContain('longer than 256 characters');
   });
 
   it('takes the one sign-in setting that is enforced', () => {

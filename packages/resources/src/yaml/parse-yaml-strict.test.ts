@@ -1,3 +1,4 @@
+import { limits } from '@postern/limits';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 
@@ -83,6 +84,16 @@ describe('parseYamlStrict', () => {
   it('keeps digits that a number cannot hold', () => {
     expect(parseYamlStrict('name: 012345678901', schema, { file: 'x' }).name).toBe('012345678901');
     expect(parseYamlStrict('name: 123456789012345678901', schema, { file: 'x' }).name).toBe('123456789012345678901');
+  });
+
+  it('reads a document of a mebibyte and 64 levels, and refuses one byte and one level more [limit yamlBytes] [limit nestingDepth]', () => {
+    const open = { schema: z.unknown(), file: { file: 'x' } };
+    const ofBytes = (bytes: number) => `name: ${'a'.repeat(bytes - 'name: '.length)}`;
+    expect(refusal(ofBytes(limits.yamlBytes))).toBe('accepted');
+    expect(refusal(ofBytes(limits.yamlBytes + 1))).toContain('is larger than 1024 KiB');
+    const nested = (depth: number) => () => parseYamlStrict(`${'['.repeat(depth)}${']'.repeat(depth)}`, open.schema, open.file);
+    expect(nested(limits.nestingDepth)).not.toThrow();
+    expect(nested(limits.nestingDepth + 1)).toThrow('deeper than 64');
   });
 
   // Measured in time of the processor: on a busy machine the clock says nothing. The slowest takes half a second.

@@ -155,7 +155,7 @@ describe('a log line as text', () => {
 });
 
 describe('a reader that stands still', () => {
-  it('costs at most 8 MiB, then lines are dropped and counted, and the count is told when it reads again', () => {
+  it('costs at most 8 MiB, then lines are dropped and counted, and the count is told when it reads again [limit logBufferBytes]', () => {
     let release: (() => void) | undefined;
     const seen: string[] = [];
     const stuck = new Writable({
@@ -171,6 +171,8 @@ describe('a reader that stands still', () => {
     for (let i = 0; i < 12_000; i++) logger.info({ reason, count: i }, 'line');
     const { droppedLines, waitingBytes } = logger.backlog();
     expect(waitingBytes).toBeLessThanOrEqual(limits.logBufferBytes);
+    // The next line would not have had room.
+    expect(waitingBytes).toBeGreaterThan(limits.logBufferBytes - 2 * reason.length);
     expect(droppedLines).toBeGreaterThan(1000);
     return new Promise<void>((resolve) => {
       stuck.once('drain', () => {

@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { AuditEvent } from '@postern/api';
+import { limits } from '@postern/limits';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AuditLog, AuditQuery, Emitter } from '#audit/audit-log.ts';
@@ -178,9 +179,9 @@ describe('the audit log', () => {
       });
     });
 
-    it('takes fields at the limit and refuses one byte more, the whole call with it', async () => {
+    it('takes fields at the limit and refuses one byte more, the whole call with it [limit auditFieldsBytes]', async () => {
       await open();
-      const padding = 64 * 1024 - '{"a":""}'.length;
+      const padding = limits.auditFieldsBytes - '{"a":""}'.length;
       expect((await log.append([eventOf({ fields: { a: 'x'.repeat(padding) } })], agent)).stored).toBe(1);
       const tooLong = eventOf({ fields: { a: 'x'.repeat(padding + 1) } });
       await expect(log.append([eventOf(), tooLong], agent)).rejects.toMatchObject({
@@ -190,7 +191,7 @@ describe('the audit log', () => {
       expect(await found()).toHaveLength(1);
     });
 
-    it('takes fields 64 levels deep and refuses 65', async () => {
+    it('takes fields 64 levels deep and refuses 65 [limit nestingDepth]', async () => {
       await open();
       const nested = (depth: number): Buffer => Buffer.from(`${'{"a":'.repeat(depth - 1)}{}${'}'.repeat(depth - 1)}`);
       expect((await log.append([eventOf({ fieldsJson: nested(64) })], agent)).stored).toBe(1);

@@ -1,7 +1,8 @@
+import { limits } from '@postern/limits';
 import { expect, it } from 'vitest';
 import { anonymousLimit } from '#tcp/anonymous-limit.ts';
 
-it('counts connections without a certificate by network, and has the oldest give way after five seconds', () => {
+it('counts connections without a certificate by network, and has the oldest give way after five seconds [limit socketsPerAddress]', () => {
   let nowMs = 0;
   const admit = anonymousLimit({ nowMs: () => nowMs });
   const ended: number[] = [];
@@ -16,7 +17,7 @@ it('counts connections without a certificate by network, and has the oldest give
       },
       onClose: (listener) => void (leave[i] = listener),
     });
-  for (let i = 0; i < 200; i++) expect(come(i)).toBe(true);
+  for (let i = 0; i < limits.socketsPerAddress; i++) expect(come(i)).toBe(true);
   expect(come(200)).toBe(false);
   expect(come(200, '2001:db8:0:1::1')).toBe(true);
   nowMs = 5_000;

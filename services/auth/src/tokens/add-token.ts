@@ -26,7 +26,6 @@ export const DEFAULT_TOKEN_TTL_MS = 30 * 60_000;
 const MAX_TOKEN_TTL_MS = 365 * 24 * 3_600_000;
 /** Kept for a day after it expired, so that the audit log can tell an expired token from an unknown one. */
 export const KEPT_AFTER_EXPIRY_MS = 24 * 3_600_000;
-const MIN_VALUE_LENGTH = 16;
 const MAX_VALUE_LENGTH = 256;
 
 export interface TokenDeps {
@@ -83,13 +82,25 @@ export async function addToken(deps: TokenDeps, asked: NewToken): Promise<{ read
 
 /** A token that a person chose has to be as hard to guess as one may ask of a person. */
 export function requireTokenValue(value: string): string {
-  if (value.length < MIN_VALUE_LENGTH || value.length > MAX_VALUE_LENGTH || value.trim() !== value) {
+  if (mostBits(value) < limits.tokenBits || value.length > MAX_VALUE_LENGTH || value.trim() !== value) {
     throw new PosternError(
       'bad_request',
-      `a token has ${MIN_VALUE_LENGTH} to ${MAX_VALUE_LENGTH} characters and no spaces around them: leave --value out to have one made`,
+      `a token has at least ${limits.tokenBits} bits (32 hexadecimal digits, or about 22 letters and digits), at most ${MAX_VALUE_LENGTH} characters and no spaces around them: leave --value out to have one made`,
     );
   }
   return value;
+}
+
+/** How hard a text is to guess if it is as random as its alphabet allows: an upper bound, which is all that can be known. */
+function mostBits(value: string): number {
+  if (/^[0-9a-f]*$/iu.test(value)) return value.length * 4;
+  const sizes = [
+    /[0-9]/u.test(value) ? 10 : 0,
+    /[a-z]/u.test(value) ? 26 : 0,
+    /[A-Z]/u.test(value) ? 26 : 0,
+    /[^0-9a-zA-Z]/u.test(value) ? 33 : 0,
+  ];
+  return Math.log2(sizes.reduce((sum, size) => sum + size, 0)) * value.length;
 }
 
 function requireRoles(roles: readonly string[]): readonly JoinRole[] {
