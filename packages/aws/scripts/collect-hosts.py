@@ -1,6 +1,6 @@
 """Collects the hosts of AWS's services from the public endpoint data that botocore ships, into data/aws-hosts.json.
 
-    python3 packages/aws/scripts/collect-hosts.py > packages/aws/data/aws-hosts.json
+    python3 packages/aws/scripts/collect-hosts.py > packages/aws/data/aws-hosts.json && npx biome format --write packages/aws/data/aws-hosts.json
 
 Run it with a new botocore to learn of new services, then `npm run generate`. For each service, region, FIPS and dual-stack choice the
 service's own endpoint rules are asked; what they answer is sorted into labels in front of the region, and hosts without a region.
