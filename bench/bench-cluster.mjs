@@ -3,20 +3,20 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ACCOUNT, Cluster, PASSWORD, ROLE, root } from '../test/harness/cluster.ts';
 import { freePort, until } from '../test/harness/processes.ts';
+import { usageOf } from './process-usage.mjs';
 
 const DATABASE = 'example-dynamodb';
-const TICKS_PER_SECOND = 100;
 /** The emulator's own, which the story's cluster gives to its agents too. AWS's documentation prints them everywhere. */
-const AGENT_KEYS = { AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE', AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY' };
+export const AGENT_KEYS = { AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE', AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY' };
 
 export class BenchCluster {
-  /** `commands` is the folder that holds tsh/dist and teleport/dist; `profileDir` makes every measured process write a CPU profile there. */
-  constructor({ name, commands = join(root, 'cli'), answerBytes, profileDir }) {
+  /** `commands` is the folder that holds tsh/dist and teleport/dist; `answers` has the bytes of each operation's answer; `profileDir` makes every measured process write a CPU profile there. */
+  constructor({ name, commands = join(root, 'cli'), answers = { GetItem: 300 }, profileDir }) {
     this.name = name;
     this.cluster = new Cluster();
     this.cluster.daemon = (...args) => this.#remembered(args);
     this.commands = commands;
-    this.answerBytes = answerBytes;
+    this.answers = answers;
     this.profileDir = profileDir;
     this.pids = new Map();
     this.port = 0;
@@ -37,7 +37,7 @@ export class BenchCluster {
       join(import.meta.dirname, 'upstream.mjs'),
       at('web-key.pem'),
       at('web-cert.pem'),
-      String(this.answerBytes),
+      ...Object.entries(this.answers).map(([operation, bytes]) => `${operation}=${bytes}`),
     ]);
     this.upstreamPort = Number((await upstream.says(/listening on (\d+)/))[1]);
     await this.#makeUser();
@@ -49,18 +49,7 @@ export class BenchCluster {
 
   /** Process name to CPU seconds so far, and resident MiB. */
   usage() {
-    const found = {};
-    for (const [name, pid] of this.pids) {
-      const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
-      const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-      const kib = (label) => Number(new RegExp(`${label}:\\s+(\\d+)`).exec(status)?.[1]);
-      found[name] = {
-        cpuSeconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND,
-        rssMiB: kib('VmRSS') / 1024,
-        peakMiB: kib('VmHWM') / 1024,
-      };
-    }
-    return found;
+    return Object.fromEntries([...this.pids].map(([name, pid]) => [name, usageOf(pid)]));
   }
 
   stop() {

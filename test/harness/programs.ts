@@ -6,6 +6,10 @@ const hints = {
   openssl: ['openssl version', 'openssl (apt-get install openssl)'],
   redis: ['redis-server --version', 'redis-server (apt-get install redis-server)'],
   jq: ['jq --version', 'jq (apt-get install jq)'],
+  nginx: ['test -x /usr/sbin/nginx', 'nginx (apt-get install nginx-light)'],
+  ssh: ['ssh -V', 'ssh (apt-get install openssh-client)'],
+  sshd: ['test -x /usr/sbin/sshd', 'sshd (apt-get install openssh-server)'],
+  stunnel: ['stunnel -version', 'stunnel (apt-get install stunnel4)'],
 } as const;
 
 /**
