@@ -11,12 +11,11 @@ const upstream = new URL(upstreamUrl);
 const [Agent, request] = upstream.protocol === 'http:' ? [HttpAgent, httpRequest] : [HttpsAgent, httpsRequest];
 const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY, maxFreeSockets: 256, noDelay: true });
 const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } = process.env;
-/** Of one hop only (RFC 9110, 7.6.1), or of the signature that is replaced. */
-const REPLACED = new Set([
-  ...['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade'],
-  ...['host', 'content-length', 'authorization', 'x-amz-date', 'x-amz-security-token', 'x-amz-content-sha256'],
-]);
-const OF_ONE_HOP = new Set(['connection', 'keep-alive', 'transfer-encoding']);
+/** RFC 9110, 7.6.1. */
+const OF_ONE_HOP = ['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade'];
+const SIGNED_ANEW = ['host', 'content-length', 'authorization', 'x-amz-date', 'x-amz-security-token', 'x-amz-content-sha256'];
+const NOT_SENT_ON = new Set([...OF_ONE_HOP, ...SIGNED_ANEW]);
+const NOT_SENT_BACK = new Set(OF_ONE_HOP);
 
 /** Node's own hashes: they cost a fraction of @aws-crypto/sha256-js, which is written in JavaScript. */
 class Sha256 {
@@ -51,12 +50,12 @@ const server = createServer({ noDelay: true, keepAliveTimeout: 120_000 }, (incom
 
 async function forward(incoming, body, answer) {
   const headers = { host: upstream.host, 'content-length': String(body.length) };
-  for (const [name, value] of Object.entries(incoming.headers)) if (!REPLACED.has(name)) headers[name] = value;
+  for (const [name, value] of Object.entries(incoming.headers)) if (!NOT_SENT_ON.has(name)) headers[name] = value;
   const { method, url: path } = incoming;
   const { protocol, hostname, port } = upstream;
   const signed = await signer.sign({ method, protocol, hostname, port: Number(port), path, query: {}, headers, body });
   const outgoing = request({ agent, hostname, port, method, path, headers: signed.headers }, (received) => {
-    const kept = Object.entries(received.headers).filter(([name]) => !OF_ONE_HOP.has(name));
+    const kept = Object.entries(received.headers).filter(([name]) => !NOT_SENT_BACK.has(name));
     answer.writeHead(received.statusCode, Object.fromEntries(kept));
     pipeline(received, answer, (error) => error && answer.destroy());
   });
