@@ -26,9 +26,12 @@ export type ErrorCode = (typeof errorCodes)[number];
 export class PosternError extends Error {
   override readonly name = 'PosternError';
   readonly code: ErrorCode;
-  constructor(code: ErrorCode, message: string, options?: { readonly cause?: unknown }) {
+  /** True where whoever threw has written its line in the audit log, so that nobody above writes another. */
+  readonly isRecorded: boolean;
+  constructor(code: ErrorCode, message: string, options?: { readonly cause?: unknown; readonly isRecorded?: boolean }) {
     super(message, options);
     this.code = code;
+    this.isRecorded = options?.isRecorded ?? false;
   }
 }
 

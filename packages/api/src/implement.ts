@@ -9,7 +9,7 @@ import type {
   UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { Metadata, type ServerSurfaceCall, type StatusObject } from '#grpc-types.ts';
-import { grpcStatusOf, PosternError } from '#errors.ts';
+import { type ErrorCode, grpcStatusOf, PosternError } from '#errors.ts';
 import type { Identity } from '#gen/postern/v1/identity.ts';
 import type { Rule } from '#rules.ts';
 
@@ -62,7 +62,7 @@ export interface ImplementOptions {
   readonly nowMs: () => number;
   /** Called for each error that is not an expected answer, once. */
   readonly onUnexpected: (error: unknown, method: string) => void;
-  /** Called for each refusal by rule or certificate, for the audit log. */
+  /** Called for each refusal by certificate, by rule or by a handler that has not recorded it itself, for the audit log. */
   readonly onRefused?: (refusal: { readonly method: string; readonly caller: Caller | undefined; readonly reason: string }) => void;
 }
 
@@ -108,7 +108,7 @@ async function serveUnary(spec: Spec, call: UnaryCall, answer: sendUnaryData<unk
   try {
     answer(null, await handle(call.request, admitted.context));
   } catch (error) {
-    answer(toStatus(error, spec));
+    answer(toStatus(error, admitted.context.caller, spec));
   }
 }
 
@@ -128,7 +128,7 @@ async function serveStream(spec: Spec, stream: WritableCall): Promise<void> {
     }
     stream.end();
   } catch (error) {
-    stream.emit('error', toStatus(error, spec));
+    stream.emit('error', toStatus(error, admitted.context.caller, spec));
   } finally {
     admitted.abort.abort();
   }
@@ -218,8 +218,13 @@ export function statusOf(error: PosternError): StatusObject {
   return { code: grpcStatusOf[error.code], details, metadata };
 }
 
-function toStatus(error: unknown, { method: { path }, options }: Spec): StatusObject {
-  if (error instanceof PosternError && error.code !== 'internal') return statusOf(error);
+const refusals: ReadonlySet<ErrorCode> = new Set(['unauthenticated', 'expired', 'denied', 'locked']);
+
+function toStatus(error: unknown, caller: Caller, { method: { path }, options }: Spec): StatusObject {
+  if (error instanceof PosternError && error.code !== 'internal') {
+    if (refusals.has(error.code) && !error.isRecorded) options.onRefused?.({ method: path, caller, reason: error.message });
+    return statusOf(error);
+  }
   options.onUnexpected(error, path);
   return statusOf(new PosternError('internal', 'internal error: the server log has the cause'));
 }

@@ -86,8 +86,13 @@ export function createGrpcTlsServer(options: GrpcTlsServerOptions): GrpcTlsServe
     const { raw } = socket.getPeerCertificate();
     // Where certificates are optional Node goes on with one that did not verify. It is not the same as none.
     const unverified = raw !== undefined && !socket.authorized;
+    if (stopped) return void socket.destroy();
     // A resumed session is accepted after the certificate has expired.
-    if (stopped || unverified || socket.isSessionReused()) return void socket.destroy();
+    if (unverified || socket.isSessionReused()) {
+      const reason = unverified ? `the certificate does not verify: ${verificationError(socket)}` : 'a resumed TLS session';
+      options.onHandshakeFailed?.(new Error(reason), remoteAddress);
+      return void socket.destroy();
+    }
     const connection: GrpcConnection = {
       certificateDer: socket.authorized ? raw : undefined,
       remoteAddress,
@@ -150,6 +155,12 @@ export function createGrpcTlsServer(options: GrpcTlsServerOptions): GrpcTlsServe
       server.forceShutdown();
     },
   };
+}
+
+/** Node's types have an Error here, and Node itself a code. */
+function verificationError({ authorizationError }: TLSSocket): string {
+  const error: unknown = authorizationError;
+  return error instanceof Error ? error.message : String(error);
 }
 
 interface Outcome {

@@ -8,12 +8,14 @@ import { createWebServer } from '#http/web-server.ts';
 import type { RunningProxy } from '#index.ts';
 import { announceProxy } from '#outbound/announce-proxy.ts';
 import type { Cluster } from '#outbound/cluster.ts';
+import { RefusalReports } from '#outbound/report-refusals.ts';
 import { watchRouteKeys } from '#outbound/watch-route-keys.ts';
 import { Peers } from '#peering/peers.ts';
 import { type ProxyEntry, readProxyEntry } from '#peering/proxy-entry.ts';
 import { AgentDirectory, isServer } from '#routing/agent-directory.ts';
 import { RouteKeys } from '#routing/route-keys.ts';
 import { authDoor } from '#tcp/auth-door.ts';
+import type { Door } from '#tcp/doors.ts';
 import { listenPublicly } from '#tcp/public-listener.ts';
 import { sessionDoor } from '#tcp/session-door.ts';
 import { splitAddress } from '#tcp/split-address.ts';
@@ -43,8 +45,12 @@ export async function serveProxy({ config, cluster, logger, nowMs }: ServeProxyO
   let locked: ReadonlySet<string> = new Set();
   const isLocked = (hostId: string) => locked.has(hostId);
   const onError = (err: unknown) => logger.error({ err }, 'unexpected error');
-  const onRefused = (refusal: { clientAddress: string; reason: string; door?: string }) =>
-    logger.info({ clientAddress: refusal.clientAddress, reason: refusal.reason, kind: refusal.door ?? 'connection' }, 'connection refused');
+  const reports = new RefusalReports({ hostId: member.hostId, nowMs });
+  const onRefused = ({ clientAddress, reason, door }: { clientAddress: string; reason: string; door?: Door['kind'] }) => {
+    logger.info({ clientAddress, reason, kind: door ?? 'connection' }, 'connection refused');
+    // What asked for no door of the cluster, as a scanner does, stays in this proxy's own log.
+    if (door !== undefined && door !== 'web') reports.add({ clientAddress, reason, door });
+  };
 
   const tunnels = new ReverseTunnelServer({
     proxyId: member.hostId,
@@ -53,7 +59,15 @@ export async function serveProxy({ config, cluster, logger, nowMs }: ServeProxyO
     onChange: ({ agentId, state, reason }) => logger.info({ agentId, state, reason }, 'agent'),
     onRefused: ({ hostId, reason }) => logger.warn({ hostId, reason }, 'tunnel stream refused'),
   });
-  const tunnelDoor = createTunnelDoor({ member, tunnels, isLocked, handshakes: limits.tunnelHandshakes, nowMs, onRefused, onError });
+  const tunnelDoor = createTunnelDoor({
+    member,
+    tunnels,
+    isLocked,
+    handshakes: limits.tunnelHandshakes,
+    nowMs,
+    onRefused: (refusal) => onRefused({ ...refusal, door: 'tunnel' }),
+    onError,
+  });
   const peers = new Peers({
     member,
     nowMs,
@@ -166,6 +180,7 @@ export async function serveProxy({ config, cluster, logger, nowMs }: ServeProxyO
       announcement: { publicAddress, ownAddress: config.ownAddress ?? '', version: serverVersion },
       onFailed: (err) => logger.warn({ err }, 'this proxy could not be announced to auth'),
     }),
+    reports.keepSending({ openAuth, signal, onFailed: (err) => logger.warn({ err }, 'refusals wait for auth to record them') }),
   ];
 
   return {

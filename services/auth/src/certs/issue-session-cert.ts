@@ -117,19 +117,19 @@ async function decideServers(
   if (principal === '') {
     const reason = `say which IAM role to use on ${kind}/${first.name} with --db-user`;
     await recordDenied(deps, request, reason);
-    throw new PosternError('denied', `${reason}: ${allowedText(person, first)}`);
+    throw new PosternError('denied', `${reason}: ${allowedText(person, first)}`, { isRecorded: true });
   }
   if (!isPrincipal(principal)) {
     const reason = `${JSON.stringify(principal.slice(0, 80))} is not how an IAM role is written: give its name, role/PATH/NAME or its ARN`;
     await recordDenied(deps, request, reason);
-    throw new PosternError('denied', `${reason}: ${allowedText(person, first)}`);
+    throw new PosternError('denied', `${reason}: ${allowedText(person, first)}`, { isRecorded: true });
   }
   const decisions = visible.map((server) => ({ server, decision: decide(person.subject, accessRequest(server, principal)) }));
   const allowed = decisions.filter(({ decision }) => decision.allowed);
   if (allowed.length === 0) {
     const reason = decisions[0]?.decision.reason ?? 'no role allows it';
     await recordDenied(deps, request, reason);
-    throw new PosternError('denied', `${reason}: ${allowedText(person, first)}`);
+    throw new PosternError('denied', `${reason}: ${allowedText(person, first)}`, { isRecorded: true });
   }
   return allowed.map(({ server }) => server);
 }

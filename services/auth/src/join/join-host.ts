@@ -106,7 +106,8 @@ async function refuse(deps: JoinDeps, attempt: JoinAttempt, why: { readonly caus
     });
   }
   if (!verdict.isWithinLimit) throw new PosternError('limit_exceeded', 'too many failed joins from this address: try again in a minute');
-  throw new PosternError('denied', `the host cannot join with role ${JSON.stringify(attempt.role.slice(0, 32))}: the token is not valid`);
+  const message = `the host cannot join with role ${JSON.stringify(attempt.role.slice(0, 32))}: the token is not valid`;
+  throw new PosternError('denied', message, { isRecorded: true });
 }
 
 function aboutAttempt(attempt: JoinAttempt): Record<string, unknown> {

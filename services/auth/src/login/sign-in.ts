@@ -69,7 +69,7 @@ export async function signIn(deps: SignInDeps, attempt: SignInAttempt): Promise<
   const cause = whyNot({ admitted, user, hash, isRight, isLocked: lock !== undefined });
   if (cause !== undefined || user === undefined) {
     await refused(deps, { name, attempt, cause: cause ?? 'no such user', lockedOutNow });
-    throw new PosternError('unauthenticated', 'sign-in refused: wrong user name or password, or the user is locked');
+    throw new PosternError('unauthenticated', 'sign-in refused: wrong user name or password, or the user is locked', { isRecorded: true });
   }
   const issued = await issueUserCert(deps, { user, publicKey: attempt.publicKey, askedTtlMs: attempt.ttlMs });
   await deps.trail.record({

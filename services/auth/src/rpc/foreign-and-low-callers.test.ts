@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Client } from '@grpc/grpc-js';
-import { callStream, callUnary, type Identity, Identity_Kind, type Rule, services } from '@postern/api';
+import { callStream, callUnary, type Identity, Identity_Kind, services } from '@postern/api';
 import { createAuthority, generateKey, issueCertificate } from '@postern/pki';
 import {
   addToken,
   addUser,
   announce,
-  certs,
   type Credential,
   joinAs,
   outcomeOf,
@@ -17,40 +16,15 @@ import {
   type TestAuth,
 } from '#testing/test-auth.ts';
 
-/**
- * Every method that auth serves, called by every kind of identity, against the table of rules: a method that is added
- * without a rule does not compile, and one whose rule is not obeyed fails here. "in" is any answer beyond the door.
- */
-const served = ['join', 'login', 'certs', 'resources', 'tokens', 'users', 'presence', 'audit', 'access', 'status', 'routeKeys'] as const;
-
 let test: TestAuth;
-const credentials = new Map<string, { readonly credential: Credential | undefined; readonly kind: Identity_Kind | undefined }>();
+let lowUser: Credential;
 
 beforeAll(async () => {
   test = await startTestAuth();
   await addUser(test, { name: 'low', roles: ['access'], traits: { db_users: ['Reader'] } });
-  const low = await signInAs(test, 'low');
-  const host = async (role: string, dbName = '') => joinAs(test, { token: await addToken(test, { roles: [role], dbName }), role });
-  const dbAgent = await host('db', 'orders');
-  await announce(test, dbAgent, [server('orders')]);
-  const key = generateKey();
-  const session = await callUnary(test.client(low), certs.definition.issueSessionCert, {
-    resourceKind: 'db',
-    resourceName: 'orders',
-    principal: 'Reader',
-    publicKey: key.publicKeyDer,
-    ttlSeconds: 0,
-  });
-  credentials.set('nobody', { credential: undefined, kind: undefined });
-  credentials.set('user', { credential: low, kind: Identity_Kind.USER });
-  credentials.set('session', {
-    credential: { certificatePem: session.certificatePem, privateKeyPem: key.privateKeyPem },
-    kind: Identity_Kind.SESSION,
-  });
-  credentials.set('db agent', { credential: dbAgent, kind: Identity_Kind.DB_AGENT });
-  credentials.set('app agent', { credential: await host('app'), kind: Identity_Kind.APP_AGENT });
-  credentials.set('proxy', { credential: await host('proxy'), kind: Identity_Kind.PROXY });
-  credentials.set('local administrator', { credential: test.admin, kind: Identity_Kind.ADMIN });
+  lowUser = await signInAs(test, 'low');
+  const agent = await joinAs(test, { token: await addToken(test, { roles: ['db'], dbName: 'orders' }), role: 'db' });
+  await announce(test, agent, [server('orders')]);
 });
 afterAll(() => test.stop());
 
@@ -62,20 +36,10 @@ interface AnyMethod {
   readonly responseDeserialize: (bytes: Buffer) => unknown;
 }
 
-/** 'door' where the caller was turned away by kind or for want of a certificate, 'in' for every other outcome. */
-async function knock(client: Client, method: AnyMethod): Promise<'in' | 'door'> {
-  const request = method.requestDeserialize(Buffer.alloc(0));
-  const outcome = method.responseStream ? firstOf(client, method, request) : callUnary(client, method, request);
-  return outcome.then(
-    () => 'in' as const,
-    (error: unknown) =>
-      /may not call this method|certificate is needed/.test((error as Error).message) ? ('door' as const) : ('in' as const),
-  );
-}
 async function firstOf(client: Client, method: AnyMethod, request: unknown): Promise<unknown> {
   const stop = new AbortController();
   const stream = callStream(client, method, request, { signal: stop.signal });
-  const quiet = setTimeout(() => stop.abort(), 300);
+  const quiet = setTimeout(() => stop.abort(), 10_000);
   try {
     return await stream.next();
   } finally {
@@ -83,28 +47,6 @@ async function firstOf(client: Client, method: AnyMethod, request: unknown): Pro
     stop.abort();
   }
 }
-function mayEnter(rule: Rule, kind: Identity_Kind | undefined): boolean {
-  return 'anyone' in rule || (kind !== undefined && rule.kinds.includes(kind));
-}
-
-describe('the matrix of methods and identities', () => {
-  for (const serviceName of served) {
-    const { definition, rules } = services[serviceName] as unknown as {
-      definition: Record<string, AnyMethod>;
-      rules: Record<string, Rule>;
-    };
-    for (const [methodName, method] of Object.entries(definition)) {
-      it(`${serviceName}.${methodName} lets in exactly whom its rule names`, async () => {
-        for (const [name, { credential, kind }] of credentials) {
-          const rule = rules[methodName];
-          if (rule === undefined) throw new Error(`${serviceName}.${methodName} has no rule`);
-          expect([name, await knock(test.client(credential), method)]).toEqual([name, mayEnter(rule, kind) ? 'in' : 'door']);
-        }
-      });
-    }
-  }
-});
-
 describe('certificates that are not this cluster’s own', () => {
   const identity = (kind: Identity_Kind, cluster = 'test.example.com'): Identity => ({
     kind,
@@ -140,12 +82,10 @@ describe('certificates that are not this cluster’s own', () => {
   });
 
   it('get nowhere when a signed-in user’s leaf plays the authority', async () => {
-    const low = credentials.get('user')?.credential;
-    if (low === undefined) throw new Error('no user');
     const nowMs = test.clock.now;
     const key = generateKey();
     const chain = {
-      certificatePem: `${(await selfMade(key.publicKeyDer, nowMs)).certificatePem}${low.certificatePem}`,
+      certificatePem: `${(await selfMade(key.publicKeyDer, nowMs)).certificatePem}${lowUser.certificatePem}`,
       privateKeyPem: key.privateKeyPem,
     };
     expect(await statusOf(chain)).toBe('unavailable');
@@ -157,7 +97,7 @@ describe('certificates that are not this cluster’s own', () => {
 });
 
 describe('a low user', () => {
-  const low = () => test.client(credentials.get('user')?.credential);
+  const low = () => test.client(lowUser);
   const json = (resource: object) => Buffer.from(JSON.stringify(resource));
   const role = json({
     kind: 'role',
