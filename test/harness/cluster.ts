@@ -1,7 +1,9 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Mode } from '@postern/aws-emulator';
 import { Daemon, type Finished, freePort, must, type RunOptions, run, until } from '#processes.ts';
+import { isAlive } from '#usage.ts';
 import { authYaml, proxyServiceYaml, proxyYaml } from '#teleport-yaml.ts';
 import { makeWebCertificate } from '#web-certificate.ts';
 
@@ -20,7 +22,7 @@ export interface AtAws {
   readonly operation?: string;
   readonly bodyBytes: number;
   readonly verified: boolean;
-  readonly identity?: { readonly arn: string };
+  readonly identity?: { readonly arn: string; readonly accessKeyId?: string };
 }
 
 export interface ClusterOptions {
@@ -38,6 +40,8 @@ export class Cluster {
   authHost: Daemon | undefined;
   emulatorUrl = '';
   emulator: Daemon | undefined;
+  emulatorPort = 0;
+  #emulatorControl = 0;
 
   /** What a process of this story may see: no AWS settings of the machine, no profile of the person who runs it. */
   env(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
@@ -104,9 +108,12 @@ export class Cluster {
     }).then(() => undefined);
   }
 
+  /** Again, on the same port, after it was killed: what its tables held is gone. */
   async startEmulator(): Promise<void> {
-    const port = await freePort();
+    const port = this.emulatorPort === 0 ? await freePort() : this.emulatorPort;
+    this.emulatorPort = port;
     this.emulatorUrl = `http://127.0.0.1:${port}`;
+    this.#emulatorControl = await freePort();
     const flags = [
       '--port',
       String(port),
@@ -118,6 +125,8 @@ export class Cluster {
       KEY_ID,
       '--secret-access-key',
       KEY_SECRET,
+      '--control-port',
+      String(this.#emulatorControl),
     ];
     this.emulator = this.daemon('emulator', [
       process.execPath,
@@ -129,6 +138,13 @@ export class Cluster {
     await until('the emulator', 20_000, async () =>
       (await fetch(this.emulatorUrl).catch(() => undefined)) === undefined ? undefined : true,
     );
+  }
+
+  /** A fault of "AWS" for one operation, or for all ("*"); undefined takes it away. */
+  async awsFault(operation: string, mode: Mode | undefined): Promise<void> {
+    const url = `http://127.0.0.1:${this.#emulatorControl}/modes/${operation}`;
+    const answer = await fetch(url, mode === undefined ? { method: 'DELETE' } : { method: 'PUT', body: JSON.stringify(mode) });
+    if (!answer.ok) throw new Error(`the emulator does not take the mode: ${answer.status} ${await answer.text()}`);
   }
 
   get rawLogFile(): string {
@@ -164,6 +180,11 @@ export class Cluster {
     const daemon = new Daemon(name, command, { env: this.env(env), cwd: this.dir, logFile: join(this.dir, `${name}.log`) });
     this.#daemons.push(daemon);
     return daemon;
+  }
+
+  /** The processes of the cluster itself that are alive now. */
+  running(): readonly Daemon[] {
+    return this.#daemons.filter(isAlive);
   }
 
   /** A shell line as a person types it, in a home of that person's own. */

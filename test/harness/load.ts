@@ -11,18 +11,31 @@ export interface Answer {
 /** Nothing that a fault does may take longer than this to be told; what does is a hang. */
 export const HANG_MS = 15_000;
 
-/** One GetItem through a local port, on a connection of its own unless an agent keeps one. Never rejects: an error is an answer of status 0, and what it was is its body. */
 export function getItem(port: number, agent?: Agent): Promise<Answer> {
+  return call(port, 'GetItem', { TableName: 'faults', Key: { id: { S: 'one' } } }, agent === undefined ? {} : { agent });
+}
+
+export function putItem(port: number, id: string, value: string): Promise<Answer> {
+  return call(port, 'PutItem', { TableName: 'faults', Item: { id: { S: id }, value: { S: value } } });
+}
+
+/** One request through a local port, on a connection of its own unless an agent keeps one. Never rejects: an error is an answer of status 0, and what it was is its body. */
+export function call(
+  port: number,
+  operation: string,
+  input: unknown,
+  { agent, withinMs = HANG_MS + 5_000 }: { readonly agent?: Agent; readonly withinMs?: number } = {},
+): Promise<Answer> {
   const sentMs = Date.now();
-  const body = JSON.stringify({ TableName: 'faults', Key: { id: { S: 'one' } } });
+  const body = Buffer.from(JSON.stringify(input));
   const headers = {
     'content-type': 'application/x-amz-json-1.0',
-    'x-amz-target': 'DynamoDB_20120810.GetItem',
+    'x-amz-target': `DynamoDB_20120810.${operation}`,
     'content-length': body.length,
   };
   return new Promise((resolve) => {
     const done = (status: number, text: string) => resolve({ sentMs, tookMs: Date.now() - sentMs, status, body: text });
-    const call = request(
+    const sent = request(
       { host: '127.0.0.1', port, method: 'POST', headers: { ...headers, host: `localhost:${port}` }, agent: agent ?? false },
       (answer) => {
         const chunks: Buffer[] = [];
@@ -31,9 +44,9 @@ export function getItem(port: number, agent?: Agent): Promise<Answer> {
         answer.on('error', (error) => done(0, error.message));
       },
     );
-    call.setTimeout(HANG_MS + 5_000, () => call.destroy(new Error('no answer in time')));
-    call.on('error', (error) => done(0, error.message));
-    call.end(body);
+    sent.setTimeout(withinMs, () => sent.destroy(new Error('no answer in time')));
+    sent.on('error', (error) => done(0, error.message));
+    sent.end(body);
   });
 }
 

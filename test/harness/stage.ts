@@ -7,6 +7,16 @@ import { type Daemon, until } from '#processes.ts';
 
 export const DATABASE = 'example-dynamodb';
 
+export interface AgentOptions {
+  /** False: the file names none. */
+  readonly token?: boolean;
+  /** How it finds the cluster, as lines under `teleport:`; the proxy's address where it is absent. */
+  readonly reach?: readonly string[];
+  /** The folder it lives in, where that is not named as the process. */
+  readonly data?: string;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
 /** A cluster with one user who may, one database, and the agents of it that a story starts and kills. */
 export class Stage {
   readonly cluster = new Cluster();
@@ -42,8 +52,7 @@ export class Stage {
     await this.cluster.signIn(name);
   }
 
-  /** `host` is the name of the process, `data` the folder it lives in; where `token` is false the file names none. */
-  agent(host: string, given: { readonly token?: boolean; readonly reach?: readonly string[]; readonly data?: string } = {}): Daemon {
+  agent(host: string, given: AgentOptions = {}): Daemon {
     const { cluster, token } = this;
     const lines = [
       'version: v3',
@@ -58,7 +67,7 @@ export class Stage {
       `    - { name: ${DATABASE}, protocol: dynamodb, static_labels: { env: dev }, aws: { region: us-east-1, account_id: "${ACCOUNT}" } }`,
       '',
     ];
-    return cluster.startAgent(host, lines.join('\n'));
+    return cluster.startAgent(host, lines.join('\n'), given.env);
   }
 
   /** Resolves when the agent has a tunnel; its log holds earlier runs too, so that it is read from `after` on. */

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 
+import { startControl } from '#control.ts';
 import { startEmulator } from '#emulator.ts';
 
 const { values } = parseArgs({
@@ -13,12 +14,13 @@ const { values } = parseArgs({
     'secret-access-key': { type: 'string', default: 'postern-emulator-secret' },
     'raw-log': { type: 'string' },
     'any-host': { type: 'boolean', default: false },
+    'control-port': { type: 'string' },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
 if (values.help) {
   process.stdout.write(`node src/main.ts [--port=4566] [--account=ID] [--region=REGION] [--role=NAME ...] [--table=NAME ...]
-  [--access-key-id=ID] [--secret-access-key=SECRET] [--raw-log=FILE] [--any-host]
+  [--access-key-id=ID] [--secret-access-key=SECRET] [--raw-log=FILE] [--any-host] [--control-port=PORT]
 `);
   process.exit(0);
 }
@@ -33,5 +35,6 @@ const emulator = await startEmulator({
 });
 for (const name of values.table)
   await emulator.seedTable(values.region, { name, items: [{ id: { S: '1' }, note: { S: `the first item of ${name}` } }] });
+if (values['control-port'] !== undefined) await startControl(emulator, Number(values['control-port']));
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void emulator.close().then(() => process.exit(0)));
 process.stderr.write(`AWS emulator on ${emulator.url}, account ${values.account}; set it as AWS_ENDPOINT_URL of an agent\n`);

@@ -56,10 +56,14 @@ export interface Mode {
   readonly delayMs?: number;
   /** Do it, send so many bytes of the answer's body, and reset the connection; 0 sends nothing at all. */
   readonly resetAfterBytes?: number;
+  /** Do it, send so many bytes of the answer's body, and nothing more, with the connection open. */
+  readonly stallAfterBytes?: number;
+  /** Do it, and say a Content-Length that is so much larger (the connection then ends) or smaller than the body. */
+  readonly lengthOff?: number;
   /** Answer 307 to this URL instead of doing it. */
   readonly redirectTo?: string;
   /** What AssumeRole gives out. */
-  readonly creds?: 'expired' | 'malformed' | 'one-second';
+  readonly creds?: 'expired' | 'malformed' | 'one-second' | 'other-account';
   /** The fault goes away after so many requests. */
   readonly times?: number;
 }

@@ -35,8 +35,18 @@ export async function sendAnswer(response: ServerResponse, answer: Answer, sendi
     'x-amzn-requestid': sending.requestId,
     ...(sending.withCrc ? { 'x-amz-crc32': String(crc32(body)) } : {}),
     ...(zip ? { 'content-encoding': 'gzip' } : {}),
-    'content-length': String(body.length),
+    'content-length': String(body.length + (mode?.lengthOff ?? 0)),
   });
+  if (mode?.stallAfterBytes !== undefined) {
+    // Headers and nothing more is a stall as well.
+    response.flushHeaders();
+    response.write(body.subarray(0, mode.stallAfterBytes));
+    return;
+  }
+  if (mode?.lengthOff !== undefined) {
+    response.write(body, () => response.socket?.end());
+    return;
+  }
   if (mode?.resetAfterBytes === undefined) {
     response.end(body);
     return;

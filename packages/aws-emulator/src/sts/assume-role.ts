@@ -66,7 +66,8 @@ export function assumeRole(parameters: ReadonlyMap<string, string>, { caller, ro
   const { partition = 'aws', account = '', path = '' } = arn.groups ?? {};
   const roleName = path.split('/').at(-1) ?? '';
   const userId = `AROA${createHash('sha256').update(roleArn).digest('hex').slice(0, 17).toUpperCase()}:${sessionName}`;
-  const sessionArn = `arn:${partition}:sts::${account}:assumed-role/${roleName}/${sessionName}`;
+  const shownAccount = creds === 'other-account' ? '999999999999' : account;
+  const sessionArn = `arn:${partition}:sts::${shownAccount}:assumed-role/${roleName}/${sessionName}`;
   const effectiveIdentity = sourceIdentity ?? inherited;
   const lifeMs = creds === 'expired' ? -60_000 : creds === 'one-second' ? 1000 : seconds * 1000;
   const issued = book.issue(

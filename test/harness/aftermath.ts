@@ -1,0 +1,30 @@
+import { expect } from 'vitest';
+import { checkAudit } from '#check-audit.ts';
+import type { Cluster } from '#cluster.ts';
+import { Ledger } from '#ledger.ts';
+import { UsageBefore } from '#usage.ts';
+
+/** What must hold after every fault, whatever it was. Made before the fault, asked after it, when everything is back. */
+export class Aftermath {
+  readonly ledger = new Ledger();
+  readonly #cluster: Cluster;
+  readonly #usage: UsageBefore;
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+    this.#usage = new UsageBefore(cluster.running());
+  }
+
+  /**
+   * No acknowledged write is lost; the log knows of all that reached AWS, each event once; no session outlived its certificate; the
+   * processes that were there before hold no more than they did. What failed is named: the write, the request, the process.
+   */
+  async check(
+    options: { readonly port?: number; readonly usage?: false } = {},
+  ): Promise<{ readonly intents: number; readonly unknown: number }> {
+    expect(await this.ledger.lost(this.#cluster, options.port)).toEqual([]);
+    const audit = await checkAudit(this.#cluster);
+    if (options.usage !== false) expect(await this.#usage.excess()).toEqual([]);
+    return audit;
+  }
+}
