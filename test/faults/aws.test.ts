@@ -1,10 +1,11 @@
+import { appendFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Aftermath } from '@postern/test-harness/aftermath.ts';
 import { Chaos, type ChaosLink } from '@postern/test-harness/chaos/chaos.ts';
 import { auditLines, checkAudit, requestsIn } from '@postern/test-harness/check-audit.ts';
 import { ROLE } from '@postern/test-harness/cluster.ts';
 import { type Answer, call, getItem, HANG_MS, putItem } from '@postern/test-harness/load.ts';
-import { until } from '@postern/test-harness/processes.ts';
+import { type Daemon, until } from '@postern/test-harness/processes.ts';
 import { lacking } from '@postern/test-harness/programs.ts';
 import { Stage } from '@postern/test-harness/stage.ts';
 
@@ -16,6 +17,8 @@ describe.skipIf(cannot !== undefined)('AWS and STS out of order', () => {
   let aftermath: Aftermath;
   let aws: ChaosLink;
   let port = 0;
+  let one: Daemon;
+  const agent = () => stage.agent('one', { env: { AWS_ENDPOINT_URL: aws.url } });
 
   /** How often "AWS" was asked to do it; what an agent sends twice is there twice. */
   const atAws = (operation: string) => cluster.rawLog().filter((seen) => seen.operation === operation).length;
@@ -33,7 +36,8 @@ describe.skipIf(cannot !== undefined)('AWS and STS out of order', () => {
     await stage.open();
     const chaos = await Chaos.start(cluster);
     aws = await chaos.before(cluster.emulatorPort);
-    await stage.attached(stage.agent('one', { env: { AWS_ENDPOINT_URL: aws.url } }));
+    one = agent();
+    await stage.attached(one);
     port = (await stage.tunnel()).port;
     aftermath = new Aftermath(cluster);
   });
@@ -128,15 +132,18 @@ describe.skipIf(cannot !== undefined)('AWS and STS out of order', () => {
       cluster.rawLog().flatMap(({ identity }) => (identity?.accessKeyId?.startsWith('ASIA') ? [identity.accessKeyId] : [])),
     );
     expect(keyIds.size).toBeGreaterThan(0);
-    const { stdout, code } = await cluster.sh(
-      `grep -rlE '${[...keyIds].join('|')}' one auth *.log --include=* --exclude=aws-requests.jsonl`,
-    );
+    expect((await getItem(port)).status).toBe(200);
+    await one.stop('SIGKILL');
+    const { stdout, code } = await cluster.sh(`grep -rlE '${[...keyIds].join('|')}' one auth one.log auth-host.log`);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    const asked = atAws('AssumeRole');
+    await stage.attached(agent(), one.log().length);
+    await stage.recovers(port, 10_000);
+    expect(atAws('AssumeRole')).toBeGreaterThan(asked);
   });
 
   it('after all of it the log is whole, and a request that is not in it would be found', async () => {
     await aftermath.check({ port });
-    const { appendFileSync } = await import('node:fs');
     appendFileSync(
       cluster.rawLogFile,
       `${JSON.stringify({ time: new Date().toISOString(), requestId: 'FORGED', service: 'dynamodb', operation: 'DeleteTable' })}\n`,

@@ -1,5 +1,4 @@
-import { expect } from 'vitest';
-import { checkAudit } from '#check-audit.ts';
+import { checkAudit, mustBeNone } from '#check-audit.ts';
 import type { Cluster } from '#cluster.ts';
 import { Ledger } from '#ledger.ts';
 import { UsageBefore } from '#usage.ts';
@@ -22,9 +21,9 @@ export class Aftermath {
   async check(
     options: { readonly port?: number; readonly usage?: false } = {},
   ): Promise<{ readonly intents: number; readonly unknown: number }> {
-    expect(await this.ledger.lost(this.#cluster, options.port)).toEqual([]);
+    mustBeNone(await this.ledger.lost(this.#cluster, options.port));
     const audit = await checkAudit(this.#cluster);
-    if (options.usage !== false) expect(await this.#usage.excess()).toEqual([]);
+    if (options.usage !== false) mustBeNone(await this.#usage.excess());
     return audit;
   }
 }

@@ -44,7 +44,7 @@ export async function checkAudit(
     lines = await auditLines(cluster);
     return missing(cluster, lines).length === 0 ? true : undefined;
   }).catch(() => undefined);
-  expect(missing(cluster, lines)).toEqual([]);
+  mustBeNone(missing(cluster, lines));
   const intents = requestsIn(lines, 'intent');
   const outcomes = requestsIn(lines, 'outcome');
   expect(twice(lines.map(({ uid }) => uid))).toEqual([]);
@@ -58,7 +58,7 @@ export async function checkAudit(
     if (seen !== undefined) expect(intentOf.get(request_id)?.operation).toBe(seen.operation);
   }
   expect(atAws.size).toBeLessThanOrEqual(intents.length);
-  expect(outlived(lines, atAws)).toEqual([]);
+  mustBeNone(outlived(lines, atAws));
   expect(await cluster.admin('tctl audit verify')).toMatch(/intact/);
   return { intents: intents.length, unknown: outcomes.filter(({ outcome }) => outcome === 'unknown').length };
 }
@@ -114,6 +114,13 @@ function outlived(lines: readonly AuditLine[], atAws: ReadonlyMap<string, Seen>)
       event === 'db.session.end' ? late(sid, time < received ? time : received, 'the end') : [],
     ),
   ];
+}
+
+/** Fails with what was found, each in words. */
+export function mustBeNone(found: readonly string[]): void {
+  const most = 20;
+  if (found.length > 0)
+    throw new Error([...found.slice(0, most), ...(found.length > most ? [`and ${found.length - most} more`] : [])].join('\n'));
 }
 
 function twice<T>(values: readonly T[]): T[] {
