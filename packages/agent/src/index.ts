@@ -6,5 +6,6 @@ export { LiveSession, type LiveSessionFacts } from '#session/live-session.ts';
 export type { RefusedConnection } from '#session/open-sessions.ts';
 export type { SessionConnection } from '#session/session-server.ts';
 export { openSpool } from '#spool/open-spool.ts';
-export { type Spool, type SpoolEvent, SpoolFull, type SpoolOptions, type SpoolStats, SpoolUnavailable } from '#spool/spool.ts';
+export { EventFields, EventHead, fieldsText, type SpoolEvent } from '#spool/event.ts';
+export { type Spool, SpoolFull, type SpoolOptions, type SpoolStats, SpoolUnavailable } from '#spool/spool.ts';
 export { type AgentParts, type AgentService, startAgent, type StartAgentOptions, type StartedAgent } from '#start-agent.ts';

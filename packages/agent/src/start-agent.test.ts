@@ -18,6 +18,7 @@ import { resourceId } from '@postern/pki';
 import { createLogger } from '@postern/telemetry';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Membership, WatchListener } from '#membership/membership.ts';
+import { EventFields, EventHead } from '#spool/event.ts';
 import { openSpool } from '#spool/open-spool.ts';
 import { type AgentParts, startAgent, type StartedAgent } from '#start-agent.ts';
 import { AGENT_ID, openStream, TestCluster } from '#testing/test-cluster.ts';
@@ -149,15 +150,12 @@ beforeEach(async () => {
         },
         onSessionStart: (session) =>
           given.spool.writeLater({
+            head: new EventHead({ kind: 'db.session.start', user: session.user, resource: 'db/orders', sessionId: session.id }),
             id: crypto.randomUUID(),
-            kind: 'db.session.start',
             code: 'TDB00I',
             timeMs: Date.now(),
-            user: session.user,
-            resource: 'db/orders',
-            sessionId: session.id,
             success: true,
-            fieldsJson: Buffer.from('{}'),
+            fields: EventFields.of({}),
           }),
         onSessionEnd: () => undefined,
         onRefused: () => undefined,
@@ -220,8 +218,9 @@ describe('an agent', () => {
   });
 
   it('takes its last events to auth before it stops, those that are not on the disk yet among them', async () => {
-    const event = { id: crypto.randomUUID(), kind: 'the.last', code: 'X', timeMs: Date.now(), user: 'alice', resource: '', sessionId: '' };
-    parts.spool.writeLater({ ...event, success: true, fieldsJson: Buffer.from('{}') });
+    const head = new EventHead({ kind: 'the.last', user: 'alice', resource: '', sessionId: '' });
+    const event = { head, id: crypto.randomUUID(), code: 'X', timeMs: Date.now(), success: true, fields: EventFields.of({}) };
+    parts.spool.writeLater(event);
     await agent.stop();
     expect(uploaded).toContain('the.last');
   });

@@ -1,5 +1,4 @@
-import type { AuditEvent } from '@postern/api';
-import { AuditService, callUnary, Identity_Kind, PresenceService, type SessionInfo } from '@postern/api';
+import { appendStoredEvents, callUnary, Identity_Kind, PresenceService, type SessionInfo } from '@postern/api';
 import { resourceId, verifyPeer } from '@postern/pki';
 import { compileSubject, decide, lockMode } from '@postern/rbac';
 import { parseResource, roleFromResource } from '@postern/resources';
@@ -190,7 +189,7 @@ export async function startAgent(options: StartAgentOptions): Promise<StartedAge
 
   const uploading = uploadEvents({
     spool,
-    append: (events: AuditEvent[]) => callUnary(membership.client(), AuditService.appendEvents, { events }),
+    append: (message) => callUnary(membership.client(), appendStoredEvents, message),
     backoff: waitMs,
     signal: uploadingStops.signal,
     onFailure: (err, attempt) => {

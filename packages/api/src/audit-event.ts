@@ -21,31 +21,51 @@ const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Throws `bad_request` or `limit_exceeded`; answers the event's own fields, undefined where it has none. */
 export function checkAuditEvent(event: AuditEvent): Record<string, unknown> | undefined {
-  const { id, kind, code, timeMs, user, resource, sessionId, fieldsJson } = event;
+  const { id, fieldsJson } = event;
+  checkAuditStamp(event);
+  checkAuditTexts(event);
+  checkFieldsLength(id, fieldsJson.length);
+  return fieldsJson.length === 0 ? undefined : parseAuditFields(id, fieldsJson);
+}
+
+// The rules one by one, for who makes events out of parts that were checked before.
+
+/** What differs from event to event. */
+export function checkAuditStamp({ id, code, timeMs }: Pick<AuditEvent, 'id' | 'code' | 'timeMs'>): void {
   if (!/^[A-Za-z0-9-]+$/.test(id) || id.length > maxIdLength) {
     throw new PosternError('bad_request', `audit event id ${JSON.stringify(id.slice(0, maxIdLength))} is not a uuid`);
   }
-  if (kind === '') throw new PosternError('bad_request', `audit event ${id} has no kind`);
   if (!Number.isSafeInteger(timeMs) || timeMs < 0 || timeMs > maxTimeMs) {
     throw new PosternError('bad_request', `audit event ${id} has the time ${timeMs}, which is no time`);
   }
-  checkText(id, 'kind', kind);
   checkText(id, 'code', code);
+}
+
+/** What the events of one session have in common. */
+export function checkAuditTexts(texts: Pick<AuditEvent, 'id' | 'kind' | 'user' | 'resource' | 'sessionId'>): void {
+  const { id, kind, user, resource, sessionId } = texts;
+  if (kind === '') throw new PosternError('bad_request', `audit event ${id} has no kind`);
+  checkText(id, 'kind', kind);
   checkText(id, 'user', user);
   checkText(id, 'resource', resource);
   checkText(id, 'session_id', sessionId);
-  if (fieldsJson.length > maxFieldsBytes) {
-    throw new PosternError('limit_exceeded', `fields of audit event ${id} are ${fieldsJson.length} bytes, more than ${maxFieldsBytes}`);
-  }
-  return fieldsJson.length === 0 ? undefined : parseAuditFields(id, fieldsJson);
+}
+
+export function checkFieldsLength(id: string, bytes: number): void {
+  if (bytes > maxFieldsBytes)
+    throw new PosternError('limit_exceeded', `fields of audit event ${id} are ${bytes} bytes, more than ${maxFieldsBytes}`);
+}
+
+export function checkFieldsDepth(id: string, text: string): void {
+  if (openings(text) > maxFieldsDepth && depthOf(text) > maxFieldsDepth)
+    throw new PosternError('limit_exceeded', `fields of audit event ${id} are nested deeper than ${maxFieldsDepth}`);
 }
 
 export function parseAuditFields(id: string, bytes: Buffer): Record<string, unknown> {
   let parsed: unknown;
   try {
     const text = strictUtf8.decode(bytes);
-    if (openings(bytes) > maxFieldsDepth && depthOf(text) > maxFieldsDepth)
-      throw new PosternError('limit_exceeded', `fields of audit event ${id} are nested deeper than ${maxFieldsDepth}`);
+    checkFieldsDepth(id, text);
     parsed = JSON.parse(text);
   } catch (cause) {
     throw cause instanceof PosternError
@@ -64,9 +84,12 @@ function checkText(id: string, name: string, text: string): void {
 }
 
 /** Braces and brackets that open, within strings too: a text with few of them cannot be deep, and nearly every one has few. */
-function openings(bytes: Buffer): number {
+function openings(text: string): number {
   let found = 0;
-  for (const byte of bytes) if (byte === 0x7b || byte === 0x5b) found += 1;
+  for (let at = 0; at < text.length; at++) {
+    const unit = text.charCodeAt(at);
+    if (unit === 0x7b || unit === 0x5b) found += 1;
+  }
   return found;
 }
 

@@ -1,3 +1,4 @@
+import { AuditService } from '#gen/postern/v1/audit.ts';
 import { AgentSessionService } from '#gen/postern/v1/session.ts';
 import { ReverseTunnelService } from '#gen/postern/v1/tunnel.ts';
 
@@ -10,3 +11,6 @@ const raw = { requestSerialize: same, requestDeserialize: same, responseSerializ
 
 export const AgentSession = { ...AgentSessionService, connect: { ...AgentSessionService.connect, ...raw } } as const;
 export const ReverseTunnel = { ...ReverseTunnelService, carry: { ...ReverseTunnelService.carry, ...raw } } as const;
+
+/** AppendEvents for who keeps events as auth is sent them: its request is a Buffer that is a protobuf AppendEventsRequest. */
+export const appendStoredEvents = { ...AuditService.appendEvents, requestSerialize: same } as const;

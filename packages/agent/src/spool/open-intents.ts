@@ -1,15 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import type { SpoolEvent } from '#spool/spool.ts';
+import { EventFields, type SpoolEvent } from '#spool/event.ts';
 
-const NO_FIELDS = Buffer.alloc(0);
+/** Of an intent what an outcome `unknown` has to say, and no more memory than that. */
+type Kept = Pick<SpoolEvent, 'head' | 'id' | 'code' | 'timeMs' | 'success'>;
 
 interface OpenIntent {
-  /** The intent without any fields: what an outcome `unknown` has to say, and no more memory than that. */
-  readonly event: SpoolEvent;
+  readonly event: Kept;
   /** The segment that proves it to a later start. */
   segment: number;
   readonly reservedBytes: number;
 }
+
+const NO_FIELDS = EventFields.of({});
 
 /** Intents on disk whose outcome is not, each with room kept for an outcome `unknown` and for one carried copy. */
 export class OpenIntents {
@@ -32,12 +34,11 @@ export class OpenIntents {
     return [...this.#byRequest.keys()];
   }
 
-  open(requestId: string, intent: SpoolEvent, kept: { readonly segment: number; readonly reservedBytes: number }): void {
-    const { segment, reservedBytes } = kept;
+  open(requestId: string, intent: Kept, kept: { readonly segment: number; readonly reservedBytes: number }): void {
     this.close(requestId);
-    const event = { ...intent, fieldsJson: NO_FIELDS };
-    this.#byRequest.set(requestId, { event, segment, reservedBytes });
-    this.#reservedBytes += reservedBytes;
+    const { head, id, code, timeMs, success } = intent;
+    this.#byRequest.set(requestId, { event: { head, id, code, timeMs, success }, ...kept });
+    this.#reservedBytes += kept.reservedBytes;
   }
 
   close(requestId: string): void {
@@ -51,11 +52,11 @@ export class OpenIntents {
     return this.#byRequest.get(requestId)?.reservedBytes ?? 0;
   }
 
-  /** The open intents that only this segment proves. */
-  provedBy(segment: number): readonly { readonly requestId: string; readonly event: SpoolEvent }[] {
+  /** The open intents that only this segment proves, without the fields they had. */
+  provedBy(segment: number): readonly SpoolEvent[] {
     return [...this.#byRequest]
       .filter(([, open]) => open.segment === segment)
-      .map(([requestId, { event }]) => ({ requestId, event: { ...event, fieldsJson: skeletonFields(requestId) } }));
+      .map(([requestId, { event }]) => ({ ...event, fields: NO_FIELDS, phase: { phase: 'intent', requestId } }));
   }
 
   carriedTo(requestId: string, segment: number): void {
@@ -67,19 +68,16 @@ export class OpenIntents {
   unknownOutcome(requestId: string, given: { readonly reason: string; readonly timeMs: number }): SpoolEvent | undefined {
     const known = this.#byRequest.get(requestId);
     if (known === undefined) return undefined;
-    const fields = { phase: 'outcome', request_id: requestId, outcome: 'unknown', reason: given.reason, intent_id: known.event.id };
-    return { ...known.event, id: randomUUID(), timeMs: given.timeMs, success: false, fieldsJson: Buffer.from(JSON.stringify(fields)) };
+    const { head, id, code } = known.event;
+    const fields = EventFields.of({ outcome: 'unknown', reason: given.reason, intent_id: id });
+    return { head, id: randomUUID(), code, timeMs: given.timeMs, success: false, fields, phase: { phase: 'outcome', requestId } };
   }
 }
 
-function skeletonFields(requestId: string): Buffer {
-  return Buffer.from(JSON.stringify({ phase: 'intent', request_id: requestId }));
-}
-
 /**
- * Twice the intent without its own fields (outcome and carried copy) and what an `unknown` says beyond it. Counted from the
- * frame that was encoded already; a byte or two by which a length prefix is shorter are within what is added.
+ * Room for an outcome `unknown` and for a carried copy: twice the intent without fields of its own, and what the two say
+ * beyond that. A byte or two by which a length prefix differs are within what is added.
  */
-export function reserveForIntent(intent: SpoolEvent, requestId: string, frameBytes: number): number {
-  return 2 * (frameBytes - intent.fieldsJson.length + skeletonFields(requestId).length) + 512;
+export function reserveForIntent(frameBytes: number, fieldsBytes: number, requestId: string): number {
+  return 2 * (frameBytes - fieldsBytes + '{"request_id":,"phase":"outcome"}'.length + JSON.stringify(requestId).length) + 512;
 }

@@ -1,8 +1,8 @@
 import { limits } from '@postern/limits';
 import { Ballast } from '#spool/ballast.ts';
-import { checkEvent, type Phase } from '#spool/check-event.ts';
 import { type DirectoryLock, lockDirectory } from '#spool/directory-lock.ts';
-import { encodeFrame } from '#spool/frame.ts';
+import { checkEvent, type SpoolEvent } from '#spool/event.ts';
+import { type Draft, draftFrame } from '#spool/frame.ts';
 import { OpenIntents, reserveForIntent } from '#spool/open-intents.ts';
 import { scanSegments } from '#spool/scan-segments.ts';
 import { prepareDirectory } from '#spool/segment-file.ts';
@@ -10,7 +10,6 @@ import { SegmentList } from '#spool/segment-list.ts';
 import {
   type DrainOptions,
   type Spool,
-  type SpoolEvent,
   SpoolFull,
   type SpoolOptions,
   type SpoolReport,
@@ -86,37 +85,28 @@ class FileSpool implements Spool {
     this.#uploader = new Uploader(options.dir, { ...parts, writer: this.#writer });
   }
 
-  async write(event: SpoolEvent): Promise<void> {
-    if (this.#closed) throw new SpoolUnavailable('audit unavailable: the audit spool was closed');
-    const phase = checkEvent(event);
-    const frame = encodeFrame('event', event);
-    const reservedBytes = phase?.phase === 'intent' ? reserveForIntent(event, phase.requestId, frame.length) : 0;
-    if (!this.#fits(frame.length + reservedBytes) || this.#intents.size >= maxOpenIntents) {
-      throw new SpoolFull(
-        `audit unavailable: the audit spool ${this.#options.dir} is full (${this.#options.maxBytes} bytes) until auth takes events again`,
-      );
+  write(event: SpoolEvent, done: (error: Error | undefined) => void): void {
+    try {
+      const frame = this.#drafted(event);
+      const { phase } = event;
+      const reservedBytes = phase?.phase === 'intent' ? reserveForIntent(frame.bytes, frame.fieldsBytes, phase.requestId) : 0;
+      if (!this.#fits(frame.bytes + reservedBytes) || this.#intents.size >= maxOpenIntents) throw this.#full();
+      this.#writer.add({ kind: 'write', frame, reservedBytes, done });
+    } catch (error) {
+      queueMicrotask(() => done(error as Error));
     }
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const done = (error?: Error): void => (error === undefined ? resolve() : reject(error));
-    this.#writer.add({ kind: 'write', frame, event, phase, reservedBytes, done });
-    return promise;
   }
 
   writeLater(event: SpoolEvent): void {
-    let phase: Phase | undefined;
+    let frame: Draft;
     try {
-      phase = checkEvent(event);
+      frame = this.#drafted(event);
     } catch {
-      this.#replace(outcomeOf(event), 'the outcome could not be recorded as it was');
-      return;
+      return this.#replace(event, 'the outcome could not be recorded as it was');
     }
-    const frame = encodeFrame('event', event);
-    const kept = phase?.phase === 'outcome' ? this.#intents.reservedFor(phase.requestId) : 0;
-    if (this.#closed || this.#laterBytes + frame.length > maxLaterBytes || !this.#fits(frame.length - kept)) {
-      this.#replace(phase, 'there was no room for the outcome in the audit spool');
-    } else {
-      this.#addLater(event, phase, frame);
-    }
+    const kept = event.phase?.phase === 'outcome' ? this.#intents.reservedFor(event.phase.requestId) : 0;
+    if (this.#laterBytes + frame.bytes <= maxLaterBytes && this.#fits(frame.bytes - kept)) this.#addLater(frame);
+    else this.#replace(event, 'there was no room for the outcome in the audit spool');
   }
 
   async drain(options: DrainOptions): Promise<void> {
@@ -172,7 +162,21 @@ class FileSpool implements Spool {
     return taken + bytes <= this.#options.maxBytes;
   }
 
-  #replace(phase: Phase | undefined, reason: string): void {
+  #drafted(event: SpoolEvent): Draft {
+    if (this.#closed) throw new SpoolUnavailable('audit unavailable: the agent is stopping');
+    const frame = draftFrame('event', event);
+    checkEvent(event, frame.fieldsBytes);
+    return frame;
+  }
+
+  #full(): SpoolFull {
+    const { dir, maxBytes } = this.#options;
+    return new SpoolFull('audit unavailable: the agent holds as many records as it may until auth takes them', {
+      where: `the audit spool ${dir}, of ${maxBytes} bytes`,
+    });
+  }
+
+  #replace({ phase }: SpoolEvent, reason: string): void {
     if (phase?.phase === 'outcome' && this.#addUnknown(phase.requestId, reason)) this.#replacedOutcomes += 1;
     else this.#dropped += 1;
   }
@@ -180,16 +184,16 @@ class FileSpool implements Spool {
   #addUnknown(requestId: string, reason: string): boolean {
     const event = this.#intents.unknownOutcome(requestId, { reason, timeMs: this.#options.nowMs() });
     if (event === undefined) return false;
-    this.#addLater(event, { phase: 'outcome', requestId }, encodeFrame('event', event));
+    this.#addLater(draftFrame('event', event));
     return true;
   }
 
-  #addLater(event: SpoolEvent, phase: Phase | undefined, frame: Buffer): void {
-    this.#laterBytes += frame.length;
+  #addLater(frame: Draft): void {
+    this.#laterBytes += frame.bytes;
     const done = (): void => {
-      this.#laterBytes -= frame.length;
+      this.#laterBytes -= frame.bytes;
     };
-    this.#writer.add({ kind: 'later', frame, event, phase, reservedBytes: 0, done });
+    this.#writer.add({ kind: 'later', frame, reservedBytes: 0, done });
   }
 
   async #committed(signal: AbortSignal): Promise<void> {
@@ -204,10 +208,4 @@ class FileSpool implements Spool {
       this.#wake = undefined;
     }
   }
-}
-
-/** Which request a refused event was the outcome of, where that can still be told. */
-function outcomeOf({ fieldsJson }: SpoolEvent): Phase | undefined {
-  const requestId = /"request_id"\s*:\s*"([^"\\]+)"/.exec(fieldsJson.toString('latin1'))?.[1];
-  return requestId === undefined ? undefined : { phase: 'outcome', requestId };
 }

@@ -1,8 +1,8 @@
 import { readFile, truncate } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { parseAuditFields } from '@postern/api';
-import { type Phase, phaseOf } from '#spool/check-event.ts';
-import { decodeFrame, type Frame } from '#spool/frame.ts';
+import { AuditEvent, parseAuditFields } from '@postern/api';
+import { EventHead, type Phase } from '#spool/event.ts';
+import { findFrame } from '#spool/frame.ts';
 import { type OpenIntents, reserveForIntent } from '#spool/open-intents.ts';
 import { segmentPath } from '#spool/segment-file.ts';
 import type { SegmentList } from '#spool/segment-list.ts';
@@ -19,11 +19,12 @@ export async function scanSegments(
     const path = segmentPath(dir, number);
     const bytes = await readFile(path);
     let offset = 0;
-    let frame = decodeFrame(bytes, offset);
-    for (; typeof frame !== 'string'; frame = decodeFrame(bytes, offset)) {
-      offset += frame.length;
-      if (frame.kind === 'event') into.segments.stored(1, frame.event.timeMs);
-      noteIntent(frame, number, into.intents);
+    let frame = findFrame(bytes, offset);
+    for (; typeof frame !== 'string'; frame = findFrame(bytes, offset)) {
+      const event = AuditEvent.decode(bytes.subarray(frame.start, frame.end));
+      if (frame.kind === 'event') into.segments.stored(1, event.timeMs);
+      noteIntent(event, { segment: number, frameBytes: frame.end - offset }, into.intents);
+      offset = frame.end;
     }
     const rest = bytes.subarray(offset);
     // A write cut short by a crash leaves part of a frame at the very end, or zeros where the length was stored before the bytes.
@@ -35,17 +36,22 @@ export async function scanSegments(
   return unreadable;
 }
 
-function noteIntent({ event, length }: Frame, segment: number, intents: OpenIntents): void {
-  const phase = phaseIn(event);
-  if (phase?.phase === 'intent') {
-    intents.open(phase.requestId, event, { segment, reservedBytes: reserveForIntent(event, phase.requestId, length) });
+function noteIntent(event: AuditEvent, at: { readonly segment: number; readonly frameBytes: number }, intents: OpenIntents): void {
+  const found = phaseIn(event);
+  if (found?.phase === 'intent') {
+    const { id, code, timeMs, success, fieldsJson } = event;
+    const reservedBytes = reserveForIntent(at.frameBytes, fieldsJson.length, found.requestId);
+    intents.open(found.requestId, { head: new EventHead(event), id, code, timeMs, success }, { segment: at.segment, reservedBytes });
   }
-  if (phase?.phase === 'outcome') intents.close(phase.requestId);
+  if (found?.phase === 'outcome') intents.close(found.requestId);
 }
 
-function phaseIn({ id, fieldsJson }: Frame['event']): Phase | undefined {
+function phaseIn({ id, fieldsJson }: AuditEvent): Phase | undefined {
+  if (fieldsJson.length === 0) return undefined;
   try {
-    return fieldsJson.length === 0 ? undefined : phaseOf(parseAuditFields(id, fieldsJson));
+    const { phase, request_id: requestId } = parseAuditFields(id, fieldsJson);
+    if ((phase !== 'intent' && phase !== 'outcome') || typeof requestId !== 'string' || requestId === '') return undefined;
+    return { phase, requestId };
   } catch {
     // Written by a version with other rules: it is uploaded, and auth judges it.
     return undefined;

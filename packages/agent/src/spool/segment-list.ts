@@ -17,9 +17,10 @@ export class SegmentList {
   readonly #segments: TrackedSegment[] = [];
   #groups: { readonly ms: number; count: number }[] = [];
   #waiting = 0;
+  #bytes = 0;
 
   get bytes(): number {
-    return this.#segments.reduce((sum, segment) => sum + segment.bytes + segment.damagedBytes, 0);
+    return this.#bytes;
   }
 
   get waiting(): number {
@@ -36,10 +37,17 @@ export class SegmentList {
 
   add(segment: TrackedSegment): void {
     this.#segments.push(segment);
+    this.#bytes += segment.bytes + segment.damagedBytes;
+  }
+
+  grown(segment: TrackedSegment, bytes: number): void {
+    segment.bytes += bytes;
+    this.#bytes += bytes;
   }
 
   removeFirst(): void {
-    this.#segments.shift();
+    const first = this.#segments.shift();
+    if (first !== undefined) this.#bytes -= first.bytes + first.damagedBytes;
   }
 
   /** The oldest segment with anything that was not acknowledged. */

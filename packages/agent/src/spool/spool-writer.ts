@@ -1,26 +1,26 @@
 import type { Ballast } from '#spool/ballast.ts';
-import type { Phase } from '#spool/check-event.ts';
+import { type Draft, writeFrame } from '#spool/frame.ts';
 import type { OpenIntents } from '#spool/open-intents.ts';
 import { SegmentFile } from '#spool/segment-file.ts';
 import type { SegmentList, TrackedSegment } from '#spool/segment-list.ts';
-import { type SpoolEvent, SpoolFull, SpoolUnavailable } from '#spool/spool.ts';
+import { SpoolFull, SpoolUnavailable } from '#spool/spool.ts';
 
 /** One frame on its way to disk. `write` may be refused; `later` and `carry` are tried until they are written. */
 export interface Item {
   readonly kind: 'write' | 'later' | 'carry';
-  readonly frame: Buffer;
-  readonly event: SpoolEvent;
-  readonly phase: Phase | undefined;
+  readonly frame: Draft;
   readonly reservedBytes: number;
-  readonly done?: (error?: Error) => void;
+  readonly done?: (error: Error | undefined) => void;
 }
 
 const laterMs = 250;
-const order = { carry: 0, write: 1, later: 2 } as const;
+/** A commit of more bytes than this gets memory of its own, and gives it back. */
+const keptBufferBytes = 1024 * 1024;
 
 /**
- * Group commit: all that was handed in while one commit was under way goes to disk with the next, in one write and one
- * fdatasync, so that nobody waits for more than the commit under way and his own.
+ * Group commit: all that was handed in while one commit was under way, and for the rest of that turn of the event loop, goes to
+ * disk with the next, in one durable write, so that nobody waits for more than the commit under way and his own. What is
+ * `later` rides along and starts no commit before its time.
  */
 export class SpoolWriter {
   readonly #options: { readonly dir: string; readonly segmentBytes: number; readonly nowMs: () => number };
@@ -29,12 +29,15 @@ export class SpoolWriter {
   readonly #ballast: Ballast;
   readonly #onCommit: () => void;
   #waiting: Item[] = [];
+  #urgent = 0;
   #waitingBytes = 0;
+  #buffer = Buffer.allocUnsafe(64 * 1024);
   #running: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #active: { readonly file: SegmentFile; readonly tracked: TrackedSegment } | undefined;
   #nextNumber: number;
   #rollWanted = false;
+  #flushWanted = false;
 
   constructor(
     options: { readonly dir: string; readonly segmentBytes: number; readonly nowMs: () => number; readonly nextNumber: number },
@@ -55,9 +58,10 @@ export class SpoolWriter {
 
   add(item: Item): void {
     this.#waiting.push(item);
-    this.#waitingBytes += item.frame.length + item.reservedBytes;
-    if (item.kind === 'later') this.#startLater();
-    else this.#start();
+    this.#waitingBytes += item.frame.bytes + item.reservedBytes;
+    if (item.kind === 'later') return this.#startLater();
+    this.#urgent += 1;
+    this.#start();
   }
 
   /** Ends the active segment with the next commit, so that it can be deleted once it is uploaded. */
@@ -68,6 +72,7 @@ export class SpoolWriter {
 
   /** Writes everything that waits; rejects where the disk still refuses some of it. */
   async flush(): Promise<void> {
+    this.#flushWanted = true;
     this.#start();
     await this.#running;
     if (this.#waiting.length > 0)
@@ -91,33 +96,31 @@ export class SpoolWriter {
   }
 
   async #run(): Promise<void> {
-    // Calls made in the same turn share the first commit.
-    await Promise.resolve();
-    let refused: readonly Item[] = [];
-    while (this.#waiting.length > 0 || this.#rollWanted) {
-      const items = [...refused, ...this.#waiting];
+    let refused: readonly Item[];
+    do {
+      await endOfTurn();
+      const items = this.#waiting;
       this.#waiting = [];
+      this.#urgent = 0;
       refused = await this.#commit(items);
-    }
-    this.#waiting = [...refused];
+      if (refused.length > 0) this.#waiting = [...refused, ...this.#waiting];
+    } while (this.#urgent > 0 || this.#rollWanted || (this.#flushWanted && this.#waiting.length > refused.length));
+    this.#flushWanted = false;
     this.#running = undefined;
-    if (refused.length > 0) this.#startLater();
+    if (this.#waiting.length > 0) this.#startLater();
   }
 
   /** Answers what has to be tried again. */
   async #commit(items: readonly Item[]): Promise<readonly Item[]> {
-    // An intent whose outcome is already on disk is not carried: behind its outcome it would count as open again.
-    const isNeeded = ({ kind, phase }: Item): boolean => kind !== 'carry' || (phase !== undefined && this.#intents.has(phase.requestId));
-    for (const item of items) if (!isNeeded(item)) this.#finish(item);
-    const ordered = items.filter(isNeeded).sort((a, b) => order[a.kind] - order[b.kind]);
-    const writes = ordered.filter((item) => item.kind === 'write');
-    const others = ordered.filter((item) => item.kind !== 'write');
+    const needed = items.some(isCarry) ? this.#carriedFirst(items) : items;
+    const writes = needed.filter(isWrite);
+    const others = needed.filter((item) => !isWrite(item));
     if (writes.length > 0 && !this.#ballast.held && !(await this.#ballast.take())) {
       for (const item of writes) this.#finish(item, diskFull(this.#options.dir));
       return this.#commitOthers(others);
     }
     try {
-      await this.#store(ordered);
+      await this.#store(needed);
       return [];
     } catch (error) {
       const refusal = isFull(error) ? diskFull(this.#options.dir, error) : diskRefuses(this.#options.dir, error);
@@ -126,6 +129,17 @@ export class SpoolWriter {
       await this.#ballast.release();
       return this.#commitOthers(others);
     }
+  }
+
+  /**
+   * An intent is carried before anything else is written, for behind its outcome it would count as open again; and where
+   * the outcome is on disk already it is not carried at all.
+   */
+  #carriedFirst(items: readonly Item[]): readonly Item[] {
+    const isOpen = ({ frame: { event } }: Item): boolean => event.phase !== undefined && this.#intents.has(event.phase.requestId);
+    const carried = items.filter(isCarry);
+    for (const item of carried) if (!isOpen(item)) this.#finish(item);
+    return [...carried.filter(isOpen), ...items.filter((item) => !isCarry(item))];
   }
 
   async #commitOthers(items: readonly Item[]): Promise<readonly Item[]> {
@@ -138,31 +152,43 @@ export class SpoolWriter {
   }
 
   async #store(items: readonly Item[]): Promise<void> {
-    const bytes = Buffer.concat(items.map((item) => item.frame));
-    const full =
-      this.#active !== undefined && this.#active.file.bytes > 0 && this.#active.file.bytes + bytes.length > this.#options.segmentBytes;
+    const length = items.reduce((sum, { frame }) => sum + frame.bytes, 0);
+    const full = this.#active !== undefined && this.#active.file.bytes > 0 && this.#active.file.bytes + length > this.#options.segmentBytes;
     const ends = full || this.#rollWanted;
     this.#rollWanted = false;
     if (ends) await this.#closeActive();
-    if (bytes.length === 0) return this.#onCommit();
+    if (length === 0) return this.#onCommit();
     this.#active ??= await this.#begin();
     const { file, tracked } = this.#active;
-    await file.append(bytes);
-    tracked.bytes = file.bytes;
-    this.#segments.stored(items.filter((item) => item.kind !== 'carry').length, this.#options.nowMs());
+    await file.append(this.#encode(items, length));
+    this.#segments.grown(tracked, length);
+    let events = 0;
     for (const item of items) {
+      if (item.kind !== 'carry') events += 1;
       this.#note(item, tracked.number);
-      this.#finish(item);
     }
+    this.#segments.stored(events, this.#options.nowMs());
+    for (const item of items) this.#finish(item);
     this.#onCommit();
   }
 
+  /** One buffer for all commits: no two are under way at once. */
+  #encode(items: readonly Item[], length: number): Buffer {
+    let buffer = this.#buffer;
+    if (buffer.length < length) buffer = Buffer.allocUnsafe(Math.max(length, 2 * buffer.length));
+    if (buffer.length <= keptBufferBytes) this.#buffer = buffer;
+    let end = 0;
+    for (const { frame } of items) end = writeFrame(buffer, end, frame);
+    return buffer.subarray(0, end);
+  }
+
   #finish(item: Item, error?: Error): void {
-    this.#waitingBytes -= item.frame.length + item.reservedBytes;
+    this.#waitingBytes -= item.frame.bytes + item.reservedBytes;
     item.done?.(error);
   }
 
-  #note({ kind, event, phase, reservedBytes }: Item, segment: number): void {
+  #note({ kind, frame: { event }, reservedBytes }: Item, segment: number): void {
+    const { phase } = event;
     if (phase === undefined) return;
     if (kind === 'carry') this.#intents.carriedTo(phase.requestId, segment);
     else if (phase.phase === 'intent') this.#intents.open(phase.requestId, event, { segment, reservedBytes });
@@ -188,7 +214,13 @@ export class SpoolWriter {
 
 const isFull = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
+const isCarry = ({ kind }: Item): boolean => kind === 'carry';
+const isWrite = ({ kind }: Item): boolean => kind === 'write';
+const endOfTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const diskFull = (dir: string, cause?: unknown): SpoolFull =>
-  new SpoolFull(`audit unavailable: the disk that holds the audit spool ${dir} is full`, { cause });
+  new SpoolFull('audit unavailable: the disk of the agent that records requests is full', { where: `the audit spool ${dir}`, cause });
 const diskRefuses = (dir: string, cause: unknown): SpoolUnavailable =>
-  new SpoolUnavailable(`audit unavailable: the audit spool ${dir} cannot be written`, { cause });
+  new SpoolUnavailable('audit unavailable: the disk of the agent that records requests refuses', {
+    where: `the audit spool ${dir}`,
+    cause,
+  });

@@ -1,22 +1,21 @@
-import { type AuditEvent, PosternError } from '@postern/api';
+import { PosternError } from '@postern/api';
+import type { SpoolEvent } from '#spool/event.ts';
 
-/**
- * An audit event on its way to auth. Intent and outcome of one request are told apart by `phase`
- * ('intent' or 'outcome') and tied together by `request_id`, both in `fieldsJson`.
- */
-export type SpoolEvent = AuditEvent;
-
-/** The spool holds as much as it may, or the disk is full: refuse the request. */
+/** The spool holds as much as it may, or the disk is full: refuse the request. The client may read the message; `where` is for the log. */
 export class SpoolFull extends PosternError {
-  constructor(message: string, options?: { readonly cause?: unknown }) {
+  readonly where: string;
+  constructor(message: string, options: { readonly where: string; readonly cause?: unknown }) {
     super('unavailable', message, options);
+    this.where = options.where;
   }
 }
 
-/** The disk refuses: refuse the request. */
+/** The disk refuses: refuse the request. As with SpoolFull, a client may read the message where `where` is apart from it. */
 export class SpoolUnavailable extends PosternError {
-  constructor(message: string, options?: { readonly cause?: unknown }) {
+  readonly where: string | undefined;
+  constructor(message: string, options: { readonly where?: string; readonly cause?: unknown } = {}) {
     super('unavailable', message, options);
+    this.where = options.where;
   }
 }
 
@@ -41,9 +40,16 @@ export interface SpoolReport {
   readonly unreadable: readonly { readonly segment: string; readonly bytes: number; readonly kind: 'torn' | 'damaged' }[];
 }
 
+/** Events as auth is sent them: the stored bytes, put into one message and neither decoded nor encoded again. */
+export interface UploadBatch {
+  readonly count: number;
+  /** A protobuf AppendEventsRequest. */
+  readonly message: Buffer;
+}
+
 export interface DrainOptions {
   /** Resolves once auth has acknowledged all of them; it drops those that it has seen before. */
-  readonly send: (events: SpoolEvent[]) => Promise<void>;
+  readonly send: (batch: UploadBatch) => Promise<void>;
   readonly signal: AbortSignal;
   /** How long to wait, in ms, before the nth try in a row (from 1). */
   readonly backoff: (attempt: number) => number;
@@ -53,8 +59,11 @@ export interface DrainOptions {
 
 export interface Spool {
   readonly report: SpoolReport;
-  /** Resolves once the event is on disk. Rejects with SpoolFull, SpoolUnavailable, or `limit_exceeded`/`bad_request` for an event auth would refuse. */
-  write(event: SpoolEvent): Promise<void>;
+  /**
+   * Calls back once the event is on disk, never before this returns; with an error where it is not and will not be: SpoolFull,
+   * SpoolUnavailable, or `limit_exceeded`/`bad_request` for an event auth would refuse.
+   */
+  write(event: SpoolEvent, done: (error: Error | undefined) => void): void;
   /** For outcomes: durable with the next commit, at most a second later. Never throws; where an outcome does not fit, `unknown` is recorded. */
   writeLater(event: SpoolEvent): void;
   /** Uploads in order until the signal aborts; at most one at a time. */

@@ -1,12 +1,14 @@
 import { open, rename, rm } from 'node:fs/promises';
-import { encodeFrame, decodeFrame } from '#spool/frame.ts';
+import { draftFrame } from '#spool/frame.ts';
 import type { OpenIntents } from '#spool/open-intents.ts';
+import { packEvents } from '#spool/pack-events.ts';
 import { segmentPath } from '#spool/segment-file.ts';
 import type { SegmentList, TrackedSegment } from '#spool/segment-list.ts';
-import type { DrainOptions, SpoolEvent } from '#spool/spool.ts';
+import type { DrainOptions, UploadBatch } from '#spool/spool.ts';
 import type { SpoolWriter } from '#spool/spool-writer.ts';
 
-const maxBatchEvents = 500;
+/** As many as auth takes at once. */
+const maxBatchEvents = 1000;
 /**
  * Fewer events than a batch holds are left to gather for so long: sent as they come, they cost an agent more than the
  * requests they tell of, and auth a commit each. A clean stop gives the spool longer than this to empty itself.
@@ -17,9 +19,8 @@ const maxBatchBytes = 1024 * 1024;
 /** An active segment that is wholly uploaded is ended once it is worth deleting. */
 const worthDeletingBytes = 256 * 1024;
 
-interface Batch {
+interface Batch extends UploadBatch {
   readonly segment: TrackedSegment;
-  readonly events: SpoolEvent[];
   /** Where the segment has been read up to. */
   readonly end: number;
 }
@@ -58,10 +59,10 @@ export class Uploader {
     }
   }
 
-  async #upload({ segment, events, end }: Batch, send: DrainOptions['send'], signal: AbortSignal): Promise<boolean> {
-    if (events.length > 0 && !(await settlesBefore(signal, send(events)))) return false;
+  async #upload({ segment, count, message, end }: Batch, send: DrainOptions['send'], signal: AbortSignal): Promise<boolean> {
+    if (count > 0 && !(await settlesBefore(signal, send({ count, message })))) return false;
     segment.offset = end;
-    this.#segments.acknowledged(events.length);
+    this.#segments.acknowledged(count);
     await this.tidy();
     return true;
   }
@@ -82,10 +83,9 @@ export class Uploader {
   }
 
   async #carry(segment: number): Promise<void> {
-    const carried = this.#intents.provedBy(segment).map(({ requestId, event }) => {
+    const carried = this.#intents.provedBy(segment).map((event) => {
       const { promise, resolve } = Promise.withResolvers<void>();
-      const phase = { phase: 'intent', requestId } as const;
-      this.#writer.add({ kind: 'carry', frame: encodeFrame('carried', event), event, phase, reservedBytes: 0, done: () => resolve() });
+      this.#writer.add({ kind: 'carry', frame: draftFrame('carried', event), reservedBytes: 0, done: () => resolve() });
       return promise;
     });
     await Promise.all(carried);
@@ -97,19 +97,11 @@ export class Uploader {
     const handle = await open(segmentPath(this.#dir, segment.number), 'r');
     try {
       const wanted = Math.min(maxBatchBytes, segment.bytes - segment.offset);
-      const { buffer, bytesRead } = await handle.read(Buffer.alloc(wanted), 0, wanted, segment.offset);
-      const bytes = buffer.subarray(0, bytesRead);
-      const events: SpoolEvent[] = [];
-      let at = 0;
-      while (at < bytes.length && events.length < maxBatchEvents) {
-        const frame = decodeFrame(bytes, at);
-        if (frame === 'cut' && at > 0) break;
-        if (typeof frame === 'string')
-          throw new Error(`the spool segment ${segment.number} was changed after it was written, at byte ${segment.offset + at}`);
-        at += frame.length;
-        if (frame.kind === 'event') events.push(frame.event);
-      }
-      return { segment, events, end: segment.offset + at };
+      const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(wanted), 0, wanted, segment.offset);
+      const { count, message, end, stopped } = packEvents(buffer.subarray(0, bytesRead), maxBatchEvents);
+      if (stopped === 'damaged' || end === 0)
+        throw new Error(`the spool segment ${segment.number} was changed after it was written, at byte ${segment.offset + end}`);
+      return { segment, count, message, end: segment.offset + end };
     } finally {
       await handle.close();
     }

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { AuditEvent } from '@postern/api';
-import type { LiveSession, Spool } from '@postern/agent';
+import { EventFields, EventHead, type LiveSession, type Spool } from '@postern/agent';
 import type { Outcome } from '#forwarding/relay.ts';
 import type { SessionPlace } from '#requests/session-place.ts';
 
@@ -26,34 +25,56 @@ export const REQUEST_EVENT = 'db.session.dynamodb.request';
 /** What is shown of a client's own text in the log. */
 const MAX_TEXT = 256;
 
-/** The fields that each request of a session repeats, in an outcome and in an intent, as JSON that lacks its closing brace. */
-interface Prefixes {
-  readonly brief: string;
-  readonly whole: string;
+/** The fields of one operation's requests up to what no two have in common. */
+interface Known {
+  readonly asked: Asked;
+  readonly intent: EventFields;
+  readonly outcome: EventFields;
 }
+
+/** What the requests of a session repeat; the operations in it are those of the table, so it is bounded. */
+interface SessionTexts {
+  readonly head: EventHead;
+  readonly brief: EventFields;
+  readonly whole: EventFields;
+  readonly byOperation: Map<string, Known>;
+}
+
+export type RecordsSpool = Pick<Spool, 'write' | 'writeLater'>;
 
 /** Steps 6 and 10: the events of requests, with Teleport's names for the fields. */
 export class RequestRecords {
-  readonly #spool: Pick<Spool, 'write' | 'writeLater'>;
+  readonly #spool: RecordsSpool;
   readonly #nowMs: () => number;
-  readonly #prefixes = new WeakMap<SessionPlace, Prefixes>();
+  readonly #texts = new WeakMap<SessionPlace, SessionTexts>();
 
-  constructor(options: { readonly spool: Pick<Spool, 'write' | 'writeLater'>; readonly nowMs: () => number }) {
+  constructor(options: { readonly spool: RecordsSpool; readonly nowMs: () => number }) {
     this.#spool = options.spool;
     this.#nowMs = options.nowMs;
   }
 
   /** Resolves once the intent is on disk; rejects where it cannot be, and then nothing may be sent. */
-  async begin(session: LiveSession, place: SessionPlace, asked: Asked): Promise<OpenRecord> {
-    const requestId = randomUUID();
-    const prefixes = this.#prefixesOf(session, place);
-    const request = JSON.stringify({ ...shown(asked), request_id: requestId }).slice(1, -1);
-    const fieldsJson = Buffer.from(`${prefixes.whole},${request},"phase":"intent"}`);
-    await this.#spool.write(this.#event(session, { code: 'TDY01I', success: true, fieldsJson }));
-    return new OpenRecord(
-      (outcome, startedMs) => this.#end(session, outcome, { head: `${prefixes.brief},${request}`, durationMs: this.#nowMs() - startedMs }),
-      this.#nowMs(),
-    );
+  begin(session: LiveSession, place: SessionPlace, asked: Asked): Promise<OpenRecord> {
+    return new Promise((resolve, reject) => {
+      const record = this.open({ session, place, asked }, (error) => (error === undefined ? resolve(record) : reject(error)));
+    });
+  }
+
+  /**
+   * As begin, and calls back: without an error once the intent is on disk, with one where it cannot be, and then nothing may
+   * be sent. Never before this returns.
+   */
+  open(
+    facts: Pick<RefusedFacts, 'session' | 'asked'> & { readonly place: SessionPlace },
+    durable: (error: Error | undefined) => void,
+  ): OpenRecord {
+    const { head, known } = this.#known(facts);
+    const nowMs = this.#nowMs();
+    // The request is called by its intent: both are found by one id.
+    const id = randomUUID();
+    const phase = { phase: 'intent', requestId: id } as const;
+    this.#spool.write({ head, id, code: 'TDY01I', timeMs: nowMs, success: true, fields: known.intent, phase }, durable);
+    return new OpenRecord({ spool: this.#spool, nowMs: this.#nowMs, head, fields: known.outcome, requestId: id, startedMs: nowMs });
   }
 
   refused(facts: RefusedFacts): void {
@@ -67,23 +88,35 @@ export class RequestRecords {
       ...(role === undefined ? {} : { role }),
       'addr.remote': session.facts.clientAddress,
     };
-    this.#spool.writeLater(this.#event(session, { code: 'TDY01E', success: false, fieldsJson: Buffer.from(JSON.stringify(fields)) }));
+    this.#spool.writeLater({
+      head: headOf(session),
+      id: randomUUID(),
+      code: 'TDY01E',
+      timeMs: this.#nowMs(),
+      success: false,
+      fields: EventFields.of(fields),
+    });
   }
 
-  #end(session: LiveSession, outcome: Outcome, { head, durationMs }: { readonly head: string; readonly durationMs: number }): void {
-    const success = outcome.kind === 'answered' && outcome.status < 400;
-    const rest = JSON.stringify({ phase: 'outcome', duration_ms: durationMs, ...outcomeFields(outcome) }).slice(1);
-    const code = outcome.kind === 'answered' ? 'TDY01I' : 'TDY01E';
-    this.#spool.writeLater(this.#event(session, { code, success, fieldsJson: Buffer.from(`${head},${rest}`) }));
+  #known({ session, place, asked }: Pick<RefusedFacts, 'session' | 'asked'> & { readonly place: SessionPlace }): {
+    readonly head: EventHead;
+    readonly known: Known;
+  } {
+    const { head, brief, whole, byOperation } = this.#textsOf(session, place);
+    const before = byOperation.get(asked.operation ?? '');
+    if (before !== undefined && isSame(before.asked, asked)) return { head, known: before };
+    const request = EventFields.of(shown(asked));
+    const known = { asked, intent: whole.and(request), outcome: brief.and(request) };
+    byOperation.set(asked.operation ?? '', known);
+    return { head, known };
   }
 
-  #prefixesOf(session: LiveSession, place: SessionPlace): Prefixes {
-    const known = this.#prefixes.get(place);
+  #textsOf(session: LiveSession, place: SessionPlace): SessionTexts {
+    const known = this.#texts.get(place);
     if (known !== undefined) return known;
     const { database } = place;
-    const short = brief(session, place);
-    const whole = {
-      ...short,
+    const short = EventFields.of(brief(session, place));
+    const whole = short.and({
       db_uri: database.uri,
       db_labels: place.labels,
       db_aws_region: database.region,
@@ -92,54 +125,80 @@ export class RequestRecords {
       db_role_arn: place.roleArn,
       user_roles: session.facts.identity.roles,
       'addr.remote': session.facts.clientAddress,
-    };
-    const prefixes = { brief: JSON.stringify(short).slice(0, -1), whole: JSON.stringify(whole).slice(0, -1) };
-    this.#prefixes.set(place, prefixes);
-    return prefixes;
-  }
-
-  #event(session: LiveSession, rest: Pick<AuditEvent, 'code' | 'success' | 'fieldsJson'>): AuditEvent {
-    const { route } = session.facts;
-    return {
-      id: randomUUID(),
-      kind: REQUEST_EVENT,
-      timeMs: this.#nowMs(),
-      user: session.user,
-      resource: `${route.resourceKind}/${route.resourceName}`,
-      sessionId: session.id,
-      ...rest,
-    };
+    });
+    const texts = { head: headOf(session), brief: short, whole, byOperation: new Map<string, Known>() };
+    this.#texts.set(place, texts);
+    return texts;
   }
 }
 
-/** A request whose intent is durable and whose outcome is owed, exactly once. */
+interface Begun {
+  readonly spool: RecordsSpool;
+  readonly nowMs: () => number;
+  readonly head: EventHead;
+  readonly fields: EventFields;
+  readonly requestId: string;
+  readonly startedMs: number;
+}
+
+/** A request whose outcome is owed, exactly once. */
 export class OpenRecord {
-  readonly #write: (outcome: Outcome, startedMs: number) => void;
-  readonly #startedMs: number;
+  readonly #given: Begun;
   #ended = false;
 
-  constructor(write: (outcome: Outcome, startedMs: number) => void, startedMs: number) {
-    this.#write = write;
-    this.#startedMs = startedMs;
+  constructor(given: Begun) {
+    this.#given = given;
   }
 
   end(outcome: Outcome): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#write(outcome, this.#startedMs);
+    const { spool, nowMs, head, fields, requestId, startedMs } = this.#given;
+    const timeMs = nowMs();
+    spool.writeLater({
+      head,
+      id: randomUUID(),
+      code: outcome.kind === 'answered' ? 'TDY01I' : 'TDY01E',
+      timeMs,
+      success: outcome.kind === 'answered' && outcome.status < 400,
+      fields: fields.and({ duration_ms: timeMs - startedMs, ...outcomeFields(outcome) }),
+      phase: { phase: 'outcome', requestId },
+    });
   }
 }
 
-function brief(session: LiveSession, place: SessionPlace): object {
+function headOf(session: LiveSession): EventHead {
+  const { route } = session.facts;
+  return new EventHead({
+    kind: REQUEST_EVENT,
+    user: session.user,
+    resource: `${route.resourceKind}/${route.resourceName}`,
+    sessionId: session.id,
+  });
+}
+
+function isSame(one: Asked, other: Asked): boolean {
+  if (one === other) return true;
+  const { method, path, target, operation, tables } = one;
+  if (method !== other.method || path !== other.path || target !== other.target || operation !== other.operation) return false;
+  if (tables === other.tables) return true;
+  if (tables === undefined || tables.length !== other.tables?.length) return false;
+  for (const [at, table] of tables.entries()) if (table !== other.tables[at]) return false;
+  return true;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function brief(session: LiveSession, place: SessionPlace): Fields {
   return { db_service: place.database.name, db_protocol: 'dynamodb', db_type: 'dynamodb', db_user: session.facts.route.principal };
 }
 
-function unplaced(session: LiveSession): object {
+function unplaced(session: LiveSession): Fields {
   const { route } = session.facts;
   return { db_service: route.resourceName, db_protocol: 'dynamodb', db_type: 'dynamodb', db_user: route.principal };
 }
 
-function shown(asked: Asked): object {
+function shown(asked: Asked): Fields {
   const { method, path, target, operation, tables } = asked;
   return {
     method: method.slice(0, 16),
@@ -151,7 +210,7 @@ function shown(asked: Asked): object {
   };
 }
 
-function outcomeFields(outcome: Outcome): object {
+function outcomeFields(outcome: Outcome): Fields {
   if (outcome.kind === 'not_sent') return { outcome: 'not_sent', status_code: 0, error: outcome.reason };
   const seen = { aws_request_id: outcome.awsRequestId, bytes: outcome.bytes };
   if (outcome.kind === 'unknown') return { outcome: 'unknown', status_code: outcome.status ?? 0, error: outcome.reason, ...seen };

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { AuditEvent } from '@postern/api';
-import type { LiveSession, RefusedConnection, Spool } from '@postern/agent';
+import { EventFields, EventHead, type LiveSession, type RefusedConnection, type Spool } from '@postern/agent';
 import type { AdmittedDatabase } from '#requests/session-place.ts';
 
 export interface SessionRecordsOptions {
@@ -51,19 +50,21 @@ export class SessionRecords {
     };
     this.#suppressed = 0;
     this.#options.spool.writeLater({
+      head: new EventHead({
+        kind: 'db.session.start',
+        user: identity?.name ?? '',
+        resource: route ? `${route.resourceKind}/${route.resourceName}` : '',
+        sessionId: identity?.sessionId ?? '',
+      }),
       id: randomUUID(),
-      kind: 'db.session.start',
       code: 'TDB00W',
       timeMs: this.#options.nowMs(),
-      user: identity?.name ?? '',
-      resource: route ? `${route.resourceKind}/${route.resourceName}` : '',
-      sessionId: identity?.sessionId ?? '',
       success: false,
-      fieldsJson: Buffer.from(JSON.stringify(fields)),
+      fields: EventFields.of(fields),
     });
   }
 
-  #fields(session: LiveSession): object {
+  #fields(session: LiveSession): Readonly<Record<string, unknown>> {
     const { route, clientAddress, identity } = session.facts;
     const admitted = this.#options.admitted(route.resourceName);
     return {
@@ -90,22 +91,18 @@ export class SessionRecords {
     readonly code: string;
     readonly success: boolean;
     readonly session: LiveSession;
-    readonly fields: object;
+    readonly fields: Readonly<Record<string, unknown>>;
   }): void {
     const { kind, code, success, session, fields } = event;
     const { route } = session.facts;
     const resource = `${route.resourceKind}/${route.resourceName}`;
-    const record: AuditEvent = {
+    this.#options.spool.writeLater({
+      head: new EventHead({ kind, user: session.user, resource, sessionId: session.id }),
       id: randomUUID(),
-      kind,
       code,
       timeMs: this.#options.nowMs(),
-      user: session.user,
-      resource,
-      sessionId: session.id,
       success,
-      fieldsJson: Buffer.from(JSON.stringify(fields)),
-    };
-    this.#options.spool.writeLater(record);
+      fields: EventFields.of(fields),
+    });
   }
 }

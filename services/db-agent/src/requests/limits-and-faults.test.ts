@@ -41,7 +41,10 @@ describe('the audit log comes first', () => {
         drain: (options) => real.drain(options),
         close: () => real.close(),
         writeLater: (event) => real.writeLater(event),
-        write: (event) => (full ? Promise.reject(new SpoolFull('the spool holds 256 MiB, as much as it may')) : real.write(event)),
+        write: (event, done) =>
+          full
+            ? queueMicrotask(() => done(new SpoolFull('the spool holds as much as it may', { where: '/var/lib/postern/spool' })))
+            : real.write(event, done),
       }),
     });
     const refused = await call(agent, 'ListTables');
@@ -63,10 +66,12 @@ describe('the audit log comes first', () => {
         drain: (options) => real.drain(options),
         close: () => real.close(),
         writeLater: (event) => real.writeLater(event),
-        write: async (event) => {
+        write: (event, done) => {
           expect(dynamoAtAws()).toHaveLength(durable.length);
-          await real.write(event);
-          durable.push(event.id);
+          real.write(event, (error) => {
+            if (error === undefined) durable.push(event.id);
+            done(error);
+          });
         },
       }),
     });

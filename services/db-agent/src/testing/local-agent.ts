@@ -5,7 +5,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
-import { type AgentService, LiveSession, openSpool, type Spool, type SpoolEvent, type Standing } from '@postern/agent';
+import { type AgentService, fieldsText, LiveSession, openSpool, type Spool, type SpoolEvent, type Standing } from '@postern/agent';
 import { Identity, Identity_Kind } from '@postern/api';
 // oxlint-disable-next-line no-restricted-imports -- the rule keeps AWS's stand-in out of what runs; here it judges what was sent
 import { type Emulator, startEmulator } from '@postern/aws-emulator';
@@ -40,7 +40,11 @@ export interface LocalAgent {
   readonly sockets: ReadonlySet<Socket>;
   stop(): Promise<void>;
 }
-export interface RecordedEvent extends SpoolEvent {
+export interface RecordedEvent extends Pick<SpoolEvent, 'id' | 'code' | 'timeMs' | 'success'> {
+  readonly kind: string;
+  readonly user: string;
+  readonly resource: string;
+  readonly sessionId: string;
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
@@ -97,13 +101,19 @@ export async function startLocalAgent(options: LocalAgentOptions = {}): Promise<
   const events: RecordedEvent[] = [];
   const real = await openSpool({ dir: join(dir, 'spool'), nowMs: Date.now });
   const watched = options.spool?.(real) ?? real;
-  const note = (event: SpoolEvent) => events.push({ ...event, fields: JSON.parse(event.fieldsJson.toString()) as Record<string, unknown> });
+  const note = (event: SpoolEvent) => {
+    const { id, code, timeMs, success } = event;
+    const { kind, user, resource, sessionId } = event.head;
+    const fields = JSON.parse(fieldsText(event)) as Record<string, unknown>;
+    events.push({ id, code, timeMs, success, kind, user, resource, sessionId, fields });
+  };
   const spool: Spool = {
     ...watched,
-    write: async (event) => {
-      await watched.write(event);
-      note(event);
-    },
+    write: (event, done) =>
+      watched.write(event, (error) => {
+        if (error === undefined) note(event);
+        done(error);
+      }),
     writeLater: (event) => {
       note(event);
       watched.writeLater(event);
