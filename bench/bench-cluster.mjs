@@ -1,9 +1,9 @@
 // A cluster of separate processes for measuring: auth, a proxy of its own, an agent, tsh, an upstream in the place of DynamoDB.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ACCOUNT, Cluster, PASSWORD, ROLE, root } from '../test/harness/cluster.ts';
+import { ACCOUNT, PASSWORD, ROLE, root } from '../test/harness/cluster.ts';
 import { freePort, until } from '../test/harness/processes.ts';
-import { usageOf } from './process-usage.mjs';
+import { MeasuredCluster } from './measured-cluster.mjs';
 
 const DATABASE = 'example-dynamodb';
 /** The emulator's own, which the story's cluster gives to its agents too. AWS's documentation prints them everywhere. */
@@ -13,12 +13,10 @@ export class BenchCluster {
   /** `commands` is the folder that holds tsh/dist and teleport/dist; `answers` has the bytes of each operation's answer; `profileDir` makes every measured process write a CPU profile there. */
   constructor({ name, commands = join(root, 'cli'), answers = { GetItem: 300 }, profileDir }) {
     this.name = name;
-    this.cluster = new Cluster();
-    this.cluster.daemon = (...args) => this.#remembered(args);
+    this.cluster = new MeasuredCluster();
     this.commands = commands;
     this.answers = answers;
     this.profileDir = profileDir;
-    this.pids = new Map();
     this.port = 0;
     this.upstreamPort = 0;
   }
@@ -47,11 +45,6 @@ export class BenchCluster {
     await this.#startTsh();
   }
 
-  /** Process name to CPU seconds so far, and resident MiB. */
-  usage() {
-    return Object.fromEntries([...this.pids].map(([name, pid]) => [name, usageOf(pid)]));
-  }
-
   stop() {
     return this.cluster.stop();
   }
@@ -65,14 +58,7 @@ export class BenchCluster {
       ...profiled,
       join(this.commands, command, 'dist', 'main.mjs'),
     ];
-    const daemon = this.cluster.daemon(name, [...program, ...args], env);
-    return daemon;
-  }
-
-  #remembered([name, ...rest]) {
-    const daemon = Cluster.prototype.daemon.call(this.cluster, name, ...rest);
-    this.pids.set(name, daemon.child.pid);
-    return daemon;
+    return this.cluster.daemon(name, [...program, ...args], env);
   }
 
   async #makeUser() {

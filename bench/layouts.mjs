@@ -45,19 +45,22 @@ export async function openLayouts({ answers, chain = 'nginx', against, profile }
       // A database is listed a moment before its agent's tunnel stands.
       await until(`an answer through ${name}`, 30_000, () => load(target, { connections: 1, ms: 1 }).catch(() => undefined));
     }
-    return { layouts, stop };
+    const resetPeaks = () => clusters.forEach(({ cluster }) => cluster.resetPeaks());
+    return { layouts, resetPeaks, stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-function posternLayout(cluster) {
-  // Auth takes the events, away from the request's way.
+function posternLayout({ name, port, cluster }) {
   const processes = ['tsh', 'proxy', 'agent'];
-  return { name: cluster.name, target: { port: cluster.port }, processes, beside: ['auth-host'], usage: () => cluster.usage() };
+  // Auth takes the events, away from the request's way.
+  const beside = ['auth-host'];
+  return { name, target: { port }, processes, beside, usage: () => cluster.usage([...processes, ...beside]) };
 }
 
 function chainLayout(chain, ca) {
-  return { name: chain.name, target: { port: chain.port, ca }, processes: chain.processes, beside: [], usage: () => chain.usage() };
+  const { name, port, processes } = chain;
+  return { name, target: { port, ca }, processes, beside: [], usage: () => chain.usage() };
 }

@@ -6,6 +6,9 @@ import { say } from './report.mjs';
 /** Each is a module that exports `options` (flags of its own, as parseArgs takes them), `run(flags)` and `print(found)`. */
 const shapes = {
   requests: { load: () => import('./requests.mjs') },
+  certs: { load: () => import('./certs.mjs') },
+  audit: { load: () => import('./audit.mjs') },
+  bulk: { load: () => import('./bulk.mjs') },
 };
 
 const chosen = process.argv.slice(2).filter((word) => !word.startsWith('-'));

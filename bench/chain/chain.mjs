@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { usageOf } from '../process-usage.mjs';
 import { startReverseSsh } from './reverse-ssh.mjs';
 import { tlsEnds } from './tls-ends.mjs';
 
@@ -11,7 +10,6 @@ export class Chain {
   processes;
   port = 0;
   #options;
-  #pids = new Map();
   /** Not in the cluster's folder, which none but its owner may enter: sshd runs as somebody else. */
   #sshDir = mkdtempSync(join(tmpdir(), 'postern-chain-'));
 
@@ -24,11 +22,7 @@ export class Chain {
 
   async start() {
     const { tlsEnd, cluster, upstreamPort, keys, region } = this.#options;
-    const daemon = (name, command, env) => {
-      const started = cluster.daemon(`${this.name}-${name}`, command, env);
-      this.#pids.set(name, started.child.pid);
-      return started;
-    };
+    const daemon = (name, command, env) => cluster.daemon(this.#daemonName(name), command, env);
     const program = [process.execPath, join(import.meta.dirname, 'signing-proxy.mjs')];
     const signer = daemon('signer', [...program, `https://localhost:${upstreamPort}`, region], keys);
     const signerPort = Number((await signer.says(/listening on (\d+)/))[1]);
@@ -43,11 +37,16 @@ export class Chain {
   }
 
   usage() {
-    return Object.fromEntries([...this.#pids].map(([name, pid]) => [name, usageOf(pid)]));
+    const found = this.#options.cluster.usage(this.processes.map((name) => this.#daemonName(name)));
+    return Object.fromEntries(this.processes.map((name) => [name, found[this.#daemonName(name)]]));
   }
 
   /** The processes end with the cluster's. */
   removeFiles() {
     rmSync(this.#sshDir, { recursive: true, force: true });
+  }
+
+  #daemonName(name) {
+    return `${this.name}-${name}`;
   }
 }

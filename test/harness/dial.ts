@@ -42,26 +42,32 @@ export interface HeldSession extends Held {
   readonly issued: SessionCert;
 }
 
-export async function sessionRaw(
-  proxy: string,
-  hostCaPems: readonly string[],
-  user: Held,
-  asked: { readonly db: string; readonly principal: string; readonly ttlSeconds?: number },
-): Promise<HeldSession> {
-  const key = generateKey();
+export interface AskedSession {
+  readonly db: string;
+  readonly principal: string;
+  readonly ttlSeconds?: number;
+}
+
+export async function sessionRaw(proxy: string, hostCaPems: readonly string[], user: Held, asked: AskedSession): Promise<HeldSession> {
   const client = dial(proxy, 'auth.postern.internal', hostCaPems, user);
   try {
-    const issued = await callUnary(client, CertsService.issueSessionCert, {
-      resourceKind: 'db',
-      resourceName: asked.db,
-      principal: asked.principal,
-      publicKey: key.publicKeyDer,
-      ttlSeconds: asked.ttlSeconds ?? 0,
-    });
-    return { certificatePem: issued.certificatePem, privateKeyPem: key.privateKeyPem, issued };
+    return await issueSession(client, asked);
   } finally {
     client.close();
   }
+}
+
+/** Over a channel to auth that holds a user's certificate. */
+export async function issueSession(client: Client, asked: AskedSession): Promise<HeldSession> {
+  const key = generateKey();
+  const issued = await callUnary(client, CertsService.issueSessionCert, {
+    resourceKind: 'db',
+    resourceName: asked.db,
+    principal: asked.principal,
+    publicKey: key.publicKeyDer,
+    ttlSeconds: asked.ttlSeconds ?? 0,
+  });
+  return { certificatePem: issued.certificatePem, privateKeyPem: key.privateKeyPem, issued };
 }
 
 export const sessionName = (ticket: string) => `${ticket}.session.postern.internal`;
