@@ -1,13 +1,12 @@
 // A cluster of separate processes for measuring: auth, a proxy of its own, an agent, tsh, an upstream in the place of DynamoDB.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ACCOUNT, PASSWORD, ROLE, root } from '../test/harness/cluster.ts';
+import { ACCOUNT, KEY_ID, KEY_SECRET, PASSWORD, ROLE, root } from '../test/harness/cluster.ts';
 import { freePort, until } from '../test/harness/processes.ts';
 import { MeasuredCluster } from './measured-cluster.mjs';
 
 const DATABASE = 'example-dynamodb';
-/** The emulator's own, which the story's cluster gives to its agents too. AWS's documentation prints them everywhere. */
-export const AGENT_KEYS = { AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE', AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY' };
+export const AGENT_KEYS = { AWS_ACCESS_KEY_ID: KEY_ID, AWS_SECRET_ACCESS_KEY: KEY_SECRET };
 
 export class BenchCluster {
   /** `commands` is the folder that holds tsh/dist and teleport/dist; `answers` has the bytes of each operation's answer; `profileDir` makes every measured process write a CPU profile there. */

@@ -1,5 +1,5 @@
 // What a careful person writes to sign for others: node:http, @smithy/signature-v4, node:https with connections kept. It judges nobody and
-// records nothing. `node signing-proxy.mjs UPSTREAM_URL REGION` prints its port.
+// records nothing. `node signing-proxy.mjs UPSTREAM_URL REGION` signs for DynamoDB in the region, dials the URL and prints its port.
 import { createHash, createHmac } from 'node:crypto';
 import { createServer, Agent as HttpAgent, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
@@ -8,6 +8,7 @@ import { SignatureV4 } from '@smithy/signature-v4';
 
 const [, , upstreamUrl, region] = process.argv;
 const upstream = new URL(upstreamUrl);
+const awsHost = `dynamodb.${region}.amazonaws.com`;
 const [Agent, request] = upstream.protocol === 'http:' ? [HttpAgent, httpRequest] : [HttpsAgent, httpsRequest];
 const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY, maxFreeSockets: 256, noDelay: true });
 const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } = process.env;
@@ -49,12 +50,12 @@ const server = createServer({ noDelay: true, keepAliveTimeout: 120_000 }, (incom
 });
 
 async function forward(incoming, body, answer) {
-  const headers = { host: upstream.host, 'content-length': String(body.length) };
+  const headers = { host: awsHost, 'content-length': String(body.length) };
   for (const [name, value] of Object.entries(incoming.headers)) if (!NOT_SENT_ON.has(name)) headers[name] = value;
   const { method, url: path } = incoming;
-  const { protocol, hostname, port } = upstream;
-  const signed = await signer.sign({ method, protocol, hostname, port: Number(port), path, query: {}, headers, body });
-  const outgoing = request({ agent, hostname, port, method, path, headers: signed.headers }, (received) => {
+  const signed = await signer.sign({ method, protocol: 'https:', hostname: awsHost, path, query: {}, headers, body });
+  const { hostname, port } = upstream;
+  const outgoing = request({ agent, hostname, port, servername: hostname, method, path, headers: signed.headers }, (received) => {
     const kept = Object.entries(received.headers).filter(([name]) => !NOT_SENT_BACK.has(name));
     answer.writeHead(received.statusCode, Object.fromEntries(kept));
     pipeline(received, answer, (error) => error && answer.destroy());

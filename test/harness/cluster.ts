@@ -11,8 +11,8 @@ export const root = join(import.meta.dirname, '..', '..');
 export const ACCOUNT = '123456789012';
 export const ROLE = 'ExampleTeleportDynamoDBRole';
 /** The long-lived key of the agent's host; AWS's own documentation prints it everywhere. */
-const KEY_ID = 'AKIAIOSFODNN7EXAMPLE';
-const KEY_SECRET = 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY';
+export const KEY_ID = 'AKIAIOSFODNN7EXAMPLE';
+export const KEY_SECRET = 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY';
 export const PASSWORD = 'correct horse battery staple';
 
 export interface AtAws {
