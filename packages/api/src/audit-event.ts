@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { limits } from '@postern/limits';
 import { PosternError } from '#errors.ts';
 import type { AuditEvent } from '#gen/postern/v1/audit.ts';
@@ -17,7 +18,6 @@ export const auditEventLimits = {
 } as const;
 
 const { maxFieldsBytes, maxFieldsDepth, maxIdLength, maxTextLength, maxTimeMs } = auditEventLimits;
-const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Throws `bad_request` or `limit_exceeded`; answers the event's own fields, undefined where it has none. */
 export function checkAuditEvent(event: AuditEvent): Record<string, unknown> | undefined {
@@ -64,7 +64,8 @@ export function checkFieldsDepth(id: string, text: string): void {
 export function parseAuditFields(id: string, bytes: Buffer): Record<string, unknown> {
   let parsed: unknown;
   try {
-    const text = strictUtf8.decode(bytes);
+    if (!isUtf8(bytes)) throw new TypeError('the bytes are not utf-8');
+    const text = bytes.toString('utf8');
     checkFieldsDepth(id, text);
     parsed = JSON.parse(text);
   } catch (cause) {

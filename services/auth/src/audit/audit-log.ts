@@ -13,6 +13,7 @@ export interface AuditFilter {
   readonly user?: string;
   readonly kind?: string;
   readonly resource?: string;
+  readonly sessionId?: string;
 }
 
 export interface AuditQuery extends AuditFilter {

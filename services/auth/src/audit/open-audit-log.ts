@@ -3,11 +3,12 @@ import { chmod, mkdir } from 'node:fs/promises';
 import { type AuditEvent, PosternError } from '@postern/api';
 import type { AuditFilter, AuditLog, AuditLogOptions, AuditProblem, AuditQuery, Emitter, Verification } from '#audit/audit-log.ts';
 import { CommitQueue } from '#audit/commit-queue.ts';
-import type { Position } from '#audit/index/index-database.ts';
+import { findRows } from '#audit/index/find-rows.ts';
+import type { IndexRow } from '#audit/index/index-database.ts';
 import { Indexer, type NewRow } from '#audit/index/indexer.ts';
 import { RecordReader } from '#audit/index/read-records.ts';
 import { type PreparedEvent, prepareEvent } from '#audit/record/prepare-event.ts';
-import { stampLine } from '#audit/record/stored-line.ts';
+import { type StampedLine, stampLine } from '#audit/record/stored-line.ts';
 import { HeadFile } from '#audit/segments/head-file.ts';
 import { recoverLog } from '#audit/segments/recover-log.ts';
 import { firstEiOf } from '#audit/segments/segment-files.ts';
@@ -17,7 +18,7 @@ import { matches, TailQueue } from '#audit/tail-queue.ts';
 
 const defaultMaxSegmentBytes = 64 * 1024 * 1024;
 const maxEventsPerAppend = 10_000;
-const rowsPerPage = 500;
+const maxBytesAtOnce = 2 * 1024 * 1024;
 
 interface Append {
   readonly events: readonly PreparedEvent[];
@@ -71,6 +72,21 @@ function unavailable(dir: string, error: unknown): PosternError {
   return new PosternError('unavailable', `the audit log in ${dir} cannot be written: ${reason}`, { cause: error });
 }
 
+/** The rows in shares whose records fit in memory together. */
+function* shares(rows: readonly IndexRow[]): Generator<readonly IndexRow[]> {
+  let share: IndexRow[] = [];
+  let bytes = 0;
+  for (const row of rows) {
+    if (share.length > 0 && bytes + row.length > maxBytesAtOnce) {
+      yield share;
+      [share, bytes] = [[], 0];
+    }
+    share.push(row);
+    bytes += row.length;
+  }
+  if (share.length > 0) yield share;
+}
+
 class SegmentedAuditLog implements AuditLog {
   readonly problems: readonly AuditProblem[];
   readonly #options: AuditLogOptions;
@@ -116,15 +132,12 @@ class SegmentedAuditLog implements AuditLog {
     });
     const reader = new RecordReader(this.#options.dir);
     try {
-      let left = query.limit || Number.POSITIVE_INFINITY;
-      let after: Position | undefined;
-      while (left > 0) {
-        this.#refuseWhenClosed();
-        const limit = Math.min(left, rowsPerPage);
-        const rows = this.#indexer.database.page(query, { oldestFirst: query.oldestFirst ?? false, after, limit });
-        for (const line of await reader.read(rows)) yield line;
-        after = rows.at(-1);
-        left = rows.length < limit ? 0 : left - rows.length;
+      const order = { oldestFirst: query.oldestFirst ?? false, limit: query.limit || Number.MAX_SAFE_INTEGER };
+      for await (const rows of findRows(this.#indexer.database, query, order)) {
+        for (const together of shares(rows)) {
+          this.#refuseWhenClosed();
+          yield* await reader.read(together);
+        }
       }
     } finally {
       await reader.close();
@@ -169,7 +182,7 @@ class SegmentedAuditLog implements AuditLog {
     const receivedMs = nowMs();
     let { ei, hash } = this.#writer.head;
     const inGroup = new Set<string>();
-    const fresh: { readonly event: PreparedEvent; readonly line: string; readonly ei: number; readonly hash: string }[] = [];
+    const fresh: ({ readonly event: PreparedEvent; readonly ei: number } & StampedLine)[] = [];
     const results: Appended[] = [];
     for (const { events, emitter } of appends) {
       let stored = 0;
@@ -180,29 +193,30 @@ class SegmentedAuditLog implements AuditLog {
         const stamped = stampLine(event, { ei: ei + 1, cluster, emitter, receivedMs, prev: hash });
         ei += 1;
         ({ hash } = stamped);
-        fresh.push({ event, line: stamped.line, ei, hash });
+        fresh.push({ event, ei, ...stamped });
         stored += 1;
       }
       results.push({ stored, duplicates: events.length - stored });
     }
     if (fresh.length === 0) return results;
-    const lines = fresh.map(({ line }) => Buffer.from(`${line}\n`));
     try {
-      const { segment, offset } = await this.#writer.append(Buffer.concat(lines), { ei, hash });
-      let at = offset;
-      const rows = fresh.map(({ event, ei, hash }, index): NewRow => {
-        const length = (lines[index]?.length ?? 1) - 1;
-        const { digest, timeMs, user, kind, resource } = event;
-        const row = { ei, digest, timeMs, user, kind, resource, segment: firstEiOf(segment), offset: at, length };
-        at += length + 1;
+      const bytes = Buffer.from(`${fresh.map(({ line }) => line).join('\n')}\n`);
+      const placed = await this.#writer.append(bytes, { ei, hash });
+      const segment = firstEiOf(placed.segment);
+      let { offset } = placed;
+      const rows = fresh.map(({ event, line, ei, hash, timeMs }): NewRow => {
+        const length = Buffer.byteLength(line);
+        const { digest, user, kind, resource, sessionId } = event;
+        const row = { ei, digest, timeMs, user, kind, resource, sessionId, segment, offset, length };
+        offset += length + 1;
         return { row, hash };
       });
       this.#indexer.add(rows);
+      for (const tail of this.#tails) {
+        for (const [at, { row }] of rows.entries()) if (matches(tail.filter, row)) tail.push(fresh[at]?.line ?? '');
+      }
     } catch (error) {
       throw unavailable(dir, error);
-    }
-    for (const { event, line } of fresh) {
-      for (const tail of this.#tails) if (matches(tail.filter, event)) tail.push(line);
     }
     return results;
   }

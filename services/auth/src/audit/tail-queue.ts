@@ -1,13 +1,14 @@
 import { PosternError } from '@postern/api';
 import { limits } from '@postern/limits';
 import type { AuditFilter } from '#audit/audit-log.ts';
-import type { PreparedEvent } from '#audit/record/prepare-event.ts';
+import type { IndexedFields } from '#audit/record/stored-line.ts';
 
-export function matches(filter: AuditFilter, record: Pick<PreparedEvent, 'timeMs' | 'user' | 'kind' | 'resource'>): boolean {
+export function matches(filter: AuditFilter, record: IndexedFields): boolean {
   return (
     (!filter.user || filter.user === record.user) &&
     (!filter.kind || filter.kind === record.kind) &&
     (!filter.resource || filter.resource === record.resource) &&
+    (!filter.sessionId || filter.sessionId === record.sessionId) &&
     (!filter.fromMs || record.timeMs >= filter.fromMs) &&
     (!filter.toMs || record.timeMs < filter.toMs)
   );

@@ -7,7 +7,6 @@ import { keys } from '#state/keys.ts';
 export interface ReportDeps {
   readonly store: Store;
   readonly log: AuditLog;
-  readonly nowMs: () => number;
 }
 
 /** What each kind of host may report on, by the beginning of the event's name. */
@@ -17,7 +16,6 @@ const reportable: Partial<Readonly<Record<Identity_Kind, { readonly emitter: Emi
   [Identity_Kind.PROXY]: { emitter: 'proxy', prefixes: ['proxy.', 'client.disconnect'] },
 };
 const MAX_EVENTS = 1000;
-const MAX_CLOCK_LEAD_MS = 5 * 60_000;
 
 /**
  * Takes a host's events into the audit log under the host's own id. A report that the host cannot honestly make, about a
@@ -31,15 +29,14 @@ export async function acceptReports(
   const rules = reportable[report.identityKind];
   if (rules === undefined) throw new PosternError('denied', 'a host of this kind reports no events');
   if (report.events.length > MAX_EVENTS) throw new PosternError('limit_exceeded', `at most ${MAX_EVENTS} events at once`);
-  const accepted: AuditEvent[] = [];
-  for (const event of report.events) {
+  const sessions = await sessionsOf(deps.store, report.events);
+  const accepted = report.events.map((event) => {
     const isReportable = rules.prefixes.some((prefix) => event.kind.startsWith(prefix));
-    const reason = isReportable ? await whyForeign(deps.store, event, report.hostId) : `a ${rules.emitter} does not report ${event.kind}`;
-    const timely = event.timeMs > deps.nowMs() + MAX_CLOCK_LEAD_MS ? { ...event, timeMs: deps.nowMs() } : event;
-    if (reason === undefined) accepted.push(timely);
-    else if (!event.success && isReportable) accepted.push(unattributed(timely, reason));
-    else accepted.push(refusedReport(timely, report.hostId, reason));
-  }
+    const session = sessions.get(event.sessionId);
+    const reason = isReportable ? whyForeign(event, session, report.hostId) : `a ${rules.emitter} does not report ${event.kind}`;
+    if (reason === undefined) return event;
+    return !event.success && isReportable ? unattributed(event, reason) : refusedReport(event, report.hostId, reason);
+  });
   return deps.log.append(accepted, { hostId: report.hostId, kind: rules.emitter });
 }
 
@@ -47,25 +44,30 @@ export async function acceptReports(
  * A session id is no secret: the user knows it, and so does whoever reads the log. So the host must be one of those that
  * the session was issued for; and without a session a host speaks of itself alone.
  */
-async function whyForeign(store: Store, event: AuditEvent, hostId: string): Promise<string | undefined> {
+function whyForeign(event: AuditEvent, session: SessionRecord | undefined, hostId: string): string | undefined {
   if (event.sessionId === '') {
     if (event.user !== '') return 'an event of a user has a session id';
     if (/^(?:db|app)\.session\./.test(event.kind)) return 'an event of a session has a session id';
     return event.resource === '' || event.resource === `host/${hostId}` ? undefined : 'without a session a host reports on itself alone';
   }
-  const entry = await findSession(store, event.sessionId);
-  if (entry === undefined) return 'no such session was issued';
-  const { user, hostIds, resourceKind, resourceName } = entry;
+  if (session === undefined) return 'no such session was issued';
+  const { user, hostIds, resourceKind, resourceName } = session;
   if (!hostIds.includes(hostId)) return 'the session is of another host';
   if (event.resource !== `${resourceKind}/${resourceName}`) return 'the session is of another resource';
   if (event.user !== user) return 'the session is of another user';
   return undefined;
 }
 
-async function findSession(store: Store, id: string): Promise<SessionRecord | undefined> {
-  if (!/^[0-9a-f-]{36}$/.test(id)) return undefined;
-  const entry = await store.get(keys.session(id));
-  return entry === undefined ? undefined : (JSON.parse(entry.value) as SessionRecord);
+/** Each session that the events name, read once: a batch tells of few sessions many times. */
+async function sessionsOf(store: Store, events: readonly AuditEvent[]): Promise<ReadonlyMap<string, SessionRecord>> {
+  const ids = new Set(events.map(({ sessionId }) => sessionId));
+  const sessions = new Map<string, SessionRecord>();
+  for (const id of ids) {
+    if (!/^[0-9a-f-]{36}$/.test(id)) continue;
+    const entry = await store.get(keys.session(id));
+    if (entry !== undefined) sessions.set(id, JSON.parse(entry.value) as SessionRecord);
+  }
+  return sessions;
 }
 
 /**

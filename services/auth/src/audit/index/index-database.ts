@@ -1,7 +1,6 @@
 import { chmodSync, closeSync, openSync, rmSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { PosternError } from '@postern/api';
-import type { AuditFilter } from '#audit/audit-log.ts';
 import type { IndexedFields } from '#audit/record/stored-line.ts';
 
 /** Where a record stands, and by what it is looked for. */
@@ -21,14 +20,12 @@ export interface Watermark {
   readonly end: number;
 }
 
-export interface Position {
-  readonly timeMs: number;
-  readonly ei: number;
-}
-
+/** Changes with the layout: an index of another one is made anew from the segments. */
+const layoutVersion = 2;
 const layout = `
   CREATE TABLE IF NOT EXISTS records (ei INTEGER PRIMARY KEY, digest TEXT NOT NULL, time_ms INTEGER NOT NULL, user TEXT NOT NULL,
-    kind TEXT NOT NULL, resource TEXT NOT NULL, segment INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL) STRICT;
+    kind TEXT NOT NULL, resource TEXT NOT NULL, session TEXT NOT NULL, segment INTEGER NOT NULL, offset INTEGER NOT NULL,
+    length INTEGER NOT NULL) STRICT;
   CREATE UNIQUE INDEX IF NOT EXISTS records_digest ON records (digest);
   CREATE INDEX IF NOT EXISTS records_time ON records (time_ms);
   CREATE INDEX IF NOT EXISTS records_user ON records (user, time_ms);
@@ -36,7 +33,13 @@ const layout = `
   CREATE INDEX IF NOT EXISTS records_resource ON records (resource, time_ms);
   CREATE TABLE IF NOT EXISTS watermark (id INTEGER PRIMARY KEY CHECK (id = 1), ei INTEGER NOT NULL, hash TEXT NOT NULL,
     segment INTEGER NOT NULL, "end" INTEGER NOT NULL) STRICT;
+  PRAGMA user_version = ${layoutVersion};
 `;
+
+/** Rows of one statement: calling SQLite costs as much as what it does for a row. */
+const rowsPerInsert = 32;
+const insertOf = (rows: number): string =>
+  `INSERT OR IGNORE INTO records VALUES ${Array.from({ length: rows }, () => '(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)').join(', ')}`;
 
 /**
  * The index over the segments, a SQLite file that may be deleted at any time. Its exclusive lock is also what keeps a
@@ -44,16 +47,21 @@ const layout = `
  */
 export class IndexDatabase {
   readonly #database: DatabaseSync;
-  readonly #insert: StatementSync;
+  readonly #insertOne: StatementSync;
+  readonly #insertMany: StatementSync;
   readonly #mark: StatementSync;
   readonly #digest: StatementSync;
   readonly #queries = new Map<string, StatementSync>();
+  /** No digest that is indexed comes after this one. */
+  #lastDigest: string;
 
   constructor(path: string) {
     this.#database = openOrReplace(path);
-    this.#insert = this.#database.prepare('INSERT OR IGNORE INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)');
+    this.#insertOne = this.#database.prepare(insertOf(1));
+    this.#insertMany = this.#database.prepare(insertOf(rowsPerInsert));
     this.#mark = this.#database.prepare('INSERT OR REPLACE INTO watermark VALUES (1, ?, ?, ?, ?)');
     this.#digest = this.#database.prepare('SELECT 1 FROM records WHERE digest = ?');
+    this.#lastDigest = String(this.#database.prepare("SELECT coalesce(max(digest), '') AS last FROM records").get()?.['last']);
   }
 
   get watermark(): Watermark | undefined {
@@ -61,53 +69,39 @@ export class IndexDatabase {
   }
 
   has(digest: string): boolean {
-    return this.#digest.get(digest) !== undefined;
+    return digest <= this.#lastDigest && this.#digest.get(digest) !== undefined;
   }
 
   add(rows: readonly IndexRow[], watermark: Watermark): void {
     this.#database.exec('BEGIN');
     try {
-      for (const row of rows) {
-        this.#insert.run(row.ei, row.digest, row.timeMs, row.user, row.kind, row.resource, row.segment, row.offset, row.length);
+      const whole = rows.length - (rows.length % rowsPerInsert);
+      for (let from = 0; from < whole; from += rowsPerInsert) {
+        this.#insertMany.run(...rows.slice(from, from + rowsPerInsert).flatMap(valuesOf));
       }
+      for (const row of rows.slice(whole)) this.#insertOne.run(...valuesOf(row));
       this.#mark.run(watermark.ei, watermark.hash, watermark.segment, watermark.end);
       this.#database.exec('COMMIT');
     } catch (error) {
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
       throw error;
     }
+    for (const { digest } of rows) if (digest > this.#lastDigest) this.#lastDigest = digest;
   }
 
   clear(): void {
     this.#database.exec('BEGIN; DELETE FROM records; DELETE FROM watermark; COMMIT;');
+    this.#lastDigest = '';
   }
 
-  /** Rows in order of event time, strictly beyond `after`. */
-  page(
-    filter: AuditFilter,
-    order: { readonly oldestFirst: boolean; readonly after: Position | undefined; readonly limit: number },
-  ): readonly IndexRow[] {
-    const conditions: string[] = [];
-    const values: (string | number)[] = [];
-    const where = (condition: string, ...given: (string | number)[]): void => {
-      conditions.push(condition);
-      values.push(...given);
-    };
-    if (filter.user) where('user = ?', filter.user);
-    if (filter.kind) where('kind = ?', filter.kind);
-    if (filter.resource) where('resource = ?', filter.resource);
-    if (filter.fromMs) where('time_ms >= ?', filter.fromMs);
-    if (filter.toMs) where('time_ms < ?', filter.toMs);
-    if (order.after) where(`(time_ms, ei) ${order.oldestFirst ? '>' : '<'} (?, ?)`, order.after.timeMs, order.after.ei);
-    const direction = order.oldestFirst ? 'ASC' : 'DESC';
-    const sql = `SELECT ei, digest, time_ms AS timeMs, user, kind, resource, segment, offset, length FROM records
-      ${conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`} ORDER BY time_ms ${direction}, ei ${direction} LIMIT ?`;
+  /** Rows of a SELECT over `records`; the statement is kept, so the text must be one of few. */
+  select(sql: string, values: readonly (string | number)[]): readonly Readonly<Record<string, unknown>>[] {
     let statement = this.#queries.get(sql);
     if (statement === undefined) {
       statement = this.#database.prepare(sql);
       this.#queries.set(sql, statement);
     }
-    return statement.all(...values, order.limit) as unknown as readonly IndexRow[];
+    return statement.all(...values);
   }
 
   close(): void {
@@ -115,20 +109,37 @@ export class IndexDatabase {
   }
 }
 
+const valuesOf = (row: IndexRow): (string | number)[] => [
+  row.ei,
+  row.digest,
+  row.timeMs,
+  row.user,
+  row.kind,
+  row.resource,
+  row.sessionId,
+  row.segment,
+  row.offset,
+  row.length,
+];
+
 function openOrReplace(path: string): DatabaseSync {
   try {
-    return openIndex(path);
+    const database = openIndex(path);
+    if (database !== undefined) return database;
   } catch (cause) {
     const code = cause instanceof Error && 'errcode' in cause ? Number(cause.errcode) & 0xff : undefined;
     if (code === 5) throw new PosternError('unavailable', `the audit log of ${path} is open in another process: stop it first`, { cause });
     // 11 is a damaged file, 26 one that is no database: everything in it can be read from the segments again.
     if (code !== 11 && code !== 26) throw new PosternError('unavailable', `the audit index ${path} cannot be opened`, { cause });
-    for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true });
-    return openIndex(path);
   }
+  for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true });
+  const made = openIndex(path);
+  if (made === undefined) throw new PosternError('internal', `the audit index ${path} was replaced while it was made`);
+  return made;
 }
 
-function openIndex(path: string): DatabaseSync {
+/** Undefined where the file has another layout. */
+function openIndex(path: string): DatabaseSync | undefined {
   closeSync(openSync(path, 'a', 0o600));
   chmodSync(path, 0o600);
   const database = new DatabaseSync(path, { timeout: 0 });
@@ -136,11 +147,16 @@ function openIndex(path: string): DatabaseSync {
     // NORMAL: a power cut may cost the last rows, which are read from the segments again, and never the file.
     database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536;');
     // Rows fall on pages all over the file: a checkpoint that comes seldom writes each page once for many of them.
-    database.exec('PRAGMA wal_autocheckpoint = 4096; PRAGMA journal_size_limit = 33554432;');
-    database.exec(`PRAGMA trusted_schema = OFF; BEGIN IMMEDIATE; ${layout} COMMIT;`);
+    database.exec('PRAGMA wal_autocheckpoint = 4096; PRAGMA journal_size_limit = 33554432; PRAGMA trusted_schema = OFF; BEGIN IMMEDIATE;');
+    const made = database.prepare('SELECT count(*) AS tables FROM sqlite_schema').get()?.['tables'] !== 0;
+    if (made && database.prepare('PRAGMA user_version').get()?.['user_version'] !== layoutVersion) {
+      database.close();
+      return undefined;
+    }
+    database.exec(`${layout} COMMIT;`);
     return database;
   } catch (error) {
-    database.close();
+    if (database.isOpen) database.close();
     throw error;
   }
 }

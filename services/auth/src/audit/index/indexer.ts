@@ -6,7 +6,7 @@ import type { Head } from '#audit/segments/head-file.ts';
 import { linkEndingAt, sizeOf } from '#audit/segments/recover-log.ts';
 import { firstEiOf, listSegments, type ReadLine, readLines, segmentName } from '#audit/segments/segment-files.ts';
 
-const rowsPerTransaction = 256;
+const rowsPerTransaction = 1024;
 const maxWaitingRows = 10_000;
 const restMs = 25;
 const retryMs = 1000;

@@ -3,21 +3,27 @@ import { type AuditEvent, checkAuditEvent } from '@postern/api';
 
 /** Names that auth writes. An emitter that sends one of them is not believed: the name is kept, its value is dropped. */
 const stampedNames = new Set(
-  'ei event uid code time cluster_name user sid success resource server_id server_kind received prev hash ignored_fields'.split(' '),
+  'ei event uid code time cluster_name user sid success resource server_id server_kind received claimed_time prev hash ignored_fields'.split(' '),
 );
 
 export interface PreparedEvent {
   /** The part of the line that the event alone decides: `,"event":…` and all that follows up to the chain. */
   readonly content: string;
-  /** 132 bits of SHA-256 over `content`, which holds the id: what two deliveries of one event have in common. */
   readonly digest: string;
+  /** As the emitter says. */
   readonly timeMs: number;
   readonly user: string;
   readonly kind: string;
   readonly resource: string;
+  readonly sessionId: string;
 }
 
-export const digestOf = (content: string | Buffer): string => hash('sha256', content, 'base64url').slice(0, 22);
+/**
+ * What two deliveries of one event have in common: 132 bits of SHA-256 over `content`, which holds the id. The emitter's
+ * time stands before them, so that those of one hour are neighbours in the index instead of being all over it.
+ */
+export const digestOf = (content: string | Buffer, timeMs: number): string =>
+  timeMs.toString(16).padStart(12, '0') + hash('sha256', content, 'base64url').slice(0, 22);
 
 /** Refuses what may not be stored, before anything of the call is. */
 export function prepareEvent(event: AuditEvent): PreparedEvent {
@@ -25,7 +31,7 @@ export function prepareEvent(event: AuditEvent): PreparedEvent {
   const { id, kind, code, timeMs, user, resource, sessionId, success } = event;
   const named = { event: kind, uid: id, code, time: new Date(timeMs).toISOString(), user, sid: sessionId, success, resource };
   const content = `,${inner(JSON.stringify(named))}${fields === undefined ? '' : fieldsText(fields)}`;
-  return { content, digest: digestOf(content), timeMs, user, kind, resource };
+  return { content, digest: digestOf(content, timeMs), timeMs, user, kind, resource, sessionId };
 }
 
 const inner = (json: string): string => json.slice(1, -1);

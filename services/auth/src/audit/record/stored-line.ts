@@ -9,6 +9,9 @@ const prevLength = ',"prev":""'.length + 64;
 const hashLength = ',"hash":""}'.length + 64;
 const contentStart = Buffer.from(',"event":"');
 
+/** A host's clock may be so far ahead of auth's; an event from later than that is taken to be of now. */
+const maxClockLeadMs = 5 * 60_000;
+
 export interface Stamp {
   readonly ei: number;
   readonly cluster: string;
@@ -17,22 +20,36 @@ export interface Stamp {
   readonly prev: string;
 }
 
-/** The line without its line end, and its hash: SHA-256 over the bytes of the line that stand before `,"hash"`. */
-export function stampLine(
-  { content }: PreparedEvent,
-  { ei, cluster, emitter, receivedMs, prev }: Stamp,
-): { readonly line: string; readonly hash: string } {
+export interface StampedLine {
+  /** Without its line end. */
+  readonly line: string;
+  /** SHA-256 over the bytes of the line that stand before `,"hash"`. */
+  readonly hash: string;
+  /** The event's, unless that lies in the future. */
+  readonly timeMs: number;
+}
+
+export function stampLine(event: PreparedEvent, { ei, cluster, emitter, receivedMs, prev }: Stamp): StampedLine {
+  const received = new Date(receivedMs).toISOString();
+  const early = event.timeMs > receivedMs + maxClockLeadMs;
+  const claimed = new Date(event.timeMs).toISOString();
   const stamped = JSON.stringify({
     ei,
     cluster_name: cluster,
     server_id: emitter.hostId,
     server_kind: emitter.kind,
-    received: new Date(receivedMs).toISOString(),
+    received,
+    ...(early ? { claimed_time: claimed } : {}),
   });
+  const content = early ? withTime(event.content, { from: claimed, to: received }) : event.content;
   const hashed = `${stamped.slice(0, -1)}${content},"prev":"${prev}"`;
   const own = hash('sha256', hashed);
-  return { line: `${hashed},"hash":"${own}"}`, hash: own };
+  return { line: `${hashed},"hash":"${own}"}`, hash: own, timeMs: early ? receivedMs : event.timeMs };
 }
+
+/** Within a string of JSON a quote has a backslash before it, so that the first of these is the event's own time. */
+const withTime = (content: string, { from, to }: { readonly from: string; readonly to: string }): string =>
+  content.replace(`,"time":"${from}"`, `,"time":"${to}"`);
 
 export interface ChainLink {
   readonly ei: number;
@@ -57,6 +74,7 @@ export interface IndexedFields {
   readonly user: string;
   readonly kind: string;
   readonly resource: string;
+  readonly sessionId: string;
 }
 
 /** What the index holds of a line, read back from it. Throws where the line is not JSON. */
@@ -64,11 +82,18 @@ export function readIndexedFields(line: Buffer): IndexedFields {
   const start = line.indexOf(contentStart);
   const content = line.subarray(start, line.length - hashLength - prevLength);
   const record = JSON.parse(line.toString()) as Record<string, unknown>;
+  const [time, claimed] = [String(record['time']), record['claimed_time']];
+  const timeMs = Date.parse(time);
   return {
-    digest: digestOf(content),
-    timeMs: Date.parse(String(record['time'])),
+    // Of the event as it was sent: a second delivery says the same time, and is received at another.
+    digest:
+      typeof claimed === 'string'
+        ? digestOf(withTime(content.toString(), { from: time, to: claimed }), Date.parse(claimed))
+        : digestOf(content, timeMs),
+    timeMs,
     user: String(record['user']),
     kind: String(record['event']),
     resource: String(record['resource']),
+    sessionId: String(record['sid']),
   };
 }
