@@ -4,11 +4,11 @@ import { type AuditEvent, PosternError } from '@postern/api';
 import type { AuditFilter, AuditLog, AuditLogOptions, AuditProblem, AuditQuery, Emitter, Verification } from '#audit/audit-log.ts';
 import { CommitQueue } from '#audit/commit-queue.ts';
 import { findRows } from '#audit/index/find-rows.ts';
-import type { IndexRow } from '#audit/index/index-database.ts';
+import type { Place } from '#audit/index/index-database.ts';
 import { Indexer, type NewRow } from '#audit/index/indexer.ts';
 import { RecordReader } from '#audit/index/read-records.ts';
 import { type PreparedEvent, prepareEvent } from '#audit/record/prepare-event.ts';
-import { type StampedLine, stampLine } from '#audit/record/stored-line.ts';
+import { LineStamper, type StampedRecord } from '#audit/record/stamp-lines.ts';
 import { HeadFile } from '#audit/segments/head-file.ts';
 import { recoverLog } from '#audit/segments/recover-log.ts';
 import { firstEiOf } from '#audit/segments/segment-files.ts';
@@ -18,10 +18,14 @@ import { matches, TailQueue } from '#audit/tail-queue.ts';
 
 const defaultMaxSegmentBytes = 64 * 1024 * 1024;
 const maxEventsPerAppend = 10_000;
+/** What auth adds to a line, or somewhat more. */
+const maxStampBytes = 512;
 const maxBytesAtOnce = 2 * 1024 * 1024;
 
 interface Append {
   readonly events: readonly PreparedEvent[];
+  /** Of their contents, about. */
+  readonly bytes: number;
   readonly emitter: Emitter;
 }
 interface Appended {
@@ -72,9 +76,16 @@ function unavailable(dir: string, error: unknown): PosternError {
   return new PosternError('unavailable', `the audit log in ${dir} cannot be written: ${reason}`, { cause: error });
 }
 
+function rowsOf(records: readonly StampedRecord[], { segment, offset }: { readonly segment: number; readonly offset: number }): NewRow[] {
+  return records.map(({ event, ei, hash, timeMs, at, length }) => {
+    const { digest, user, kind, resource, sessionId } = event;
+    return { row: { ei, digest, timeMs, user, kind, resource, sessionId, segment, offset: offset + at, length }, hash };
+  });
+}
+
 /** The rows in shares whose records fit in memory together. */
-function* shares(rows: readonly IndexRow[]): Generator<readonly IndexRow[]> {
-  let share: IndexRow[] = [];
+function* shares(rows: readonly Place[]): Generator<readonly Place[]> {
+  let share: Place[] = [];
   let bytes = 0;
   for (const row of rows) {
     if (share.length > 0 && bytes + row.length > maxBytesAtOnce) {
@@ -121,8 +132,8 @@ class SegmentedAuditLog implements AuditLog {
     }
     const prepared = events.map(prepareEvent);
     if (prepared.length === 0) return { stored: 0, duplicates: 0 };
-    const bytes = prepared.reduce((sum, event) => sum + event.content.length, 0);
-    return this.#queue.add({ events: prepared, emitter }, bytes);
+    const bytes = prepared.reduce((sum, event) => sum + event.content.length + maxStampBytes, 0);
+    return this.#queue.add({ events: prepared, bytes, emitter }, bytes);
   }
 
   async *query(query: AuditQuery): AsyncGenerator<string, void, undefined> {
@@ -179,44 +190,32 @@ class SegmentedAuditLog implements AuditLog {
     await this.#indexer.relieve().catch((error: unknown) => {
       throw unavailable(dir, error);
     });
-    const receivedMs = nowMs();
-    let { ei, hash } = this.#writer.head;
+    const expectedBytes = appends.reduce((sum, { bytes }) => sum + bytes, 0);
+    const stamper = new LineStamper({ cluster, receivedMs: nowMs(), after: this.#writer.head, expectedBytes });
     const inGroup = new Set<string>();
-    const fresh: ({ readonly event: PreparedEvent; readonly ei: number } & StampedLine)[] = [];
     const results: Appended[] = [];
     for (const { events, emitter } of appends) {
-      let stored = 0;
+      const before = stamper.records.length;
       for (const event of events) {
         // Looked up here and not in append: a copy of an event whose commit is under way is durable only when that is.
         if (inGroup.has(event.digest) || this.#indexer.has(event.digest)) continue;
         inGroup.add(event.digest);
-        const stamped = stampLine(event, { ei: ei + 1, cluster, emitter, receivedMs, prev: hash });
-        ei += 1;
-        ({ hash } = stamped);
-        fresh.push({ event, ei, ...stamped });
-        stored += 1;
+        stamper.add(event, emitter);
       }
+      const stored = stamper.records.length - before;
       results.push({ stored, duplicates: events.length - stored });
     }
-    if (fresh.length === 0) return results;
+    if (stamper.records.length === 0) return results;
     try {
-      const bytes = Buffer.from(`${fresh.map(({ line }) => line).join('\n')}\n`);
-      const placed = await this.#writer.append(bytes, { ei, hash });
-      const segment = firstEiOf(placed.segment);
-      let { offset } = placed;
-      const rows = fresh.map(({ event, line, ei, hash, timeMs }): NewRow => {
-        const length = Buffer.byteLength(line);
-        const { digest, user, kind, resource, sessionId } = event;
-        const row = { ei, digest, timeMs, user, kind, resource, sessionId, segment, offset, length };
-        offset += length + 1;
-        return { row, hash };
-      });
-      this.#indexer.add(rows);
-      for (const tail of this.#tails) {
-        for (const [at, { row }] of rows.entries()) if (matches(tail.filter, row)) tail.push(fresh[at]?.line ?? '');
-      }
+      const { segment, offset } = await this.#writer.append(stamper.bytes, stamper.last);
+      this.#indexer.add(rowsOf(stamper.records, { segment: firstEiOf(segment), offset }));
     } catch (error) {
       throw unavailable(dir, error);
+    }
+    for (const tail of this.#tails) {
+      for (const record of stamper.records) {
+        if (matches(tail.filter, { ...record.event, timeMs: record.timeMs })) tail.push(stamper.lineOf(record));
+      }
     }
     return results;
   }

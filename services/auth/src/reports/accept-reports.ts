@@ -15,7 +15,7 @@ const reportable: Partial<Readonly<Record<Identity_Kind, { readonly emitter: Emi
   [Identity_Kind.APP_AGENT]: { emitter: 'app_agent', prefixes: ['app.session.', 'client.disconnect', 'agent.'] },
   [Identity_Kind.PROXY]: { emitter: 'proxy', prefixes: ['proxy.', 'client.disconnect'] },
 };
-const MAX_EVENTS = 1000;
+const MAX_EVENTS = 10_000;
 
 /**
  * Takes a host's events into the audit log under the host's own id. A report that the host cannot honestly make, about a

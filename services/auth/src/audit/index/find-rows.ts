@@ -1,5 +1,5 @@
 import type { AuditFilter } from '#audit/audit-log.ts';
-import type { IndexDatabase, IndexRow } from '#audit/index/index-database.ts';
+import type { IndexDatabase, Place } from '#audit/index/index-database.ts';
 
 /** Entries of the index that one step passes over: some milliseconds, after which others have their turn. */
 const entriesPerStep = 2000;
@@ -21,7 +21,7 @@ export async function* findRows(
   database: IndexDatabase,
   filter: AuditFilter,
   order: { readonly oldestFirst: boolean; readonly limit: number },
-): AsyncGenerator<readonly IndexRow[]> {
+): AsyncGenerator<readonly Place[]> {
   const { index, narrowing, others } = planOf(filter);
   const [beyond, upTo, direction] = order.oldestFirst ? ['>', '<=', 'ASC'] : ['<', '>=', 'DESC'];
   const from = `FROM records INDEXED BY ${index} WHERE`;
@@ -43,7 +43,7 @@ export async function* findRows(
     const [end] = select('time_ms AS timeMs, ei', scanned, { sql: `${sorted} OFFSET ?`, values: [1, entriesPerStep - 1] });
     const last = end as Position | undefined;
     const within = [...scanned, ...others, ...(last === undefined ? [] : [at(upTo, last)])];
-    const rows = select(columns, within, { sql: sorted, values: [Math.min(left, entriesPerStep)] }) as unknown as readonly IndexRow[];
+    const rows = select(columns, within, { sql: sorted, values: [Math.min(left, entriesPerStep)] }) as unknown as readonly Place[];
     if (rows.length > 0) yield rows;
     left -= rows.length;
     if (last === undefined) return;
@@ -52,12 +52,16 @@ export async function* findRows(
   }
 }
 
-const columns = 'ei, digest, time_ms AS timeMs, user, kind, resource, session AS sessionId, segment, offset, length';
+const columns = 'ei, segment, offset, length';
 
-/** Which index is walked, what it narrows by itself, and what is looked at in each row. A user has fewer records than a resource. */
+/** Which index is walked, what it narrows by itself, and what is looked at in each row. The first is the one with the fewest records. */
 function planOf({ user, resource, kind, sessionId, fromMs, toMs }: AuditFilter) {
-  const equals = (column: string, value: string): Condition => ({ sql: `${column} = ?`, values: [value] });
+  const equals = (column: string, value: string): Condition => ({
+    sql: `${column} = (SELECT id FROM names WHERE name = ?)`,
+    values: [value],
+  });
   const named = [
+    ...(sessionId ? [{ index: 'records_session', condition: equals('session', sessionId) }] : []),
     ...(user ? [{ index: 'records_user', condition: equals('user', user) }] : []),
     ...(resource ? [{ index: 'records_resource', condition: equals('resource', resource) }] : []),
     ...(kind ? [{ index: 'records_kind', condition: equals('kind', kind) }] : []),
@@ -70,6 +74,6 @@ function planOf({ user, resource, kind, sessionId, fromMs, toMs }: AuditFilter) 
   return {
     index: first?.index ?? 'records_time',
     narrowing: [...(first === undefined ? [] : [first.condition]), ...times],
-    others: [...rest.map(({ condition }) => condition), ...(sessionId ? [equals('session', sessionId)] : [])],
+    others: rest.map(({ condition }) => condition),
   };
 }

@@ -1,16 +1,19 @@
 import { chmodSync, closeSync, openSync, rmSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { PosternError } from '@postern/api';
+import { NameTable } from '#audit/index/name-table.ts';
 import type { IndexedFields } from '#audit/record/stored-line.ts';
 
-/** Where a record stands, and by what it is looked for. */
-export interface IndexRow extends IndexedFields {
+/** Where a record stands. */
+export interface Place {
   readonly ei: number;
   /** Named by its first record. */
   readonly segment: number;
   readonly offset: number;
   readonly length: number;
 }
+/** With what it is looked for by. */
+export interface IndexRow extends IndexedFields, Place {}
 
 /** The last record that the index holds, with its hash: tells whether the index belongs to these segments. */
 export interface Watermark {
@@ -23,14 +26,16 @@ export interface Watermark {
 /** Changes with the layout: an index of another one is made anew from the segments. */
 const layoutVersion = 2;
 const layout = `
-  CREATE TABLE IF NOT EXISTS records (ei INTEGER PRIMARY KEY, digest TEXT NOT NULL, time_ms INTEGER NOT NULL, user TEXT NOT NULL,
-    kind TEXT NOT NULL, resource TEXT NOT NULL, session TEXT NOT NULL, segment INTEGER NOT NULL, offset INTEGER NOT NULL,
+  CREATE TABLE IF NOT EXISTS names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+  CREATE TABLE IF NOT EXISTS records (ei INTEGER PRIMARY KEY, digest TEXT NOT NULL, time_ms INTEGER NOT NULL, user INTEGER NOT NULL,
+    kind INTEGER NOT NULL, resource INTEGER NOT NULL, session INTEGER NOT NULL, segment INTEGER NOT NULL, offset INTEGER NOT NULL,
     length INTEGER NOT NULL) STRICT;
   CREATE UNIQUE INDEX IF NOT EXISTS records_digest ON records (digest);
   CREATE INDEX IF NOT EXISTS records_time ON records (time_ms);
   CREATE INDEX IF NOT EXISTS records_user ON records (user, time_ms);
   CREATE INDEX IF NOT EXISTS records_kind ON records (kind, time_ms);
   CREATE INDEX IF NOT EXISTS records_resource ON records (resource, time_ms);
+  CREATE INDEX IF NOT EXISTS records_session ON records (session, time_ms);
   CREATE TABLE IF NOT EXISTS watermark (id INTEGER PRIMARY KEY CHECK (id = 1), ei INTEGER NOT NULL, hash TEXT NOT NULL,
     segment INTEGER NOT NULL, "end" INTEGER NOT NULL) STRICT;
   PRAGMA user_version = ${layoutVersion};
@@ -51,6 +56,7 @@ export class IndexDatabase {
   readonly #insertMany: StatementSync;
   readonly #mark: StatementSync;
   readonly #digest: StatementSync;
+  readonly #names: NameTable;
   readonly #queries = new Map<string, StatementSync>();
   /** No digest that is indexed comes after this one. */
   #lastDigest: string;
@@ -59,6 +65,7 @@ export class IndexDatabase {
     this.#database = openOrReplace(path);
     this.#insertOne = this.#database.prepare(insertOf(1));
     this.#insertMany = this.#database.prepare(insertOf(rowsPerInsert));
+    this.#names = new NameTable(this.#database);
     this.#mark = this.#database.prepare('INSERT OR REPLACE INTO watermark VALUES (1, ?, ?, ?, ?)');
     this.#digest = this.#database.prepare('SELECT 1 FROM records WHERE digest = ?');
     this.#lastDigest = String(this.#database.prepare("SELECT coalesce(max(digest), '') AS last FROM records").get()?.['last']);
@@ -77,12 +84,13 @@ export class IndexDatabase {
     try {
       const whole = rows.length - (rows.length % rowsPerInsert);
       for (let from = 0; from < whole; from += rowsPerInsert) {
-        this.#insertMany.run(...rows.slice(from, from + rowsPerInsert).flatMap(valuesOf));
+        this.#insertMany.run(...rows.slice(from, from + rowsPerInsert).flatMap((row) => this.#valuesOf(row)));
       }
-      for (const row of rows.slice(whole)) this.#insertOne.run(...valuesOf(row));
+      for (const row of rows.slice(whole)) this.#insertOne.run(...this.#valuesOf(row));
       this.#mark.run(watermark.ei, watermark.hash, watermark.segment, watermark.end);
       this.#database.exec('COMMIT');
     } catch (error) {
+      this.#names.forget();
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
       throw error;
     }
@@ -90,7 +98,8 @@ export class IndexDatabase {
   }
 
   clear(): void {
-    this.#database.exec('BEGIN; DELETE FROM records; DELETE FROM watermark; COMMIT;');
+    this.#database.exec('BEGIN; DELETE FROM records; DELETE FROM names; DELETE FROM watermark; COMMIT;');
+    this.#names.forget();
     this.#lastDigest = '';
   }
 
@@ -107,20 +116,18 @@ export class IndexDatabase {
   close(): void {
     if (this.#database.isOpen) this.#database.close();
   }
-}
 
-const valuesOf = (row: IndexRow): (string | number)[] => [
-  row.ei,
-  row.digest,
-  row.timeMs,
-  row.user,
-  row.kind,
-  row.resource,
-  row.sessionId,
-  row.segment,
-  row.offset,
-  row.length,
-];
+  #valuesOf(row: IndexRow): (string | number)[] {
+    const names = this.#names;
+    const [user, kind, resource, session] = [
+      names.idOf(row.user),
+      names.idOf(row.kind),
+      names.idOf(row.resource),
+      names.idOf(row.sessionId),
+    ];
+    return [row.ei, row.digest, row.timeMs, user, kind, resource, session, row.segment, row.offset, row.length];
+  }
+}
 
 function openOrReplace(path: string): DatabaseSync {
   try {

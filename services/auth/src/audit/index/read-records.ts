@@ -1,7 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PosternError } from '@postern/api';
-import type { IndexRow } from '#audit/index/index-database.ts';
+import type { Place } from '#audit/index/index-database.ts';
 import { segmentName } from '#audit/segments/segment-files.ts';
 
 const maxGapBytes = 16 * 1024;
@@ -18,7 +18,7 @@ export class RecordReader {
   }
 
   /** Lines in the order of the rows. */
-  async read(rows: readonly IndexRow[]): Promise<readonly string[]> {
+  async read(rows: readonly Place[]): Promise<readonly string[]> {
     const lines = new Map<number, string>();
     const inPlace = [...rows].sort((a, b) => a.segment - b.segment || a.offset - b.offset);
     for (let from = 0; from < inPlace.length; ) {
@@ -34,7 +34,7 @@ export class RecordReader {
     this.#handles.clear();
   }
 
-  async #readRun(run: readonly IndexRow[], lines: Map<number, string>): Promise<void> {
+  async #readRun(run: readonly Place[], lines: Map<number, string>): Promise<void> {
     const first = run[0];
     const last = run.at(-1);
     if (first === undefined || last === undefined) return;
@@ -60,14 +60,14 @@ export class RecordReader {
   }
 }
 
-function endOfRun(rows: readonly IndexRow[], from: number): number {
+function endOfRun(rows: readonly Place[], from: number): number {
   let to = from + 1;
   while (to < rows.length && joins(rows, from, to)) to += 1;
   return to;
 }
 
 /** Whether the row at `to` stands so near to the one before that one read serves both. */
-function joins(rows: readonly IndexRow[], from: number, to: number): boolean {
+function joins(rows: readonly Place[], from: number, to: number): boolean {
   const [first, previous, row] = [rows[from], rows[to - 1], rows[to]];
   if (first === undefined || previous === undefined || row === undefined || row.segment !== first.segment) return false;
   return row.offset - (previous.offset + previous.length) <= maxGapBytes && row.offset + row.length - first.offset <= maxReadBytes;

@@ -1,6 +1,5 @@
 import { hash } from 'node:crypto';
-import type { Emitter } from '#audit/audit-log.ts';
-import { digestOf, type PreparedEvent } from '#audit/record/prepare-event.ts';
+import { digestOf, withTime } from '#audit/record/prepare-event.ts';
 
 /** What the first record names as the hash before it. */
 export const firstPrev = '0'.repeat(64);
@@ -8,48 +7,6 @@ export const firstPrev = '0'.repeat(64);
 const prevLength = ',"prev":""'.length + 64;
 const hashLength = ',"hash":""}'.length + 64;
 const contentStart = Buffer.from(',"event":"');
-
-/** A host's clock may be so far ahead of auth's; an event from later than that is taken to be of now. */
-const maxClockLeadMs = 5 * 60_000;
-
-export interface Stamp {
-  readonly ei: number;
-  readonly cluster: string;
-  readonly emitter: Emitter;
-  readonly receivedMs: number;
-  readonly prev: string;
-}
-
-export interface StampedLine {
-  /** Without its line end. */
-  readonly line: string;
-  /** SHA-256 over the bytes of the line that stand before `,"hash"`. */
-  readonly hash: string;
-  /** The event's, unless that lies in the future. */
-  readonly timeMs: number;
-}
-
-export function stampLine(event: PreparedEvent, { ei, cluster, emitter, receivedMs, prev }: Stamp): StampedLine {
-  const received = new Date(receivedMs).toISOString();
-  const early = event.timeMs > receivedMs + maxClockLeadMs;
-  const claimed = new Date(event.timeMs).toISOString();
-  const stamped = JSON.stringify({
-    ei,
-    cluster_name: cluster,
-    server_id: emitter.hostId,
-    server_kind: emitter.kind,
-    received,
-    ...(early ? { claimed_time: claimed } : {}),
-  });
-  const content = early ? withTime(event.content, { from: claimed, to: received }) : event.content;
-  const hashed = `${stamped.slice(0, -1)}${content},"prev":"${prev}"`;
-  const own = hash('sha256', hashed);
-  return { line: `${hashed},"hash":"${own}"}`, hash: own, timeMs: early ? receivedMs : event.timeMs };
-}
-
-/** Within a string of JSON a quote has a backslash before it, so that the first of these is the event's own time. */
-const withTime = (content: string, { from, to }: { readonly from: string; readonly to: string }): string =>
-  content.replace(`,"time":"${from}"`, `,"time":"${to}"`);
 
 export interface ChainLink {
   readonly ei: number;
