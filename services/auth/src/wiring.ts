@@ -3,7 +3,8 @@ import { type ImplementOptions, implement, PosternError, services } from '@poste
 import { openRedisStore, openSqliteStore, type Store } from '@postern/store';
 import type { AuditLog } from '#audit/audit-log.ts';
 import { openAuditLog } from '#audit/open-audit-log.ts';
-import { hostCaPins } from '#authorities/authorities.ts';
+import { StoredAnchors } from '#audit/anchor/stored-anchors.ts';
+import { type Authorities, hostCaPins } from '#authorities/authorities.ts';
 import { isStoreOurs, openAuthorities } from '#authorities/open-authorities.ts';
 import { renewWhileRunning } from '#certs/renew-while-running.ts';
 import { issueServerIdentity } from '#certs/server-identity.ts';
@@ -28,6 +29,7 @@ import { routeKeysHandlers } from '#rpc/route-keys.ts';
 import { statusHandlers } from '#rpc/status.ts';
 import { tokensHandlers } from '#rpc/tokens.ts';
 import { usersHandlers } from '#rpc/users.ts';
+import type { Sealer } from '#seal/sealer.ts';
 import { reachableStore } from '#state/reachable-store.ts';
 import { Callers } from '#tcp/callers.ts';
 import { listen } from '#tcp/listener.ts';
@@ -45,26 +47,9 @@ export async function wireAuth(options: StartAuthOptions): Promise<RunningAuth> 
   const nowMs = options.nowMs ?? Date.now;
   requireSupported(config);
   const hostId = await hostIdOf(join(config.dataDir, 'proc', 'auth_id'));
-  const opened = await openState(config, nowMs);
-  try {
-    return await serve({ ...options, nowMs, hostId, ...opened });
-  } catch (error) {
-    await opened.log.close();
-    await opened.store.close();
-    throw error;
-  }
-}
-
-interface State {
-  readonly store: Store;
-  readonly log: AuditLog;
-}
-
-async function openState(config: AuthConfig, nowMs: () => number): Promise<State> {
   const store = reachableStore(await openStore(config, nowMs));
   try {
-    const log = await openAuditLog({ dir: config.auditDir ?? join(config.dataDir, 'audit'), nowMs, cluster: config.clusterName });
-    return { store, log };
+    return await serve({ ...options, nowMs, hostId, store });
   } catch (error) {
     await store.close();
     throw error;
@@ -78,8 +63,15 @@ async function openStore(config: AuthConfig, nowMs: () => number): Promise<Store
   return openRedisStore({ url: storage.url, clusterId: config.clusterName, nowMs, fencePath });
 }
 
-async function serve(parts: StartAuthOptions & State & { readonly nowMs: () => number; readonly hostId: string }): Promise<RunningAuth> {
-  const { config, logger, store, log, nowMs, hostId } = parts;
+interface Opened extends StartAuthOptions {
+  readonly nowMs: () => number;
+  readonly hostId: string;
+  readonly store: Store;
+}
+
+/** The authorities first: the audit log's seals need the key that opens them. */
+async function serve(opened: Opened): Promise<RunningAuth> {
+  const { config, logger, store, nowMs, hostId } = opened;
   const { authorities, sealer } = await openAuthorities({
     store,
     cluster: config.clusterName,
@@ -88,6 +80,25 @@ async function serve(parts: StartAuthOptions & State & { readonly nowMs: () => n
     alsoCreate: (newSealer) => [firstRouteKey({ sealer: newSealer, nowMs: nowMs() }), ...firstResources()],
     nowMs,
   });
+  const log = await openAuditLog({
+    dir: config.auditDir ?? join(config.dataDir, 'audit'),
+    nowMs,
+    cluster: config.clusterName,
+    anchors: new StoredAnchors({ store, sealer, hostId }),
+    onProblem: ({ kind, detail }) => logger.error({ kind, reason: detail }, 'the audit log has a problem'),
+  });
+  try {
+    return await serveWith({ ...opened, authorities, sealer, log });
+  } catch (error) {
+    await log.close();
+    throw error;
+  }
+}
+
+async function serveWith(
+  parts: Opened & { readonly authorities: Authorities; readonly sealer: Sealer; readonly log: AuditLog },
+): Promise<RunningAuth> {
+  const { config, logger, store, nowMs, hostId, authorities, sealer, log } = parts;
   const stopping = new AbortController();
   const trail = new AuditTrail({ log, hostId, nowMs });
   for (const { kind, detail } of log.problems) logger.error({ kind, reason: detail }, 'the audit log was found torn or short');

@@ -1,4 +1,5 @@
 import type { AuditEvent } from '@postern/api';
+import type { AnchorStore } from '#audit/anchor/anchor.ts';
 
 /** Who handed an event in: the host id and kind come from its certificate, never from the event. */
 export interface Emitter {
@@ -23,6 +24,12 @@ export interface AuditQuery extends AuditFilter {
   readonly oldestFirst?: boolean;
 }
 
+export interface VerifyProgress {
+  readonly records: number;
+  /** How many there are to read. */
+  readonly ofRecords: number;
+}
+
 export interface Verification {
   readonly ok: boolean;
   /** Records found good, in order, before the first bad one. */
@@ -37,7 +44,15 @@ export interface Verification {
 
 /** Something that was not as the last clean stop left it. Each is also recorded in the log itself when it is found. */
 export interface AuditProblem {
-  readonly kind: 'torn_tail_cut' | 'tail_missing' | 'head_unreadable' | 'head_mismatch' | 'record_damaged';
+  readonly kind:
+    | 'torn_tail_cut'
+    | 'tail_missing'
+    | 'head_unreadable'
+    | 'head_mismatch'
+    | 'record_damaged'
+    | 'anchor_missing'
+    | 'anchor_changed'
+    | 'anchor_mismatch';
   readonly segment: string;
   readonly detail: string;
 }
@@ -58,7 +73,8 @@ export interface AuditLog {
   query(query: AuditQuery): AsyncIterable<string>;
   /** Lines as they become durable. Ends when the signal aborts; a reader 1 MiB behind ends with `limit_exceeded`. */
   tail(filter: AuditFilter, signal: AbortSignal): AsyncIterable<string>;
-  verify(): Promise<Verification>;
+  /** Reads every record, in a thread of its own; one at a time, others wait for theirs. Rejects where the signal aborts. */
+  verify(options?: { readonly signal?: AbortSignal; readonly onProgress?: (progress: VerifyProgress) => void }): Promise<Verification>;
   close(): Promise<void>;
 }
 
@@ -67,6 +83,10 @@ export interface AuditLogOptions {
   readonly nowMs: () => number;
   /** Written to every record as cluster_name. */
   readonly cluster: string;
+  /** Where the log's end is known besides the log's own directory. */
+  readonly anchors: AnchorStore;
+  /** A problem that shows while the log is open; it is recorded in the log too. */
+  readonly onProblem?: (problem: AuditProblem) => void;
   /** A new segment is begun once one has reached this; 64 MiB unless told. */
   readonly maxSegmentBytes?: number;
 }

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { chmod, mkdir } from 'node:fs/promises';
 import { type AuditEvent, PosternError } from '@postern/api';
+import type { Anchor, FoundAnchor } from '#audit/anchor/anchor.ts';
+import { AnchorKeeper } from '#audit/anchor/anchor-keeper.ts';
 import type { AuditFilter, AuditLog, AuditLogOptions, AuditProblem, AuditQuery, Emitter, Verification } from '#audit/audit-log.ts';
 import { CommitQueue } from '#audit/commit-queue.ts';
 import { findRows } from '#audit/index/find-rows.ts';
@@ -13,7 +15,7 @@ import { HeadFile } from '#audit/segments/head-file.ts';
 import { recoverLog } from '#audit/segments/recover-log.ts';
 import { firstEiOf } from '#audit/segments/segment-files.ts';
 import { SegmentWriter } from '#audit/segments/segment-writer.ts';
-import { verifySegments } from '#audit/segments/verify-segments.ts';
+import { verifyInThread } from '#audit/segments/verify-in-thread.ts';
 import { matches, TailQueue } from '#audit/tail-queue.ts';
 
 const defaultMaxSegmentBytes = 64 * 1024 * 1024;
@@ -34,7 +36,7 @@ interface Appended {
 }
 
 export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> {
-  const { dir, nowMs, maxSegmentBytes = defaultMaxSegmentBytes } = options;
+  const { dir, nowMs, anchors, maxSegmentBytes = defaultMaxSegmentBytes } = options;
   let indexer: Indexer | undefined;
   try {
     await mkdir(dir, { recursive: true, mode: 0o700 });
@@ -42,20 +44,31 @@ export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> 
     // First of all: its lock keeps a second process out.
     indexer = Indexer.open(dir);
     const headFile = await HeadFile.open(dir);
-    const { head, problems } = await recoverLog(dir, headFile.found);
+    const files = { dir, sealKey: anchors.key };
+    const anchored = await anchors.read();
+    const { head, problems } = await recoverLog(files, headFile.found, anchored);
     if (head.ei > (headFile.found?.ei ?? 0)) await headFile.write(head);
-    const damaged = await indexer.catchUp(dir, head);
+    const damaged = await indexer.catchUp(files, head);
     const writer = new SegmentWriter({ dir, headFile, maxSegmentBytes, head });
-    const log = new SegmentedAuditLog(options, { indexer, headFile, writer, problems: [...problems, ...damaged] });
+    const log = new SegmentedAuditLog(options, {
+      indexer,
+      headFile,
+      writer,
+      revision: anchored?.revision,
+      problems: [...problems, ...damaged],
+    });
+    await log.openAnchor();
     // Cutting a torn tail or going on behind a gap is itself an act that the log has to show.
     const found = problems.map((problem) => problemEvent(problem, nowMs()));
-    if (found.length > 0) await log.append(found, { hostId: 'audit-log', kind: 'auth' });
+    if (found.length > 0) await log.append(found, itself);
     return log;
   } catch (error) {
     indexer?.close();
     throw unavailable(dir, error);
   }
 }
+
+const itself: Emitter = { hostId: 'audit-log', kind: 'auth' };
 
 const problemEvent = ({ kind, segment, detail }: AuditProblem, timeMs: number): AuditEvent => ({
   id: randomUUID(),
@@ -83,6 +96,14 @@ function rowsOf(records: readonly StampedRecord[], { segment, offset }: { readon
   });
 }
 
+/** The store may be ahead of what this process knows to be written, and never behind. */
+function anchorFault(found: FoundAnchor | undefined, known: Anchor | undefined): string | undefined {
+  if (known === undefined) return undefined;
+  if (found === undefined) return `the anchor of record ${known.ei} is gone from the store`;
+  if (found.anchor === undefined) return 'the anchor in the store was forged';
+  return found.anchor.ei < known.ei ? `the anchor in the store was set back from record ${known.ei} to ${found.anchor.ei}` : undefined;
+}
+
 /** The rows in shares whose records fit in memory together. */
 function* shares(rows: readonly Place[]): Generator<readonly Place[]> {
   let share: Place[] = [];
@@ -105,7 +126,10 @@ class SegmentedAuditLog implements AuditLog {
   readonly #headFile: HeadFile;
   readonly #writer: SegmentWriter;
   readonly #queue: CommitQueue<Append, Appended>;
+  readonly #anchor: AnchorKeeper;
   readonly #tails = new Set<TailQueue>();
+  #verifying: Promise<unknown> = Promise.resolve();
+  readonly #closing = new AbortController();
   #closed = false;
 
   constructor(
@@ -114,6 +138,7 @@ class SegmentedAuditLog implements AuditLog {
       readonly indexer: Indexer;
       readonly headFile: HeadFile;
       readonly writer: SegmentWriter;
+      readonly revision: string | undefined;
       readonly problems: readonly AuditProblem[];
     },
   ) {
@@ -123,6 +148,17 @@ class SegmentedAuditLog implements AuditLog {
     this.#writer = parts.writer;
     this.problems = parts.problems;
     this.#queue = new CommitQueue((appends) => this.#commit(appends));
+    this.#anchor = new AnchorKeeper({
+      anchors: options.anchors,
+      revision: parts.revision,
+      endOfLog: () => this.#writer.head,
+      onProblem: (problem) => this.#tell({ ...problem, segment: this.#writer.head.segment }),
+    });
+  }
+
+  /** From here on the store knows that records may follow. */
+  openAnchor(): Promise<void> {
+    return this.#anchor.open();
   }
 
   async append(events: readonly AuditEvent[], emitter: Emitter): Promise<Appended> {
@@ -166,16 +202,40 @@ class SegmentedAuditLog implements AuditLog {
     }
   }
 
-  async verify(): Promise<Verification> {
+  verify(options: Parameters<AuditLog['verify']>[0] = {}): Promise<Verification> {
+    const verified = this.#verifying.then(() => this.#verify(options));
+    this.#verifying = verified.catch(() => undefined);
+    return verified;
+  }
+
+  async #verify({ signal, onProgress }: NonNullable<Parameters<AuditLog['verify']>[0]>): Promise<Verification> {
     this.#refuseWhenClosed();
+    const { dir, anchors } = this.#options;
+    const known = this.#anchor.written;
+    const found = await anchors.read();
     const { head } = this.#writer;
-    return verifySegments(this.#options.dir, head, await this.#headFile.read());
+    const expected = { head, onDisk: await this.#headFile.read(), anchor: found?.anchor };
+    const closing = this.#closing.signal;
+    const verified = await verifyInThread({ dir, sealKey: anchors.key }, expected, {
+      signal: signal === undefined ? closing : AbortSignal.any([signal, closing]),
+      onRecords: (records) => onProgress?.({ records, ofRecords: head.ei }),
+    });
+    const reason = verified.ok ? anchorFault(found, known) : undefined;
+    return reason === undefined ? verified : { ...verified, ok: false, segment: head.segment, line: 0, reason };
+  }
+
+  #tell(problem: AuditProblem): void {
+    this.#options.onProblem?.(problem);
+    // What keeps it from being recorded is told by everything else that cannot be.
+    this.append([problemEvent(problem, this.#options.nowMs())], itself).catch(() => undefined);
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#closing.abort();
     await this.#queue.idle();
+    await this.#anchor.close();
     for (const tail of this.#tails) tail.fail(new PosternError('unavailable', 'the audit log was closed'));
     // What a full disk keeps out of the index is read from the segments when the log is opened again.
     await this.#indexer.flush().catch(() => undefined);
@@ -186,7 +246,7 @@ class SegmentedAuditLog implements AuditLog {
 
   /** One group: stamped in order, written and synced at once. A failure leaves the log as it was before. */
   async #commit(appends: readonly Append[]): Promise<readonly Appended[]> {
-    const { cluster, nowMs, dir } = this.#options;
+    const { cluster, nowMs, dir, anchors } = this.#options;
     await this.#indexer.relieve().catch((error: unknown) => {
       throw unavailable(dir, error);
     });
@@ -207,7 +267,8 @@ class SegmentedAuditLog implements AuditLog {
     }
     if (stamper.records.length === 0) return results;
     try {
-      const { segment, offset } = await this.#writer.append(stamper.bytes, stamper.last);
+      const { segment, offset } = await this.#writer.append(stamper.finish(anchors.key), stamper.last);
+      this.#anchor.touch();
       this.#indexer.add(rowsOf(stamper.records, { segment: firstEiOf(segment), offset }));
     } catch (error) {
       throw unavailable(dir, error);

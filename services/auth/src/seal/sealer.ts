@@ -45,6 +45,11 @@ export class Sealer {
     }
   }
 
+  /** A key for one purpose, 32 bytes, from which this one cannot be told. */
+  keyFor(purpose: string): Buffer {
+    return createHmac('sha256', this.#key).update(`key\0${purpose}`).digest();
+  }
+
   /** Proves that auth itself wrote `text`: for what travels through a client and comes back. */
   mac(text: string, context: string): Buffer {
     return createHmac('sha256', this.#key).update(`${context}\0${text}`).digest().subarray(0, 16);

@@ -21,6 +21,8 @@ export const keys = {
   /** The names that a host announced last, so that the next announcement need not search all servers. */
   announced: (hostId: string) => `announced/${segment(hostId)}`,
   proxy: (id: string) => `proxies/${segment(id)}`,
+  /** How far the audit log of one auth server goes. */
+  auditAnchor: (hostId: string) => `audit_anchors/${segment(hostId)}`,
   session: (id: string) => `sessions/${segment(id)}`,
 } as const;
 

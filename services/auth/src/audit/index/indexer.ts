@@ -3,7 +3,7 @@ import type { AuditProblem } from '#audit/audit-log.ts';
 import { IndexDatabase, type IndexRow, type Watermark } from '#audit/index/index-database.ts';
 import { readIndexedFields, readLink } from '#audit/record/stored-line.ts';
 import type { Head } from '#audit/segments/head-file.ts';
-import { linkEndingAt, sizeOf } from '#audit/segments/recover-log.ts';
+import { linkEndingAt, type LogFiles, sizeOf } from '#audit/segments/recover-log.ts';
 import { firstEiOf, listSegments, type ReadLine, readLines, segmentName } from '#audit/segments/segment-files.ts';
 
 const rowsPerTransaction = 1024;
@@ -78,10 +78,11 @@ export class Indexer {
   }
 
   /** Reads from the segments what the index lacks, all of it where the index belongs to other segments. */
-  async catchUp(dir: string, head: Head): Promise<readonly AuditProblem[]> {
+  async catchUp(log: LogFiles, head: Head): Promise<readonly AuditProblem[]> {
+    const { dir } = log;
     const problems: AuditProblem[] = [];
     let mark = this.#database.watermark;
-    if (mark !== undefined && !(await belongs(dir, mark, head))) {
+    if (mark !== undefined && !(await belongs(log, mark, head))) {
       this.#database.clear();
       mark = undefined;
     }
@@ -91,16 +92,19 @@ export class Indexer {
       const from = mark?.segment === first ? mark.end : 0;
       const to = segment === head.segment ? head.bytes : Number.MAX_SAFE_INTEGER;
       for await (const lines of readLines(dir, segment, { from, to })) {
-        this.#addLines(segment, lines, problems);
+        this.#addLines(log, { segment, lines, problems });
       }
     }
     return problems;
   }
 
-  #addLines(segment: string, lines: readonly ReadLine[], problems: AuditProblem[]): void {
+  #addLines(
+    { sealKey }: LogFiles,
+    { segment, lines, problems }: { readonly segment: string; readonly lines: readonly ReadLine[]; readonly problems: AuditProblem[] },
+  ): void {
     const rows: NewRow[] = [];
     for (const { bytes, offset } of lines) {
-      const link = readLink(bytes);
+      const link = readLink(bytes, sealKey);
       if (typeof link === 'string') {
         problems.push({ kind: 'record_damaged', segment, detail: `at byte ${offset}: ${link}` });
         continue;
@@ -151,10 +155,10 @@ export class Indexer {
 
 const watermarkOf = ({ row, hash }: NewRow): Watermark => ({ ei: row.ei, hash, segment: row.segment, end: row.offset + row.length + 1 });
 
-async function belongs(dir: string, mark: Watermark, head: Head): Promise<boolean> {
+async function belongs(log: LogFiles, mark: Watermark, head: Head): Promise<boolean> {
   if (mark.ei > head.ei) return false;
   const segment = segmentName(mark.segment);
-  if ((await sizeOf(dir, segment)) < mark.end) return false;
-  const link = await linkEndingAt(dir, segment, mark.end);
+  if ((await sizeOf(log.dir, segment)) < mark.end) return false;
+  const link = await linkEndingAt(log, segment, mark.end);
   return typeof link !== 'string' && link.hash === mark.hash;
 }

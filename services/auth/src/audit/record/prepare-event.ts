@@ -3,7 +3,7 @@ import { type AuditEvent, checkAuditEvent } from '@postern/api';
 
 /** Names that auth writes. An emitter that sends one of them is not believed: the name is kept, its value is dropped. */
 const stampedNames = new Set(
-  'ei event uid code time cluster_name user sid success resource server_id server_kind received claimed_time prev hash ignored_fields'.split(
+  'ei event uid code time cluster_name user sid success resource server_id server_kind received claimed_time prev seal hash ignored_fields'.split(
     ' ',
   ),
 );

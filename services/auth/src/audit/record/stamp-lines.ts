@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { sealOf } from '#audit/anchor/anchor.ts';
 import type { Emitter } from '#audit/audit-log.ts';
 import { isoTime, type PreparedEvent, withTime } from '#audit/record/prepare-event.ts';
 
@@ -6,6 +7,7 @@ import { isoTime, type PreparedEvent, withTime } from '#audit/record/prepare-eve
 const maxClockLeadMs = 5 * 60_000;
 /** What auth adds to a line, and a little more. */
 const stampBytes = 512;
+const hashLength = ',"hash":""}'.length + 64;
 
 export interface StampedRecord {
   readonly event: PreparedEvent;
@@ -55,8 +57,13 @@ export class LineStamper {
     return this.#last;
   }
 
-  /** All lines with their line ends. */
-  get bytes(): Buffer {
+  /** All lines with their line ends, once the last of them has the seal of the commit. */
+  finish(sealKey: Buffer): Buffer {
+    const record = this.#records.pop();
+    if (record === undefined) return this.#buffer.subarray(0, 0);
+    this.#length = record.at + record.length - hashLength;
+    this.#write(`,"seal":"${sealOf(sealKey, this.#buffer.subarray(record.at, this.#length))}"`);
+    this.#end(record);
     return this.#buffer.subarray(0, this.#length);
   }
 
@@ -72,10 +79,13 @@ export class LineStamper {
     const claim = early ? `,"claimed_time":"${claimed}"` : '';
     const at = this.#length;
     this.#write(`{"ei":${ei}${this.#stampOf(emitter)}${claim}${content},"prev":"${this.#last.hash}"`);
+    this.#end({ event, ei, timeMs: early ? this.#receivedMs : event.timeMs, at });
+  }
+
+  #end({ event, ei, timeMs, at }: Pick<StampedRecord, 'event' | 'ei' | 'timeMs' | 'at'>): void {
     const own = hash('sha256', this.#buffer.subarray(at, this.#length));
     this.#write(`,"hash":"${own}"}\n`);
     this.#last = { ei, hash: own };
-    const timeMs = early ? this.#receivedMs : event.timeMs;
     this.#records.push({ event, ei, timeMs, hash: own, at, length: this.#length - at - 1 });
   }
 

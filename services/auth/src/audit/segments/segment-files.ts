@@ -6,7 +6,12 @@ export const segmentName = (firstEi: number): string => `${String(firstEi).padSt
 export const firstEiOf = (segment: string): number => Number(segment.slice(0, 20));
 
 export async function listSegments(dir: string): Promise<readonly string[]> {
-  return (await readdir(dir)).filter((name) => /^[0-9]{20}\.jsonl$/.test(name)).sort();
+  const names = await readdir(dir).catch((error: NodeJS.ErrnoException) => {
+    // A log that was removed while it is open has no segments, and `verify` says what is missing.
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  return names.filter((name) => /^[0-9]{20}\.jsonl$/.test(name)).sort();
 }
 
 const chunkBytes = 1024 * 1024;
