@@ -12,6 +12,18 @@ export async function buildCommands() {
   for (const name of commands) await bundle(name);
 }
 
+/** A thread's file is named in the sources by its own path, and in a bundle by that of its chunk. */
+const workers = {
+  name: 'workers',
+  transform(code, id) {
+    if (!/\.ts$/.test(id) || !code.includes('new Worker(')) return undefined;
+    return code.replace(/new URL\('(\.\/[\w-]+\.ts)', import\.meta\.url\)/g, (_, file) => {
+      const chunk = this.emitFile({ type: 'chunk', id: join(dirname(id), file) });
+      return `new URL(import.meta.ROLLUP_FILE_URL_${chunk})`;
+    });
+  },
+};
+
 async function bundle(name) {
   const home = join(root, 'cli', name);
   const next = join(home, `dist.${process.pid}.new`);
@@ -21,6 +33,7 @@ async function bundle(name) {
     platform: 'node',
     external: [/^node:/],
     logLevel: 'warn',
+    plugins: [workers],
     onLog(level, log, handler) {
       // What cannot be resolved would be left to run time, and a bundle is also run where node_modules is not.
       const ours = !(log.id ?? log.message ?? '').includes('node_modules');
