@@ -16,7 +16,7 @@ export async function buildCommands() {
 const workers = {
   name: 'workers',
   transform(code, id) {
-    if (!/\.ts$/.test(id) || !code.includes('new Worker(')) return undefined;
+    if (!id.endsWith('.ts') || !code.includes('new Worker(')) return undefined;
     return code.replace(/new URL\('(\.\/[\w-]+\.ts)', import\.meta\.url\)/g, (_, file) => {
       const chunk = this.emitFile({ type: 'chunk', id: join(dirname(id), file) });
       return `new URL(import.meta.ROLLUP_FILE_URL_${chunk})`;

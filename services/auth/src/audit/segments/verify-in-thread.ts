@@ -4,7 +4,7 @@ import type { Verification } from '#audit/audit-log.ts';
 import type { LogFiles } from '#audit/segments/recover-log.ts';
 import type { Expected } from '#audit/segments/verify-segments.ts';
 
-type Told = { readonly records: number } | { readonly verification: Verification };
+export type Told = { readonly records: number } | { readonly verification: Verification };
 
 /** Verifies in a thread of its own, which ends with the signal. */
 export async function verifyInThread(
