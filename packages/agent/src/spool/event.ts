@@ -43,16 +43,18 @@ export class EventHead {
 }
 
 /**
- * The fields of an event as JSON text that is right by construction, so that nothing has to parse it again. Never throws:
- * what auth would refuse is told when the event is written.
+ * The fields of an event as JSON that is right by construction, so that nothing has to parse it again. Never throws: what auth
+ * would refuse is told when the event is written.
  */
 export class EventFields {
-  /** The JSON object without its closing brace. */
-  readonly open: string;
+  /** How the JSON object begins, in UTF-8, and how it goes on, up to its closing brace. */
+  readonly encoded: Buffer;
+  readonly rest: string;
   readonly fault: PosternError | undefined;
 
-  private constructor(open: string, fault: PosternError | undefined) {
-    this.open = open;
+  private constructor(encoded: Buffer, rest: string, fault: PosternError | undefined) {
+    this.encoded = encoded;
+    this.rest = rest;
     this.fault = fault;
   }
 
@@ -64,22 +66,44 @@ export class EventFields {
       if (!made.startsWith('{')) throw new PosternError('bad_request', 'fields of an audit event are not a json object');
       text = made;
     });
-    return new EventFields(text.slice(0, -1), fault);
+    return new EventFields(NOTHING, text.slice(0, -1), fault);
   }
 
   /** These fields and those behind them. A name should not come twice. */
   and(more: EventFields | Readonly<Record<string, unknown>>): EventFields {
-    const { open, fault } = more instanceof EventFields ? more : EventFields.of(more);
-    if (open === '{') return new EventFields(this.open, this.fault ?? fault);
-    const text = this.open === '{' ? open : `${this.open},${open.slice(1)}`;
-    return new EventFields(text, this.fault ?? fault);
+    const other = more instanceof EventFields ? more : EventFields.of(more);
+    const fault = this.fault ?? other.fault;
+    if (other.isEmpty) return new EventFields(this.encoded, this.rest, fault);
+    return new EventFields(this.encoded, `${this.rest}${this.isEmpty ? '' : ','}${other.open.slice(1)}`, fault);
+  }
+
+  /** The same, for many events to begin with: it is encoded here and copied then. */
+  asPrefix(): EventFields {
+    return new EventFields(Buffer.from(this.open), '', this.fault);
+  }
+
+  get isEmpty(): boolean {
+    return this.encoded.length + this.rest.length === 1;
+  }
+
+  /** The JSON object without its closing brace. */
+  get open(): string {
+    return this.encoded.length === 0 ? this.rest : this.encoded.toString() + this.rest;
   }
 }
 
-/** The event's fields as they are stored and sent: JSON, with the phase among them. */
-export function fieldsText({ fields, phase }: Pick<SpoolEvent, 'fields' | 'phase'>): string {
-  if (phase === undefined) return fields.open === '{' ? '' : `${fields.open}}`;
-  return `${fields.open}${fields.open === '{' ? '' : ','}"request_id":${JSON.stringify(phase.requestId)},"phase":"${phase.phase}"}`;
+const NOTHING = Buffer.alloc(0);
+
+/** What stands in the event behind the beginning that its fields have encoded already: the rest of the JSON, with the phase in it. */
+export function restOfFields({ fields, phase }: Pick<SpoolEvent, 'fields' | 'phase'>): string {
+  const { rest, isEmpty } = fields;
+  if (phase === undefined) return isEmpty ? '' : `${rest}}`;
+  return `${rest}${isEmpty ? '' : ','}"request_id":${JSON.stringify(phase.requestId)},"phase":"${phase.phase}"}`;
+}
+
+/** The event's fields as they are stored and sent. */
+export function fieldsText(event: Pick<SpoolEvent, 'fields' | 'phase'>): string {
+  return event.fields.encoded.toString() + restOfFields(event);
 }
 
 /** Throws where auth would refuse the event: it would stop the upload of all that come after it. */

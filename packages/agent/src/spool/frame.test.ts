@@ -15,7 +15,9 @@ const anyEvent: fc.Arbitrary<SpoolEvent> = fc
       code: anyText,
       timeMs: fc.oneof(fc.nat(), fc.maxSafeNat(), fc.constantFrom(0, 127, 128, 2 ** 31, 2 ** 32, 253_402_300_799_999)),
       success: fc.boolean(),
-      fields: anyFields.map((fields) => EventFields.of(fields)),
+      fields: fc
+        .tuple(anyFields, anyFields, fc.boolean())
+        .map(([one, other, isPrefix]) => (isPrefix ? EventFields.of(one).asPrefix() : EventFields.of(one)).and(other)),
       phase: fc.record({ phase: fc.constantFrom('intent' as const, 'outcome' as const), requestId: anyText }),
     },
     { requiredKeys: ['head', 'id', 'code', 'timeMs', 'success', 'fields'] },
@@ -98,7 +100,7 @@ describe('the fields of an event', () => {
   it('are the JSON of what was put together, whatever it says', () => {
     fc.assert(
       fc.property(anyFields, anyFields, anyText, (one, other, requestId) => {
-        const fields = EventFields.of(one).and(other);
+        const fields = EventFields.of(one).asPrefix().and(EventFields.of(other).asPrefix());
         const text = fieldsText({ fields, phase: { phase: 'intent', requestId } });
         const plain = JSON.parse(JSON.stringify({ ...one, ...other })) as object;
         expect(JSON.parse(text)).toEqual({ ...plain, request_id: requestId, phase: 'intent' });
@@ -109,6 +111,7 @@ describe('the fields of an event', () => {
 
   it('are none where nothing is said', () => {
     expect(fieldsText({ fields: EventFields.of({}).and({}) })).toBe('');
+    expect(fieldsText({ fields: EventFields.of({}).asPrefix().and({}) })).toBe('');
     expect(JSON.parse(fieldsText({ fields: EventFields.of({}).and({ a: 1 }).and({}) }))).toEqual({ a: 1 });
   });
 

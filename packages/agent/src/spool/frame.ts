@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { fieldsText, type SpoolEvent } from '#spool/event.ts';
+import { restOfFields, type SpoolEvent } from '#spool/event.ts';
 
 /** `event` is to be uploaded; `carried` only repeats an intent whose segment was deleted before its outcome came. */
 export type FrameKind = 'event' | 'carried';
@@ -14,7 +14,8 @@ const tag = { id: 0x0a, code: 0x1a, timeMs: 0x20, success: 0x40, fieldsJson: 0x4
 export interface Draft {
   readonly kind: FrameKind;
   readonly event: SpoolEvent;
-  readonly fields: string;
+  readonly rest: string;
+  /** Of the fields, the encoded beginning and the rest. */
   readonly fieldsBytes: number;
   /** Of the whole frame. */
   readonly bytes: number;
@@ -22,19 +23,19 @@ export interface Draft {
 
 export function draftFrame(kind: FrameKind, event: SpoolEvent): Draft {
   const { encoded } = event.head;
-  const fields = fieldsText(event);
-  const fieldsBytes = Buffer.byteLength(fields);
+  const rest = restOfFields(event);
+  const fieldsBytes = rest === '' ? 0 : event.fields.encoded.length + Buffer.byteLength(rest);
   const texts = lengthOf(Buffer.byteLength(event.id)) + encoded.kind.length + lengthOf(Buffer.byteLength(event.code)) + encoded.rest.length;
   const time = event.timeMs === 0 ? 0 : 1 + lengthOfVarint(event.timeMs);
   const bytes = headerBytes + texts + time + (event.success ? 2 : 0) + lengthOf(fieldsBytes);
-  return { kind, event, fields, fieldsBytes, bytes };
+  return { kind, event, rest, fieldsBytes, bytes };
 }
 
 /**
  * Layout: length of the payload (u32), CRC-32 of kind and payload (u32), kind (u8), AuditEvent as protobuf, its fields in order.
  * Written by hand, for this is the path of each request and a general encoder takes ten times as long. Answers where it ends.
  */
-export function writeFrame(out: Buffer, start: number, { kind, event, fields, fieldsBytes, bytes }: Draft): number {
+export function writeFrame(out: Buffer, start: number, { kind, event, rest, fieldsBytes, bytes }: Draft): number {
   const { encoded } = event.head;
   const end = start + bytes;
   out.writeUInt32LE(bytes - headerBytes, start);
@@ -53,7 +54,13 @@ export function writeFrame(out: Buffer, start: number, { kind, event, fields, fi
     out[at + 1] = 1;
     at += 2;
   }
-  at = writeText(out, at, { tag: tag.fieldsJson, text: fields, bytes: fieldsBytes });
+  if (fieldsBytes > 0) {
+    out[at] = tag.fieldsJson;
+    at = writeVarint(out, at + 1, fieldsBytes);
+    out.set(event.fields.encoded, at);
+    at += event.fields.encoded.length;
+    at += out.write(rest, at, end - at, 'utf8');
+  }
   if (at !== end) throw new Error(`a frame of the audit spool has ${at - start} bytes and was measured as ${bytes}`);
   out.writeUInt32LE(crc32(out.subarray(start + 8, end)), start + 4);
   return end;

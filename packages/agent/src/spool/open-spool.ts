@@ -63,7 +63,6 @@ class FileSpool implements Spool {
   readonly #writer: SpoolWriter;
   readonly #uploader: Uploader;
   readonly #lock: DirectoryLock;
-  #laterBytes = 0;
   #replacedOutcomes = 0;
   #dropped = 0;
   #draining = false;
@@ -105,7 +104,7 @@ class FileSpool implements Spool {
       return this.#replace(event, 'the outcome could not be recorded as it was');
     }
     const kept = event.phase?.phase === 'outcome' ? this.#intents.reservedFor(event.phase.requestId) : 0;
-    if (this.#laterBytes + frame.bytes <= maxLaterBytes && this.#fits(frame.bytes - kept)) this.#addLater(frame);
+    if (this.#writer.laterBytes + frame.bytes <= maxLaterBytes && this.#fits(frame.bytes - kept)) this.#addLater(frame);
     else this.#replace(event, 'there was no room for the outcome in the audit spool');
   }
 
@@ -189,11 +188,7 @@ class FileSpool implements Spool {
   }
 
   #addLater(frame: Draft): void {
-    this.#laterBytes += frame.bytes;
-    const done = (): void => {
-      this.#laterBytes -= frame.bytes;
-    };
-    this.#writer.add({ kind: 'later', frame, reservedBytes: 0, done });
+    this.#writer.add({ kind: 'later', frame, reservedBytes: 0 });
   }
 
   async #committed(signal: AbortSignal): Promise<void> {

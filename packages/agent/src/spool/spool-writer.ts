@@ -31,6 +31,7 @@ export class SpoolWriter {
   #waiting: Item[] = [];
   #urgent = 0;
   #waitingBytes = 0;
+  #laterBytes = 0;
   #buffer = Buffer.allocUnsafe(64 * 1024);
   #running: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -56,10 +57,18 @@ export class SpoolWriter {
     return this.#waitingBytes;
   }
 
+  /** The same of what is not urgent. */
+  get laterBytes(): number {
+    return this.#laterBytes;
+  }
+
   add(item: Item): void {
     this.#waiting.push(item);
     this.#waitingBytes += item.frame.bytes + item.reservedBytes;
-    if (item.kind === 'later') return this.#startLater();
+    if (item.kind === 'later') {
+      this.#laterBytes += item.frame.bytes;
+      return this.#startLater();
+    }
     this.#urgent += 1;
     this.#start();
   }
@@ -184,6 +193,7 @@ export class SpoolWriter {
 
   #finish(item: Item, error?: Error): void {
     this.#waitingBytes -= item.frame.bytes + item.reservedBytes;
+    if (item.kind === 'later') this.#laterBytes -= item.frame.bytes;
     item.done?.(error);
   }
 

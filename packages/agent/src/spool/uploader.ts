@@ -31,6 +31,8 @@ export class Uploader {
   readonly #segments: SegmentList;
   readonly #intents: OpenIntents;
   readonly #writer: SpoolWriter;
+  /** One for all batches: a megabyte of its own for each makes V8 collect its whole heap every few of them. */
+  #buffer: Buffer | undefined;
 
   constructor(dir: string, parts: { readonly segments: SegmentList; readonly intents: OpenIntents; readonly writer: SpoolWriter }) {
     this.#dir = dir;
@@ -60,7 +62,11 @@ export class Uploader {
   }
 
   async #upload({ segment, count, message, end }: Batch, send: DrainOptions['send'], signal: AbortSignal): Promise<boolean> {
+    const buffer = this.#buffer;
+    // Whoever was given it may still read it where he does not say that he is done.
+    this.#buffer = undefined;
     if (count > 0 && !(await settlesBefore(signal, send({ count, message })))) return false;
+    this.#buffer = buffer;
     segment.offset = end;
     this.#segments.acknowledged(count);
     await this.tidy();
@@ -97,8 +103,9 @@ export class Uploader {
     const handle = await open(segmentPath(this.#dir, segment.number), 'r');
     try {
       const wanted = Math.min(maxBatchBytes, segment.bytes - segment.offset);
-      const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(wanted), 0, wanted, segment.offset);
-      const { count, message, end, stopped } = packEvents(buffer.subarray(0, bytesRead), maxBatchEvents);
+      this.#buffer ??= Buffer.allocUnsafeSlow(maxBatchBytes);
+      const { bytesRead } = await handle.read(this.#buffer, 0, wanted, segment.offset);
+      const { count, message, end, stopped } = packEvents(this.#buffer.subarray(0, bytesRead), maxBatchEvents);
       if (stopped === 'damaged' || end === 0)
         throw new Error(`the spool segment ${segment.number} was changed after it was written, at byte ${segment.offset + end}`);
       return { segment, count, message, end: segment.offset + end };

@@ -106,7 +106,7 @@ export class RequestRecords {
     const before = byOperation.get(asked.operation ?? '');
     if (before !== undefined && isSame(before.asked, asked)) return { head, known: before };
     const request = EventFields.of(shown(asked));
-    const known = { asked, intent: whole.and(request), outcome: brief.and(request) };
+    const known = { asked, intent: whole.and(request).asPrefix(), outcome: brief.and(request).asPrefix() };
     byOperation.set(asked.operation ?? '', known);
     return { head, known };
   }
