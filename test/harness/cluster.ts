@@ -163,12 +163,12 @@ export class Cluster {
     return this.rawLog().filter((entry) => entry.service === 'dynamodb');
   }
 
-  /** Starts an agent from the guide's own teleport.yaml, on a "host" of its own. */
-  startAgent(name: string, yaml: string, env: NodeJS.ProcessEnv = {}): Daemon {
+  /** Starts an agent from the guide's own teleport.yaml, on a "host" of its own; `under` is a command that starts it. */
+  startAgent(name: string, yaml: string, env: NodeJS.ProcessEnv = {}, under: readonly string[] = []): Daemon {
     const host = join(this.dir, name);
     mkdirSync(host, { recursive: true });
     writeFileSync(join(host, 'teleport.yaml'), yaml);
-    return this.daemon(name, ['teleport', 'start', '-c', join(host, 'teleport.yaml')], {
+    return this.daemon(name, [...under, 'teleport', 'start', '-c', join(host, 'teleport.yaml')], {
       AWS_ENDPOINT_URL: this.emulatorUrl,
       AWS_ACCESS_KEY_ID: KEY_ID,
       AWS_SECRET_ACCESS_KEY: KEY_SECRET,

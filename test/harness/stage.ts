@@ -15,6 +15,8 @@ export interface AgentOptions {
   /** The folder it lives in, where that is not named as the process. */
   readonly data?: string;
   readonly env?: NodeJS.ProcessEnv;
+  /** A command that starts it, before its own. */
+  readonly under?: readonly string[];
 }
 
 /** A cluster with one user who may, one database, and the agents of it that a story starts and kills. */
@@ -67,7 +69,7 @@ export class Stage {
       `    - { name: ${DATABASE}, protocol: dynamodb, static_labels: { env: dev }, aws: { region: us-east-1, account_id: "${ACCOUNT}" } }`,
       '',
     ];
-    return cluster.startAgent(host, lines.join('\n'), given.env);
+    return cluster.startAgent(host, lines.join('\n'), given.env, given.under);
   }
 
   /** Resolves when the agent has a tunnel; its log holds earlier runs too, so that it is read from `after` on. */

@@ -11,7 +11,14 @@ export async function wireDbAgent(options: StartDbAgentOptions): Promise<Running
   const { dataDir, nodeName, proxyServer } = config;
   checkEndpointSettings(env);
   // First of all, for it locks the folder: a second agent there must not renew the identity that the first one lives by.
-  const spool = await openSpool({ dir: join(dataDir, 'spool'), nowMs });
+  const spool = await openSpool({
+    dir: join(dataDir, 'spool'),
+    nowMs,
+    onRefusing: (refusal) => {
+      if (refusal === undefined) logger.warn({}, 'requests can be recorded again and are served');
+      else logger.error({ err: refusal, reason: refusal.where ?? '' }, 'requests cannot be recorded and are refused');
+    },
+  });
   const { closedUnknown, unreadable } = spool.report;
   if (closedUnknown > 0) logger.warn({ count: closedUnknown }, 'requests of an earlier run had no outcome and are recorded as unknown');
   for (const { segment, bytes, kind } of unreadable) logger.warn({ segment, bytes, reason: kind }, 'part of the spool cannot be read');

@@ -103,7 +103,8 @@ export function restOfFields({ fields, phase }: Pick<SpoolEvent, 'fields' | 'pha
 
 /** The event's fields as they are stored and sent. */
 export function fieldsText(event: Pick<SpoolEvent, 'fields' | 'phase'>): string {
-  return event.fields.encoded.toString() + restOfFields(event);
+  const rest = restOfFields(event);
+  return rest === '' ? '' : event.fields.encoded.toString() + rest;
 }
 
 /** Throws where auth would refuse the event: it would stop the upload of all that come after it. */

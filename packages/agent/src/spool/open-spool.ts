@@ -4,6 +4,7 @@ import { type DirectoryLock, lockDirectory } from '#spool/directory-lock.ts';
 import { checkEvent, type SpoolEvent } from '#spool/event.ts';
 import { type Draft, draftFrame } from '#spool/frame.ts';
 import { OpenIntents, reserveForIntent } from '#spool/open-intents.ts';
+import { Refusing } from '#spool/refusing.ts';
 import { scanSegments } from '#spool/scan-segments.ts';
 import { prepareDirectory } from '#spool/segment-file.ts';
 import { SegmentList } from '#spool/segment-list.ts';
@@ -40,6 +41,7 @@ async function openLocked(options: SpoolOptions, lock: DirectoryLock): Promise<S
   const segments = new SegmentList();
   const intents = new OpenIntents();
   const ballast = new Ballast(dir);
+  const refusing = new Refusing(options.onRefusing ?? (() => undefined));
   let numbers: readonly number[];
   let unreadable: SpoolReport['unreadable'];
   try {
@@ -49,7 +51,7 @@ async function openLocked(options: SpoolOptions, lock: DirectoryLock): Promise<S
     throw new SpoolUnavailable(`the audit spool ${dir} cannot be read`, { cause });
   }
   const nextNumber = (numbers.at(-1) ?? 0) + 1;
-  const spool = new FileSpool({ dir, maxBytes, nowMs, nextNumber }, { segments, intents, ballast, lock }, unreadable);
+  const spool = new FileSpool({ dir, maxBytes, nowMs, nextNumber }, { segments, intents, ballast, lock, refusing }, unreadable);
   await ballast.take();
   await spool.closeUnknown();
   return spool;
@@ -63,6 +65,7 @@ class FileSpool implements Spool {
   readonly #writer: SpoolWriter;
   readonly #uploader: Uploader;
   readonly #lock: DirectoryLock;
+  readonly #refusing: Refusing;
   #replacedOutcomes = 0;
   #dropped = 0;
   #draining = false;
@@ -71,13 +74,20 @@ class FileSpool implements Spool {
 
   constructor(
     options: { readonly dir: string; readonly maxBytes: number; readonly nowMs: () => number; readonly nextNumber: number },
-    parts: { readonly segments: SegmentList; readonly intents: OpenIntents; readonly ballast: Ballast; readonly lock: DirectoryLock },
+    parts: {
+      readonly segments: SegmentList;
+      readonly intents: OpenIntents;
+      readonly ballast: Ballast;
+      readonly lock: DirectoryLock;
+      readonly refusing: Refusing;
+    },
     unreadable: SpoolReport['unreadable'],
   ) {
     this.#options = options;
     this.#segments = parts.segments;
     this.#intents = parts.intents;
     this.#lock = parts.lock;
+    this.#refusing = parts.refusing;
     this.report = { closedUnknown: parts.intents.size, unreadable };
     const segmentBytes = Math.min(maxSegmentBytes, Math.ceil(options.maxBytes / 16));
     this.#writer = new SpoolWriter({ ...options, segmentBytes }, { ...parts, onCommit: () => this.#wake?.() });
@@ -170,9 +180,10 @@ class FileSpool implements Spool {
 
   #full(): SpoolFull {
     const { dir, maxBytes } = this.#options;
-    return new SpoolFull('audit unavailable: the agent holds as many records as it may until auth takes them', {
-      where: `the audit spool ${dir}, of ${maxBytes} bytes`,
-    });
+    const where = `the audit spool ${dir}, of at most ${maxBytes} bytes`;
+    const refusal = new SpoolFull('audit unavailable: this agent holds as many records as it may, until auth takes them', { where });
+    this.#refusing.refused(refusal);
+    return refusal;
   }
 
   #replace({ phase }: SpoolEvent, reason: string): void {

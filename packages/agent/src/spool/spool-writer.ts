@@ -1,6 +1,7 @@
 import type { Ballast } from '#spool/ballast.ts';
 import { type Draft, writeFrame } from '#spool/frame.ts';
 import type { OpenIntents } from '#spool/open-intents.ts';
+import type { Refusing } from '#spool/refusing.ts';
 import { SegmentFile } from '#spool/segment-file.ts';
 import type { SegmentList, TrackedSegment } from '#spool/segment-list.ts';
 import { SpoolFull, SpoolUnavailable } from '#spool/spool.ts';
@@ -27,6 +28,7 @@ export class SpoolWriter {
   readonly #segments: SegmentList;
   readonly #intents: OpenIntents;
   readonly #ballast: Ballast;
+  readonly #refusing: Refusing;
   readonly #onCommit: () => void;
   #waiting: Item[] = [];
   #urgent = 0;
@@ -42,13 +44,20 @@ export class SpoolWriter {
 
   constructor(
     options: { readonly dir: string; readonly segmentBytes: number; readonly nowMs: () => number; readonly nextNumber: number },
-    parts: { readonly segments: SegmentList; readonly intents: OpenIntents; readonly ballast: Ballast; readonly onCommit: () => void },
+    parts: {
+      readonly segments: SegmentList;
+      readonly intents: OpenIntents;
+      readonly ballast: Ballast;
+      readonly refusing: Refusing;
+      readonly onCommit: () => void;
+    },
   ) {
     this.#options = options;
     this.#nextNumber = options.nextNumber;
     this.#segments = parts.segments;
     this.#intents = parts.intents;
     this.#ballast = parts.ballast;
+    this.#refusing = parts.refusing;
     this.#onCommit = parts.onCommit;
   }
 
@@ -125,19 +134,25 @@ export class SpoolWriter {
     const writes = needed.filter(isWrite);
     const others = needed.filter((item) => !isWrite(item));
     if (writes.length > 0 && !this.#ballast.held && !(await this.#ballast.take())) {
-      for (const item of writes) this.#finish(item, diskFull(this.#options.dir));
+      this.#refuse(writes, diskFull(this.#options.dir));
       return this.#commitOthers(others);
     }
     try {
       await this.#store(needed);
+      if (writes.length > 0) this.#refusing.taken();
       return [];
     } catch (error) {
       const refusal = isFull(error) ? diskFull(this.#options.dir, error) : diskRefuses(this.#options.dir, error);
-      for (const item of writes) this.#finish(item, refusal);
+      this.#refuse(writes, refusal);
       if (others.length === 0 || !isFull(error) || !this.#ballast.held) return others;
       await this.#ballast.release();
       return this.#commitOthers(others);
     }
+  }
+
+  #refuse(writes: readonly Item[], refusal: SpoolFull | SpoolUnavailable): void {
+    if (writes.length > 0) this.#refusing.refused(refusal);
+    for (const item of writes) this.#finish(item, refusal);
   }
 
   /**
@@ -228,9 +243,9 @@ const isCarry = ({ kind }: Item): boolean => kind === 'carry';
 const isWrite = ({ kind }: Item): boolean => kind === 'write';
 const endOfTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const diskFull = (dir: string, cause?: unknown): SpoolFull =>
-  new SpoolFull('audit unavailable: the disk of the agent that records requests is full', { where: `the audit spool ${dir}`, cause });
+  new SpoolFull('audit unavailable: the disk on which this agent records requests is full', { where: `the audit spool ${dir}`, cause });
 const diskRefuses = (dir: string, cause: unknown): SpoolUnavailable =>
-  new SpoolUnavailable('audit unavailable: the disk of the agent that records requests refuses', {
+  new SpoolUnavailable('audit unavailable: the disk on which this agent records requests refuses', {
     where: `the audit spool ${dir}`,
     cause,
   });

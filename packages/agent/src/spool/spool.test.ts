@@ -42,8 +42,10 @@ describe('the spool', () => {
   let dir: string;
   let spool: Spool;
   let nowMs: number;
+  let told: unknown[];
   const open = async (maxBytes?: number): Promise<Spool> => {
-    spool = await openSpool({ dir, nowMs: () => nowMs, ...(maxBytes === undefined ? {} : { maxBytes }) });
+    const onRefusing = (refusal: Error | undefined): unknown => told.push(refusal);
+    spool = await openSpool({ dir, nowMs: () => nowMs, onRefusing, ...(maxBytes === undefined ? {} : { maxBytes }) });
     return spool;
   };
   const segments = (): string[] =>
@@ -73,6 +75,7 @@ describe('the spool', () => {
   beforeEach(() => {
     dir = join(mkdtempSync(join(tmpdir(), 'postern-spool-')), 'spool');
     nowMs = startMs;
+    told = [];
   });
   afterEach(async () => {
     await spool.close();
@@ -258,6 +261,10 @@ describe('the spool', () => {
         }
       }
       expect(refused).toBeInstanceOf(SpoolFull);
+      // The client is told what the message says, and the log where that is; once, and not for each request.
+      expect(refused).toMatchObject({ message: expect.not.stringContaining(dir), where: expect.stringContaining(dir) });
+      await expect(write(intent('once more', { body: 'x'.repeat(2000) }))).rejects.toBeInstanceOf(SpoolFull);
+      expect(told).toEqual([refused]);
       expect(refused).toMatchObject({ message: expect.stringContaining('audit unavailable') });
       expect(accepted.length).toBeGreaterThan(20);
       for (const requestId of accepted) spool.writeLater(outcome(requestId, { body: 'y'.repeat(3000) }));

@@ -80,4 +80,6 @@ export interface SpoolOptions {
   /** 256 MiB unless told. */
   readonly maxBytes?: number;
   readonly nowMs: () => number;
+  /** Told when events begin to be refused, and with nothing once they are taken again: for the log, and not for each request. */
+  readonly onRefusing?: (refusal: SpoolFull | SpoolUnavailable | undefined) => void;
 }

@@ -1,4 +1,5 @@
 import type { Refused } from '@postern/agent';
+import { PosternError } from '@postern/api';
 import { CredentialError, type DynamoDbRefusalCode } from '@postern/aws';
 import { BODY_IDLE_MS } from '#config.ts';
 import type { Outcome } from '#forwarding/relay.ts';
@@ -41,8 +42,9 @@ export function notAuthorized(who: Who, operation: string, reason: string): stri
 
 /** The intent could not be made durable, so nothing may leave for AWS. */
 export function refusedByAudit(error: unknown): Refusal {
-  const reason = `the audit log cannot take the request: ${error instanceof Error ? error.message : String(error)}`;
-  return { code: 'ServiceUnavailableException', message: reason, reason };
+  // The spool's own words name nothing of the agent's host; what else can go wrong is not worded for a client.
+  const reason = error instanceof PosternError ? error.message : 'audit unavailable: this agent cannot record the request';
+  return { code: 'ServiceUnavailableException', message: `the request was not sent: ${reason}`, reason };
 }
 
 export function refusedByCredentials(who: Who, operation: string, error: unknown): Refusal {
