@@ -1,0 +1,62 @@
+import { connect } from 'node:net';
+import { type Client, type ClientDuplexStream, Metadata } from '@grpc/grpc-js';
+import { AgentSession, openDuplex } from '@postern/api';
+
+/** What bytes got back, and whether the far end closed behind its answer. */
+export interface Exchanged {
+  readonly text: string;
+  readonly isClosed: boolean;
+}
+
+/** Answers are short; what is not there and not closed by then is waiting for more. */
+const QUIET_MS = 1_500;
+const CLOSING_MS = 400;
+
+/** Bytes to the port of tsh. */
+export function throughTsh(port: number, bytes: Buffer): Promise<Exchanged> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(bytes));
+    collect(socket, resolve);
+  });
+}
+
+/** The same bytes past tsh: on a stream of a session that its holder opened himself. */
+export function throughStream(client: Client, port: number, bytes: Buffer): Promise<Exchanged> {
+  const metadata = new Metadata();
+  metadata.set('postern-local-port', String(port));
+  const stream: ClientDuplexStream<Buffer, Buffer> = openDuplex(client, AgentSession.connect, { metadata });
+  return new Promise((resolve) => {
+    collect(stream, resolve);
+    for (let at = 0; at < bytes.length; at += 32_768) stream.write(bytes.subarray(at, at + 32_768));
+  });
+}
+
+interface Readable {
+  on(event: 'data', listener: (chunk: Buffer) => void): unknown;
+  on(event: 'error' | 'end' | 'close', listener: () => void): unknown;
+  destroy(): unknown;
+}
+
+function collect(from: Readable, resolve: (exchanged: Exchanged) => void): void {
+  let text = '';
+  let timer = setTimeout(() => settle(false), QUIET_MS);
+  const settle = (isClosed: boolean) => {
+    clearTimeout(timer);
+    resolve({ text, isClosed });
+    from.destroy();
+  };
+  from.on('data', (chunk) => {
+    // On a stream of a session an empty message says: no more bytes from this side.
+    if (chunk.length === 0) return settle(true);
+    text += chunk.toString('latin1');
+    clearTimeout(timer);
+    timer = setTimeout(() => settle(false), CLOSING_MS);
+  });
+  from.on('error', () => settle(true));
+  from.on('end', () => settle(true));
+  from.on('close', () => settle(true));
+}
+
+/** How many answers stand in what came back. */
+export const answersIn = (text: string) => text.split(/HTTP\/1\.[01] (?=\d{3} )/).length - 1;
+export const statusOf = (text: string) => Number(/^HTTP\/1\.[01] (\d{3})/.exec(text)?.[1] ?? 0);
