@@ -9,8 +9,8 @@ export interface Exchanged {
 }
 
 /** Answers are short; what is not there and not closed by then is waiting for more. */
-const QUIET_MS = 1_500;
-const CLOSING_MS = 400;
+const QUIET_MS = 5_000;
+const SECOND_ANSWER_MS = 60;
 
 /** Bytes to the port of tsh. */
 export function throughTsh(port: number, bytes: Buffer): Promise<Exchanged> {
@@ -49,12 +49,20 @@ function collect(from: Readable, resolve: (exchanged: Exchanged) => void): void 
     // On a stream of a session an empty message says: no more bytes from this side.
     if (chunk.length === 0) return settle(true);
     text += chunk.toString('latin1');
+    // One that says it stays open is waited for a moment: a second answer would come at once.
+    if (!isWhole(text) || /^connection: close\r$/im.test(text)) return;
     clearTimeout(timer);
-    timer = setTimeout(() => settle(false), CLOSING_MS);
+    timer = setTimeout(() => settle(false), SECOND_ANSWER_MS);
   });
   from.on('error', () => settle(true));
   from.on('end', () => settle(true));
   from.on('close', () => settle(true));
+}
+
+function isWhole(text: string): boolean {
+  const end = text.indexOf('\r\n\r\n');
+  const length = /^content-length: (\d+)\r$/im.exec(text)?.[1];
+  return end >= 0 && length !== undefined && text.length >= end + 4 + Number(length);
 }
 
 /** How many answers stand in what came back. */

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { SessionConnection } from '@postern/agent';
 import { MAX_HEADER_BYTES } from '#config.ts';
@@ -43,6 +44,8 @@ export function createHttpDoor(options: HttpDoorOptions): HttpDoor {
   const server = createServer({
     maxHeaderSize: MAX_HEADER_BYTES,
     insecureHTTPParser: false,
+    // Node would answer a request without Host itself, tell nobody, and serve what stands behind it.
+    requireHostHeader: false,
     headersTimeout: options.headersTimeoutMs ?? HEADERS_TIMEOUT_MS,
     requestTimeout: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
     connectionsCheckingInterval: LOOK_MS,
@@ -75,13 +78,14 @@ export function createHttpDoor(options: HttpDoorOptions): HttpDoor {
     const connection = connections.get(socket);
     const known = ended.has(socket);
     ended.add(socket);
-    if (!connection || known) return void socket.destroy();
+    // An answer that is on its way is to arrive: bytes behind a refused request come here too, and as often as they come.
+    if (!connection || known || !socket.writable) return void (socket as Socket).destroySoon();
     options.onMalformed(connection, reason);
-    if (!socket.writable) return void socket.destroy();
     const body = JSON.stringify({ __type: 'com.amazon.coral.validate#ValidationException', message: reason });
     socket.end(
       `HTTP/1.1 ${status}\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
     );
+    (socket as Socket).destroySoon();
   };
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     // Anything else is a connection that broke or was cut from here: nobody asked for anything.
