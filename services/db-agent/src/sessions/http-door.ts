@@ -79,7 +79,7 @@ export function createHttpDoor(options: HttpDoorOptions): HttpDoor {
     const known = ended.has(socket);
     ended.add(socket);
     // An answer that is on its way is to arrive: bytes behind a refused request come here too, and as often as they come.
-    if (!connection || known || !socket.writable) return void (socket as Socket).destroySoon();
+    if (!connection || known || !socket.writable) return (socket as Socket).destroySoon();
     options.onMalformed(connection, reason);
     const body = JSON.stringify({ __type: 'com.amazon.coral.validate#ValidationException', message: reason });
     socket.end(

@@ -1,0 +1,268 @@
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { connect as connectTls, type SecureVersion } from 'node:tls';
+import { CertsService, callUnary, LoginService } from '@postern/api';
+import { generateKey } from '@postern/pki';
+import { PASSWORD, ROLE } from '@postern/test-harness/cluster.ts';
+import { dial, type Held, type HeldSession, sessionName, sessionRaw, signInRaw } from '@postern/test-harness/dial.ts';
+import { until } from '@postern/test-harness/processes.ts';
+import { lacking } from '@postern/test-harness/programs.ts';
+import { RawChannel } from '@postern/test-harness/raw-call.ts';
+import { DATABASE, Stage } from '@postern/test-harness/stage.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AUTH, enter, type HeldHost, hostCasOf, TUNNEL } from './held.ts';
+
+const cannot = lacking('openssl');
+const DAY_S = 24 * 3600;
+
+describe.skipIf(cannot !== undefined)('certificates', () => {
+  const stage = new Stage();
+  const { cluster } = stage;
+  let hostCas: string[] = [];
+  let alice: Held;
+  let session: HeldSession;
+  let host: HeldHost;
+  const doors = () => [AUTH, TUNNEL, sessionName(session.issued.ticket)];
+  const at = (name: string) => join(cluster.dir, name);
+  const write = (name: string, text: string | Uint8Array) => writeFileSync(at(name), text);
+  const channel = (serverName: string, held?: Held) => RawChannel.open({ port: cluster.proxyPort, serverName, hostCaPems: hostCas, held });
+  const codeOf = (call: Promise<unknown>) =>
+    call.then(
+      () => 'ok',
+      (error: unknown) => String((error as { code?: unknown }).code),
+    );
+  /** Signs alice in with the public key, or what stands for one, that is given. */
+  async function signIn(publicKey: Buffer, ttlSeconds = 0): Promise<{ certificatePem: string; validUntilMs: number }> {
+    const client = dial(cluster.proxy, AUTH, hostCas);
+    const request = { user: 'alice', password: PASSWORD, publicKey, ttlSeconds, clientVersion: '0.1.0' };
+    return callUnary(client, LoginService.signIn, request).finally(() => client.close());
+  }
+  async function askFor(held: Held, asked: { readonly publicKey?: Buffer; readonly ttlSeconds?: number }) {
+    const client = dial(cluster.proxy, AUTH, hostCas, held);
+    const { publicKey = generateKey().publicKeyDer, ttlSeconds = 0 } = asked;
+    const request = { resourceKind: 'db', resourceName: DATABASE, principal: ROLE, publicKey, ttlSeconds };
+    return callUnary(client, CertsService.issueSessionCert, request).finally(() => client.close());
+  }
+
+  beforeAll(async () => {
+    await stage.open();
+    await stage.attached(stage.agent('agent'));
+    hostCas = await hostCasOf(cluster);
+    alice = await signInRaw(cluster.proxy, hostCas, { user: 'alice', password: PASSWORD });
+    session = await sessionRaw(cluster.proxy, hostCas, alice, { db: DATABASE, principal: ROLE });
+    host = await enter(cluster, { hostCas, token: (await cluster.admin('tctl tokens add --type=db --format=text')).trim(), role: 'db' });
+  });
+  afterAll(() => cluster.stop());
+
+  it('CA-01 hold what auth chose, whatever was asked for', async () => {
+    const key = generateKey();
+    write('own.key', key.privateKeyPem);
+    const names =
+      '-addext subjectAltName=DNS:auth.postern.internal,URI:spiffe://example.internal/user/admin -addext basicConstraints=CA:TRUE';
+    await cluster.mustSh(`openssl req -new -key own.key -subj /CN=admin/O=editor ${names} -outform DER -out own.csr 2>/dev/null`);
+    const csr = await cluster.mustSh('openssl base64 -A -in own.csr');
+    expect(await codeOf(askFor(alice, { publicKey: Buffer.from(csr, 'base64') }))).toBe('bad_request');
+    for (const ttlSeconds of [2 ** 31 - 1, 10 * 365 * DAY_S, -1, -(2 ** 31)]) {
+      const issued = await askFor(alice, { ttlSeconds }).catch(() => undefined);
+      if (ttlSeconds > 0) expect(issued).toBeDefined();
+      expect(issued?.validUntilMs ?? 0).toBeLessThanOrEqual(Date.now() + 12 * 3_600_000);
+    }
+    write('issued.pem', (await askFor(alice, { publicKey: key.publicKeyDer })).certificatePem);
+    const text = await cluster.mustSh('openssl x509 -in issued.pem -noout -text');
+    expect(text).toMatch(/CA:FALSE/);
+    expect(text).toMatch(/Extended Key Usage:.*\n\s+TLS Web Client Authentication\s*\n/);
+    expect(text).not.toMatch(/admin|editor|CA:TRUE|DNS:/);
+  });
+
+  it('CA-02 that say the same and are signed by somebody else open no door', async () => {
+    const issuers: Record<string, Held> = { 'alice’s own leaf': alice, 'a session’s leaf': session, 'a host’s leaf': host };
+    for (const [whom, original] of Object.entries({ alice, session, host })) {
+      const key = generateKey();
+      write('twin.key', key.privateKeyPem);
+      write('original.pem', original.certificatePem);
+      write('original.key', original.privateKeyPem);
+      await cluster.mustSh('openssl x509 -x509toreq -in original.pem -signkey original.key -copy_extensions copyall -out twin.csr');
+      const twins: Record<string, string> = {
+        itself: 'openssl x509 -req -in twin.csr -copy_extensions copyall -days 1 -signkey original.key',
+      };
+      for (const name of Object.keys(issuers))
+        twins[name] = 'openssl x509 -req -in twin.csr -copy_extensions copyall -days 1 -CA issuer.pem -CAkey issuer.key -CAcreateserial';
+      for (const [issuer, command] of Object.entries(twins)) {
+        const signer = issuers[issuer];
+        if (signer !== undefined) {
+          write('issuer.pem', signer.certificatePem);
+          write('issuer.key', signer.privateKeyPem);
+        }
+        const made = await cluster.mustSh(`${command} 2>/dev/null`);
+        // The twin's request was signed with the original's key, so that this is what its holder has.
+        const twin = { certificatePem: `${made}${signer?.certificatePem ?? ''}`, privateKeyPem: original.privateKeyPem };
+        for (const door of doors()) {
+          const answer = await channel(door, twin).call({ path: '/postern.v1.Status/GetStatus' });
+          expect({ whom, issuer, door, kind: answer.kind }).toEqual({ whom, issuer, door, kind: 'cut' });
+        }
+      }
+    }
+  });
+
+  it('CA-03 end what they opened within five seconds of their end: a tail of the log, a stream and its connection', async () => {
+    await cluster.admin('tctl users add otto --roles=auditor,dynamo --password-stdin', { input: `${PASSWORD}\n` });
+    const key = generateKey();
+    const client = dial(cluster.proxy, AUTH, hostCas);
+    const signedIn = await callUnary(client, LoginService.signIn, {
+      user: 'otto',
+      password: PASSWORD,
+      publicKey: key.publicKeyDer,
+      ttlSeconds: 6,
+      clientVersion: '0.1.0',
+    });
+    client.close();
+    const otto = { certificatePem: signedIn.certificatePem, privateKeyPem: key.privateKeyPem };
+    const brief = await sessionRaw(cluster.proxy, hostCas, otto, { db: DATABASE, principal: ROLE });
+    expect(brief.issued.validUntilMs).toBeLessThanOrEqual(signedIn.validUntilMs);
+    const tail = channel(AUTH, otto);
+    // A kind that nothing is of: silence until the end.
+    const query = Buffer.from([0x22, 4, 0x6e, 0x6f, 0x6e, 0x65]);
+    const ended = tail.call({ path: '/postern.v1.Audit/TailEvents', messages: [query], waitMs: 20_000 });
+    const stream = channel(sessionName(brief.issued.ticket), brief);
+    const open = stream.call({ path: '/postern.v1.AgentSession/Connect', end: false, waitMs: 20_000 });
+    const endedAt = async (what: Promise<unknown>) => what.then(() => Date.now() - signedIn.validUntilMs);
+    const [tailMs, streamMs, connectionMs] = await Promise.all([endedAt(ended), endedAt(open), endedAt(stream.closed())]);
+    expect(await ended).toMatchObject({ kind: 'status', status: 16, code: 'expired' });
+    for (const lateMs of [tailMs, streamMs, connectionMs]) {
+      expect(lateMs).toBeGreaterThan(-1_500);
+      expect(lateMs).toBeLessThan(5_000);
+    }
+    await until('the end in the log', 15_000, async () => {
+      const said = await cluster.admin('tctl audit ls -f json --kind=db.session.end');
+      return said.includes('"expired"') ? true : undefined;
+    });
+    tail.close();
+  });
+
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)('CA-04 are looked at in each handshake: no door resumes a session of %s', async (version) => {
+    for (const [serverName, held] of [
+      [AUTH, alice],
+      [TUNNEL, host],
+      [sessionName(session.issued.ticket), session],
+    ] as const) {
+      const tickets = await handshake(version, { serverName, held });
+      expect([serverName, tickets.isOpen]).toEqual([serverName, true]);
+      const again = await handshake(version, { serverName, held, session: tickets.session });
+      expect([serverName, again.wasReused && again.isOpen]).toEqual([serverName, false]);
+    }
+  });
+
+  it('CA-05 ask for nothing that outlives them', async () => {
+    const key = generateKey();
+    const { certificatePem, validUntilMs } = await signIn(key.publicKeyDer, 60);
+    const brief = { certificatePem, privateKeyPem: key.privateKeyPem };
+    expect(validUntilMs).toBeLessThan(Date.now() + 62_000);
+    expect((await askFor(brief, { ttlSeconds: DAY_S })).validUntilMs).toBeLessThanOrEqual(validUntilMs);
+  });
+
+  it('CA-11 are made for a P-256 key alone, and everything else is refused at once', async () => {
+    const rsa = (modulusLength: number) =>
+      generateKeyPairSync('rsa', {
+        modulusLength,
+        publicKeyEncoding: { type: 'spki', format: 'der' },
+        privateKeyEncoding: { type: 'pkcs8', format: 'der' },
+      }).publicKey;
+    const curve = (namedCurve: string) =>
+      generateKeyPairSync('ec', {
+        namedCurve,
+        publicKeyEncoding: { type: 'spki', format: 'der' },
+        privateKeyEncoding: { type: 'pkcs8', format: 'der' },
+      }).publicKey;
+    const good = generateKey().publicKeyDer;
+    const offCurve = Buffer.from(good);
+    offCurve[offCurve.length - 1] = (offCurve.at(-1) ?? 0) ^ 1;
+    const bad: Record<string, Buffer> = {
+      nothing: Buffer.alloc(0),
+      'RSA 1024': rsa(1024),
+      'RSA 2048': rsa(2048),
+      'P-192': curve('prime192v1'),
+      'P-384': curve('secp384r1'),
+      secp256k1: curve('secp256k1'),
+      'off the curve': offCurve,
+      'a byte more': Buffer.concat([good, Buffer.alloc(1)]),
+      'a MB': Buffer.concat([good, Buffer.alloc(1_000_000)]),
+      'lengths without end': Buffer.from('3080'.repeat(2_000), 'hex'),
+    };
+    const client = dial(cluster.proxy, AUTH, hostCas, alice);
+    const asked = { resourceKind: 'db', resourceName: DATABASE, principal: ROLE, ttlSeconds: 0 };
+    const ask = (publicKey: Buffer) => codeOf(callUnary(client, CertsService.issueSessionCert, { ...asked, publicKey }));
+    for (const [what, publicKey] of Object.entries(bad)) expect([what, await ask(publicKey)]).toEqual([what, 'bad_request']);
+    const startedMs = Date.now();
+    const mangled = Array.from({ length: 300 }, () => {
+      const bytes = Buffer.from(good);
+      bytes.set(randomBytes(1 + (bytes.length % 5)), Math.floor(Math.random() * (bytes.length - 5)));
+      return bytes;
+    });
+    for (const publicKey of mangled) expect(['bad_request', 'ok']).toContain(await ask(publicKey));
+    expect((Date.now() - startedMs) / mangled.length).toBeLessThan(100);
+    expect(await ask(good)).toBe('ok');
+    client.close();
+  });
+
+  it('TN-05 lead to resources by ticket, and to no address that a client names', async () => {
+    const { ticket } = session.issued;
+    for (const name of [
+      '127.0.0.1',
+      '10-0-0-5',
+      'localhost',
+      '169-254-169-254',
+      ticket.slice(0, -1),
+      `x${ticket.slice(1)}`,
+      `${ticket}.${ticket}`,
+    ]) {
+      const answer = await channel(sessionName(name), session).call({ path: '/postern.v1.AgentSession/Describe' });
+      expect([name, answer.kind]).toEqual([name, 'cut']);
+    }
+    const web = connectTls({ host: '127.0.0.1', port: cluster.proxyPort, servername: 'localhost', ca: hostCas, rejectUnauthorized: false });
+    const answered = new Promise<string>((resolve) =>
+      web.once('data', (bytes: Buffer) => resolve(bytes.toString())).once('close', () => resolve('')),
+    );
+    web.write('CONNECT 127.0.0.1:6379 HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    expect(await answered).not.toMatch(/^HTTP\/1\.1 2/);
+    web.destroy();
+  });
+
+  interface Shaken {
+    readonly isOpen: boolean;
+    readonly wasReused: boolean;
+    readonly session: Buffer | undefined;
+  }
+
+  /** A handshake, and whether the connection is there a moment after it; with `session`, an attempt to resume. */
+  function handshake(version: SecureVersion, given: { serverName: string; held: Held; session?: Buffer | undefined }): Promise<Shaken> {
+    return new Promise((resolve) => {
+      let kept: Buffer | undefined;
+      const socket = connectTls({
+        host: '127.0.0.1',
+        port: cluster.proxyPort,
+        servername: given.serverName,
+        ca: hostCas,
+        key: given.held.privateKeyPem,
+        cert: given.held.certificatePem,
+        ALPNProtocols: ['h2'],
+        minVersion: version,
+        maxVersion: version,
+        checkServerIdentity: () => undefined,
+        ...(given.session === undefined ? {} : { session: given.session }),
+      });
+      const done = (isOpen: boolean) => {
+        clearTimeout(timer);
+        resolve({ isOpen, wasReused: socket.isSessionReused(), session: kept ?? socket.getSession() });
+        socket.destroy();
+      };
+      let timer = setTimeout(() => done(false), 5_000);
+      socket.on('session', (ticket: Buffer) => (kept = ticket));
+      socket.on('secureConnect', () => {
+        clearTimeout(timer);
+        timer = setTimeout(() => done(true), 300);
+      });
+      socket.on('error', () => done(false)).on('close', () => done(false));
+    });
+  }
+});
