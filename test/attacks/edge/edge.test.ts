@@ -41,7 +41,7 @@ describe.skipIf(cannot !== undefined)('the edge', () => {
     await cluster.stop();
   });
 
-  it('lets somebody sign in beside two thousand silent connections of the same address, and closes those', async () => {
+  it('ED-10 lets somebody sign in beside two thousand silent connections of the same address, and closes those', async () => {
     let closed = 0;
     const silent = Array.from({ length: 2_000 }, () => keep(connect(port, '127.0.0.1')).on('close', () => closed++));
     for (const socket of silent) socket.write(Buffer.from([22, 3, 1, 2, 0]));
@@ -49,7 +49,7 @@ describe.skipIf(cannot !== undefined)('the edge', () => {
     await until('all to be closed', 20_000, () => (closed === silent.length ? true : undefined));
   });
 
-  it('lets somebody sign in beside two hundred anonymous connections that ask for nothing', async () => {
+  it('ED-10 lets somebody sign in beside two hundred anonymous connections that ask for nothing', async () => {
     const held = Array.from({ length: 200 }, () =>
       keep(
         connectTls({ port, host: '127.0.0.1', servername: AUTH, ca: hostCas, ALPNProtocols: ['h2'], checkServerIdentity: () => undefined }),
@@ -69,7 +69,7 @@ describe.skipIf(cannot !== undefined)('the edge', () => {
     ['a tunnel without a certificate', { servername: 'tunnel.postern.internal', ALPNProtocols: ['h2'] }, /alert number 116|closed/],
     ['no ticket', { servername: 'a.session.postern.internal' }, /alert number 112/],
     ['h2 at the web door', { servername: 'localhost', ALPNProtocols: ['h2'] }, /alert number 120/],
-  ])('refuses %s', async (_what, options, how) => {
+  ])('ED-13 refuses %s', async (_what, options, how) => {
     const ended = await new Promise<string>((resolve) => {
       const socket = keep(connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false, ...options }));
       socket.on('error', (error) => resolve(error.message)).on('close', () => resolve('closed'));
@@ -105,7 +105,7 @@ describe.skipIf(cannot !== undefined)('the edge', () => {
     expect(said).not.toContain('9.9.9.9');
   });
 
-  it('goes on after requests that no gRPC client sends', async () => {
+  it('TN-01 TN-02 goes on after requests that no gRPC client sends', async () => {
     const session = connectHttp2(`https://localhost:${port}`, { servername: AUTH, ca: hostCas, checkServerIdentity: () => undefined });
     session.on('error', () => undefined);
     const bad: [Record<string, string>, number[]][] = [

@@ -59,7 +59,7 @@ describe.skipIf(cannot !== undefined)('two people on one agent', () => {
     await cluster.stop();
   });
 
-  it('never get each other’s answers, however their requests are broken off', async () => {
+  it('AG-15 never get each other’s answers, however their requests are broken off', async () => {
     const wrong: string[] = [];
     let sent = 0;
     const worker = async (person: Person) => {
@@ -87,7 +87,7 @@ describe.skipIf(cannot !== undefined)('two people on one agent', () => {
     expect(answered).toBeGreaterThan(REQUESTS / 2);
   });
 
-  it('are themselves at AWS, each request of theirs', () => {
+  it('AG-15 are themselves at AWS, each request of theirs', () => {
     const theirs = company.seen().filter(({ bodySha256 }) => senderOf.has(bodySha256));
     expect(theirs.length).toBeGreaterThan(REQUESTS / 2);
     for (const { bodySha256, identity, verified } of theirs) {
@@ -96,7 +96,7 @@ describe.skipIf(cannot !== undefined)('two people on one agent', () => {
     }
   });
 
-  it('have a line in the log for each request that reached AWS, and nothing is left under way', async () => {
+  it('AG-15 have a line in the log for each request that reached AWS, and nothing is left under way', async () => {
     const lines = await until('an outcome for every intent', 30_000, async () => {
       const all = JSON.parse(await cluster.admin('tctl audit ls -f json --limit 1000000')) as Record<string, unknown>[];
       const requests = all.filter(({ event }) => event === 'db.session.dynamodb.request');

@@ -24,7 +24,7 @@ describe.skipIf(cannot !== undefined || process.platform !== 'linux')('large bod
   });
   afterAll(() => cluster.stop());
 
-  it('a hundred of 16 MB at once, told what to do with and without a length', async () => {
+  it('AG-09 a hundred of 16 MB at once, told what to do with and without a length', async () => {
     const body = `{"TableName":"missing","Item":{"id":{"S":"${'x'.repeat(16 * MIB - 100)}"}}}`;
     const answers = await Promise.all(Array.from({ length: 100 }, (_, n) => upload(port, n % 2 === 0 ? [body] : slices(body, 64 * 1024))));
     // Refused by DynamoDB, by the agent for want of room, or by tsh where this process was too busy to send a head in time.

@@ -14,10 +14,8 @@ const SECOND_ANSWER_MS = 60;
 
 /** Bytes to the port of tsh. */
 export function throughTsh(port: number, bytes: Buffer): Promise<Exchanged> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => socket.write(bytes));
-    collect(socket, resolve);
-  });
+  const socket = connect(port, '127.0.0.1', () => socket.write(bytes));
+  return exchanged(socket);
 }
 
 /** The same bytes past tsh: on a stream of a session that its holder opened himself. */
@@ -25,10 +23,9 @@ export function throughStream(client: Client, port: number, bytes: Buffer): Prom
   const metadata = new Metadata();
   metadata.set('postern-local-port', String(port));
   const stream: ClientDuplexStream<Buffer, Buffer> = openDuplex(client, AgentSession.connect, { metadata });
-  return new Promise((resolve) => {
-    collect(stream, resolve);
-    for (let at = 0; at < bytes.length; at += 32_768) stream.write(bytes.subarray(at, at + 32_768));
-  });
+  const answer = exchanged(stream);
+  for (let at = 0; at < bytes.length; at += 32_768) stream.write(bytes.subarray(at, at + 32_768));
+  return answer;
 }
 
 interface Readable {
@@ -37,26 +34,29 @@ interface Readable {
   destroy(): unknown;
 }
 
-function collect(from: Readable, resolve: (exchanged: Exchanged) => void): void {
-  let text = '';
-  let timer = setTimeout(() => settle(false), QUIET_MS);
-  const settle = (isClosed: boolean) => {
-    clearTimeout(timer);
-    resolve({ text, isClosed });
-    from.destroy();
-  };
-  from.on('data', (chunk) => {
-    // On a stream of a session an empty message says: no more bytes from this side.
-    if (chunk.length === 0) return settle(true);
-    text += chunk.toString('latin1');
-    // One that says it stays open is waited for a moment: a second answer would come at once.
-    if (!isWhole(text) || /^connection: close\r$/im.test(text)) return;
-    clearTimeout(timer);
-    timer = setTimeout(() => settle(false), SECOND_ANSWER_MS);
+/** Everything that comes until the far end closes, or has said all that it has to say. */
+export function exchanged(from: Readable): Promise<Exchanged> {
+  return new Promise((resolve) => {
+    let text = '';
+    let timer = setTimeout(() => settle(false), QUIET_MS);
+    const settle = (isClosed: boolean) => {
+      clearTimeout(timer);
+      resolve({ text, isClosed });
+      from.destroy();
+    };
+    from.on('data', (chunk) => {
+      // On a stream of a session an empty message says: no more bytes from this side.
+      if (chunk.length === 0) return settle(true);
+      text += chunk.toString('latin1');
+      // One that says it stays open is waited for a moment: a second answer would come at once.
+      if (!isWhole(text) || /^connection: close\r$/im.test(text)) return;
+      clearTimeout(timer);
+      timer = setTimeout(() => settle(false), SECOND_ANSWER_MS);
+    });
+    from.on('error', () => settle(true));
+    from.on('end', () => settle(true));
+    from.on('close', () => settle(true));
   });
-  from.on('error', () => settle(true));
-  from.on('end', () => settle(true));
-  from.on('close', () => settle(true));
 }
 
 function isWhole(text: string): boolean {

@@ -144,6 +144,8 @@ function requestFault(request: IncomingMessage): string | undefined {
 /** A request that Node could not read. The socket is ended and not destroyed at once, so that the answer leaves. */
 function refuseUnread(error: NodeJS.ErrnoException, socket: Socket): void {
   if (!socket.writable) return void socket.destroy();
+  // Bytes behind a request that was the last of its connection: it has been answered, and two answers to one are one too many.
+  if (error.code === 'HPE_CLOSED_CONNECTION') return socket.destroySoon();
   const [status, message] = unreadable[error.code ?? ''] ?? ['400 Bad Request', 'the request is malformed'];
   const body = JSON.stringify(errorBody(message));
   socket.end(

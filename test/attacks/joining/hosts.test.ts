@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
@@ -7,7 +7,6 @@ import {
   CertsService,
   callStream,
   callUnary,
-  JoinService,
   openDuplex,
   PresenceService,
   ResourcesService,
@@ -18,16 +17,17 @@ import { generateKey } from '@postern/pki';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Cluster, PASSWORD } from '@postern/test-harness/cluster.ts';
 import { dial, type Held, sessionRaw, signInRaw } from '@postern/test-harness/dial.ts';
+import { RawChannel } from '@postern/test-harness/raw-call.ts';
 import { lacking } from '@postern/test-harness/programs.ts';
+import { AUTH, enter as enterCluster, type HeldHost, hostCasOf } from '../identities/held.ts';
 
 const cannot = lacking('openssl');
-const AUTH = 'auth.postern.internal';
 
 describe.skipIf(cannot !== undefined)('rogue hosts', () => {
   const cluster = new Cluster();
   let hostCas: string[] = [];
-  let honest: Held & { readonly hostId: string };
-  let rogue: Held & { readonly hostId: string };
+  let honest: HeldHost;
+  let rogue: HeldHost;
   const tokens: string[] = [];
 
   const token = async (flags: string) => {
@@ -41,12 +41,8 @@ describe.skipIf(cannot !== undefined)('rogue hosts', () => {
       () => 'ok',
       (error: unknown) => String((error as { code?: unknown }).code),
     );
-  async function enter(value: string, role = 'db', words: { readonly nodeName?: string; readonly version?: string } = {}) {
-    const key = generateKey();
-    const request = { token: value, role, nodeName: 'host', version: '0.1.0', publicKey: key.publicKeyDer, ...words };
-    const { hostId, certificatePem } = await callUnary(as(), JoinService.join, request);
-    return { hostId, certificatePem, privateKeyPem: key.privateKeyPem };
-  }
+  const enter = (value: string, role = 'db', words: { readonly nodeName?: string; readonly version?: string } = {}) =>
+    enterCluster(cluster, { hostCas, token: value, role, ...words });
   const server = (name: string, more: { readonly description?: string; readonly labels?: Record<string, string> } = {}) => ({
     kind: 'db',
     name,
@@ -86,17 +82,31 @@ describe.skipIf(cannot !== undefined)('rogue hosts', () => {
     );
     await cluster.admin('tctl create -f reader.yaml');
     await cluster.admin('tctl users add alice --roles=reader --password-stdin', { input: `${PASSWORD}\n` });
-    const found = JSON.parse(await cluster.mustSh(`curl -s --cacert web-ca.pem https://${cluster.proxy}/v1/webapi/find`)) as {
-      host_ca_pems: string[];
-    };
-    hostCas = found.host_ca_pems;
+    hostCas = await hostCasOf(cluster);
     honest = await enter(await token('--type=db --db-name=orders'));
     await announce(honest, server('orders'));
     rogue = await enter(await token('--type=db --db-name=rogue'));
   });
   afterAll(() => cluster.stop());
 
-  it('enter once with a token for one, however many try, and as nothing else than it says', async () => {
+  it('JN-02 do not enter with a token that has ended, was taken back or is another’s, and hear one text for all of it', async () => {
+    const taken = await token('--type=db');
+    await cluster.admin(`tctl tokens rm ${taken}`);
+    const brief = await token('--type=db --ttl=1s');
+    await new Promise((resolve) => setTimeout(resolve, 1_200));
+    const proxys = await token('--type=proxy');
+    const texts = await Promise.all(
+      [taken, brief, proxys, `${proxys}0`, proxys.toUpperCase(), ` ${proxys}`, '0'.repeat(32)].map((value) =>
+        enter(value).then(
+          () => 'in',
+          (error: Error) => error.message,
+        ),
+      ),
+    );
+    expect(new Set(texts)).toEqual(new Set([expect.stringContaining('cannot join') as unknown]));
+  });
+
+  it('JN-01 enter once with a token for one, however many try, and as nothing else than it says', async () => {
     await cluster.admin('tctl users add eddy --roles=editor --password-stdin', { input: `${PASSWORD}\n` });
     const eddy = await signInRaw(cluster.proxy, hostCas, { user: 'eddy', password: PASSWORD });
     const asked = { roles: ['db'], value: '', ttlSeconds: 0, labels: {}, dbName: 'x', dbProtocol: '', dbUri: '', appName: '', appUri: '' };
@@ -110,7 +120,40 @@ describe.skipIf(cannot !== undefined)('rogue hosts', () => {
     expect(outcomes.filter((each) => each === 'ok')).toHaveLength(1);
   });
 
-  it('say nothing in the name of a session that is not theirs, though they know its id', async () => {
+  it('JN-03 guess tokens by the hundred and keep no honest host out', async () => {
+    const value = await token('--type=db --db-name=late');
+    const message = (guess: string) => Buffer.concat([Buffer.from([0x0a, guess.length]), Buffer.from(guess), Buffer.from('\x12\x02db')]);
+    const channel = RawChannel.open({ port: cluster.proxyPort, serverName: AUTH, hostCaPems: hostCas, localAddress: '127.0.0.77' });
+    const key = generateKey().publicKeyDer;
+    const keyed = (guess: string) => Buffer.concat([message(guess), Buffer.from([0x22, key.length]), key]);
+    const guesses = Array.from({ length: 300 }, () =>
+      channel.call({ path: '/postern.v1.Join/Join', messages: [keyed(randomBytes(16).toString('hex'))], waitMs: 20_000 }),
+    );
+    const startedMs = Date.now();
+    expect((await enter(value)).hostId).toMatch(/^[0-9a-f-]{36}$/);
+    expect(Date.now() - startedMs).toBeLessThan(5_000);
+    const codes = new Set((await Promise.all(guesses)).map(({ code }) => code));
+    channel.close();
+    expect(codes).toEqual(new Set(['denied', 'limit_exceeded']));
+    const refused = (await logged('instance.join')).filter(
+      (line) => line['success'] === false && String(line['addr.remote']).includes('127.0.0.77'),
+    );
+    expect(refused.length).toBeGreaterThan(0);
+    expect(refused.length).toBeLessThan(100);
+  });
+
+  it('JN-05 carry the labels of their token and not their own, and none of the cluster’s', async () => {
+    const labelled = await enter(await token('--type=db --db-name=ledger --labels=env=prod'));
+    const { refusals, effectiveLabels } = await announce(labelled, server('ledger', { labels: { env: 'dev', team: 'x' } }));
+    expect(refusals).toEqual([]);
+    expect(effectiveLabels['ledger']?.labels).toMatchObject({ env: 'prod' });
+    const reserved = await announce(labelled, server('ledger', { labels: { 'teleport.dev/origin': 'dynamic' } }));
+    expect(reserved.refusals.map(({ name }) => name)).toEqual(['ledger']);
+    const shown = JSON.stringify(JSON.parse(await cluster.admin('tctl get db_server --format=json')));
+    expect(shown).not.toContain('"env":"dev"');
+  });
+
+  it('JN-06 JN-07 say nothing in the name of a session that is not theirs, though they know its id', async () => {
     const alice = await signInRaw(cluster.proxy, hostCas, { user: 'alice', password: PASSWORD });
     const { issued } = await sessionRaw(cluster.proxy, hostCas, alice, { db: 'orders', principal: 'Reader' });
     for (const principal of ['a\nb', '\u001b[2J', 'a\0b', '*', 'x'.repeat(3_000_000)])
@@ -127,7 +170,7 @@ describe.skipIf(cannot !== undefined)('rogue hosts', () => {
     for (const kind of ['token', 'db_server', 'app']) expect([kind, await watching(rogue, kind)]).toEqual([kind, 'denied']);
   });
 
-  it('serve nothing of others, fill no store and drive no terminal', async () => {
+  it('JN-04 serve nothing of others, fill no store and drive no terminal', async () => {
     const odd = [
       server('orders'),
       server('other', { description: 'd'.repeat(900_000) }),
@@ -141,7 +184,7 @@ describe.skipIf(cannot !== undefined)('rogue hosts', () => {
     expect(shown).not.toMatch(/\\u001b|\\u009b|\u009b/);
   });
 
-  it('are out once they are locked', async () => {
+  it('JN-11 are out once they are locked', async () => {
     await cluster.admin(`tctl lock --server-id=${rogue.hostId}`);
     expect(await outcome(callUnary(as(rogue), CertsService.renewHostCert, { publicKey: generateKey().publicKeyDer }))).toBe('locked');
     expect(await outcome(announce(rogue, server('rogue')))).toBe('locked');
@@ -153,7 +196,7 @@ describe.skipIf(cannot !== undefined)('rogue hosts', () => {
     expect(attached).toMatch(/locked|UNAVAILABLE/);
   });
 
-  it('leave no token and no password on the disk of auth, and everything there is the owner’s alone', async () => {
+  it('JN-10 leave no token and no password on the disk of auth, and everything there is the owner’s alone', async () => {
     const dir = join(cluster.dir, 'auth');
     const files = readdirSync(dir, { recursive: true, encoding: 'utf8' }).map((path) => join(dir, path));
     const secrets = [PASSWORD, ...tokens];
