@@ -8,7 +8,7 @@ import type {
   UntypedHandleCall,
   UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import { Metadata, type ServerSurfaceCall, type StatusObject } from '#grpc-types.ts';
+import { Metadata, type RawServerCall, type ServerSurfaceCall, type StatusObject } from '#grpc-types.ts';
 import { type ErrorCode, grpcStatusOf, PosternError } from '#errors.ts';
 import type { Identity } from '#gen/postern/v1/identity.ts';
 import type { Rule } from '#rules.ts';
@@ -36,14 +36,17 @@ interface AnyMethod {
   path: string;
   requestStream: boolean;
   responseStream: boolean;
+  rawBytes?: true;
   requestDeserialize: (bytes: Buffer) => unknown;
   responseDeserialize: (bytes: Buffer) => unknown;
 }
 type Req<M extends AnyMethod> = ReturnType<M['requestDeserialize']>;
 type Res<M extends AnyMethod> = ReturnType<M['responseDeserialize']>;
 
-/** A duplex handler owns the stream: it reads, writes, obeys `drain` and ends it. */
-export type Handler<M extends AnyMethod> = M['requestStream'] extends true
+/** A duplex handler owns the stream: it reads, writes, obeys `drain` and ends it. So does one of raw bytes. */
+export type Handler<M extends AnyMethod> = M extends { rawBytes: true }
+  ? (call: RawServerCall, context: CallContext) => void
+  : M['requestStream'] extends true
   ? (stream: ServerDuplexStream<Req<M>, Res<M>>, context: CallContext) => void
   : M['responseStream'] extends true
     ? (request: Req<M>, context: CallContext) => AsyncIterable<Res<M>>
@@ -54,6 +57,8 @@ export type Handlers<S> = { readonly [K in keyof S]: S[K] extends AnyMethod ? Ha
 export interface ServedService {
   readonly definition: ServiceDefinition;
   readonly implementation: UntypedServiceImplementation;
+  /** Methods of raw bytes by path. grpc-js does not serve them: @postern/tunnel takes such calls before it. */
+  readonly rawCalls?: ReadonlyMap<string, (call: RawServerCall) => void>;
 }
 
 export interface ImplementOptions {
@@ -76,13 +81,16 @@ export function implement<S extends object>(
   options: ImplementOptions,
 ): ServedService {
   const implementation: UntypedServiceImplementation = {};
+  const rawCalls = new Map<string, (call: RawServerCall) => void>();
   for (const name of Object.keys(service.definition) as (keyof S & string)[]) {
     const method = service.definition[name] as AnyMethod;
     const rule = service.rules[name];
     const handler = handlers[name];
-    implementation[name] = serve({ method, rule, handler, options });
+    const spec = { method, rule, handler, options };
+    if (method.rawBytes) rawCalls.set(method.path, (call) => serveRaw(spec, call));
+    else implementation[name] = serve(spec);
   }
-  return { definition: service.definition as unknown as ServiceDefinition, implementation };
+  return { definition: service.definition as unknown as ServiceDefinition, implementation, rawCalls };
 }
 
 interface Spec {
@@ -130,7 +138,7 @@ async function serveStream(spec: Spec, stream: WritableCall): Promise<void> {
   } catch (error) {
     stream.emit('error', toStatus(error, admitted.context.caller, spec));
   } finally {
-    admitted.abort.abort();
+    admitted.context.end();
   }
 }
 
@@ -144,9 +152,47 @@ function serveDuplex(spec: Spec, stream: DuplexCall): void {
   (spec.handler as (stream: DuplexCall, context: CallContext) => void)(stream, admitted.context);
 }
 
+function serveRaw(spec: Spec, call: RawServerCall): void {
+  const admitted = admit(call, spec);
+  if ('refusal' in admitted) return call.refuse(admitted.refusal);
+  const timer = atExpiry(admitted, spec.options, (status) => call.refuse(status));
+  call.onClose(() => {
+    clearTimeout(timer);
+    admitted.context.end();
+  });
+  (spec.handler as (call: RawServerCall, context: CallContext) => void)(call, admitted.context);
+}
+
 interface Admitted {
-  readonly context: CallContext;
-  readonly abort: AbortController;
+  readonly context: Context;
+}
+
+/** What costs more than a small call does, and is seldom asked for, is made when it is. */
+class Context implements CallContext {
+  readonly caller: Caller;
+  readonly #call: ServerSurfaceCall;
+  #abort: AbortController | undefined;
+  #ended = false;
+
+  constructor(caller: Caller, call: ServerSurfaceCall) {
+    this.caller = caller;
+    this.#call = call;
+  }
+
+  get metadata(): Metadata {
+    return this.#call.metadata;
+  }
+
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (this.#ended) this.#abort.abort();
+    return this.#abort.signal;
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#abort?.abort();
+  }
 }
 
 function admit(call: ServerSurfaceCall, { method: { path }, rule, options }: Spec): Admitted | { refusal: StatusObject } {
@@ -167,29 +213,34 @@ function admit(call: ServerSurfaceCall, { method: { path }, rule, options }: Spe
     if (caller.kind === 'anonymous') return refuse('unauthenticated', 'a certificate is needed: sign in with tsh login', caller);
     if (!rule.kinds.includes(caller.identity.kind)) return refuse('denied', 'this certificate may not call this method', caller);
   }
-  const abort = new AbortController();
-  (call as EventEmitter).on('cancelled', () => abort.abort());
-  return { context: { caller, signal: abort.signal, metadata: call.metadata }, abort };
+  const context = new Context(caller, call);
+  if ('on' in call) (call as EventEmitter).on('cancelled', () => context.end());
+  return { context };
 }
 
 /** Node keeps a socket authorised after its certificate has expired: a stream that lives on ends here. */
 function endAtExpiry(stream: WritableCall | DuplexCall, admitted: Admitted, options: ImplementOptions): void {
+  const timer = atExpiry(admitted, options, (status) => stream.emit('error', status));
+  if (timer === undefined) return;
+  const done = () => {
+    clearTimeout(timer);
+    admitted.context.end();
+  };
+  stream.once('close', done).once('finish', done).once('error', done);
+}
+
+function atExpiry(admitted: Admitted, options: ImplementOptions, end: (status: StatusObject) => void): NodeJS.Timeout | undefined {
   const { caller } = admitted.context;
-  if (caller.kind !== 'identified') return;
+  if (caller.kind !== 'identified') return undefined;
   const MAX_TIMER_MS = 2 ** 31 - 1;
   const timer = setTimeout(
     () => {
-      admitted.abort.abort();
-      stream.emit('error', statusOf(new PosternError('expired', 'the certificate has expired: sign in again')));
+      admitted.context.end();
+      end(statusOf(new PosternError('expired', 'the certificate has expired: sign in again')));
     },
     Math.min(Math.max(caller.notAfterMs - options.nowMs(), 0), MAX_TIMER_MS),
   );
-  timer.unref();
-  const done = () => {
-    clearTimeout(timer);
-    admitted.abort.abort();
-  };
-  stream.once('close', done).once('finish', done).once('error', done);
+  return timer.unref();
 }
 
 function drained(stream: ServerWritableStream<unknown, unknown>, signal: AbortSignal): Promise<void> {

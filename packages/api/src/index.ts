@@ -84,4 +84,4 @@ export * from '#errors.ts';
 export * from '#implement.ts';
 export * from '#raw-bytes.ts';
 export * from '#rules.ts';
-export type { ServerSurfaceCall } from '#grpc-types.ts';
+export type { RawServerCall, ServerSurfaceCall, StatusObject } from '#grpc-types.ts';

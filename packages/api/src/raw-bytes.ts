@@ -3,11 +3,18 @@ import { AgentSessionService } from '#gen/postern/v1/session.ts';
 import { ReverseTunnelService } from '#gen/postern/v1/tunnel.ts';
 
 /**
- * The data path carries Buffers as they are: no protobuf, no copy. grpc-js frames them; the peer does the same.
- * The .proto says `Bytes` so that tools can read the contract.
+ * The data path carries Buffers as they are: no protobuf, no copy. @postern/tunnel serves and opens these methods on
+ * HTTP/2 itself; with these definitions any gRPC library speaks them too. The .proto says `Bytes` so that tools can
+ * read the contract.
  */
 const same = (bytes: Buffer): Buffer => bytes;
-const raw = { requestSerialize: same, requestDeserialize: same, responseSerialize: same, responseDeserialize: same };
+const raw = {
+  requestSerialize: same,
+  requestDeserialize: same,
+  responseSerialize: same,
+  responseDeserialize: same,
+  rawBytes: true as const,
+};
 
 export const AgentSession = { ...AgentSessionService, connect: { ...AgentSessionService.connect, ...raw } } as const;
 export const ReverseTunnel = { ...ReverseTunnelService, carry: { ...ReverseTunnelService.carry, ...raw } } as const;

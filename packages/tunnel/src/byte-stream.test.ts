@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { PosternError } from '@postern/api';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type ByteStream, byteStream } from '#byte-stream.ts';
+import { receiveMessages } from '#raw-call/raw-call.ts';
 import { type SessionPair, sessionPair } from '#testing/echo.ts';
 
 let pair: SessionPair | undefined;
@@ -41,8 +42,7 @@ describe('a byte stream over gRPC', () => {
   it('sends the small writes of one loop turn as one message, and none larger than 64 KiB', async () => {
     const sizes: number[] = [];
     pair = await sessionPair((call) => {
-      call.on('data', (frame: Buffer) => sizes.push(frame.length));
-      call.on('end', () => call.end());
+      receiveMessages(call, { message: (frame) => sizes.push(frame.length), over: () => undefined });
     });
     const stream = byteStream(pair.open());
     stream.on('error', () => undefined);

@@ -1,11 +1,7 @@
 import { Duplex } from 'node:stream';
-import type { ClientDuplexStream, ServerDuplexStream } from '@grpc/grpc-js';
-import { fromServiceError, grpcStatusOf, PosternError, statusOf } from '@postern/api';
+import { PosternError } from '@postern/api';
 import { tunnelLimits } from '#limits.ts';
-import { cutFrames } from '#frames.ts';
-import { resetServerCall } from '#grpc-internals.ts';
-
-export type ByteCall = ServerDuplexStream<Buffer, Buffer> | ClientDuplexStream<Buffer, Buffer>;
+import type { RawCall } from '#raw-call/raw-call.ts';
 
 export interface ByteStreamOptions {
   /** host:port of whoever is at the far end, as the relay saw it. */
@@ -15,29 +11,32 @@ export interface ByteStreamOptions {
 }
 
 /**
- * A Duplex of bytes over a gRPC stream of raw Buffers, for either side of a call. tls.Server, tls.connect, http2
- * and node:http take it as a socket.
+ * A Duplex of bytes over a call of raw messages, for either side of it. tls.Server, tls.connect, http2 and node:http
+ * take it as a socket.
  *
  * A gRPC server that ends a call ends it in both directions, so half-close is said within: an empty message means
  * "no more bytes from this side". Once both sides have said so the call is ended with status OK. A call that ends
  * in any other way destroys the stream: cut bytes are never taken for a complete answer.
  */
-export function byteStream(call: ByteCall, options: ByteStreamOptions = {}): ByteStream {
+export function byteStream(call: RawCall, options: ByteStreamOptions = {}): ByteStream {
   return new ByteStream(call, options);
 }
 
 type Done = (error?: Error | null) => void;
-const NO_MORE_BYTES = Buffer.alloc(0);
+const { maxFrameBytes, maxInFlightBytes } = tunnelLimits;
 
 export class ByteStream extends Duplex {
   readonly remoteAddress: string | undefined;
-  readonly #call: ByteCall;
+  readonly #call: RawCall;
   readonly #stallMs: number;
+  /** Written and not yet sent, in order. */
   #batch: Buffer[] = [];
   #batchBytes = 0;
-  #flushAt: NodeJS.Immediate | undefined;
+  #pumpIsDue = false;
   #inFlightBytes = 0;
+  /** Of the write, or of the end, that waits until there is room. */
   #waiting: Done | undefined;
+  #finishing: Done | undefined;
   #receivedEnd = false;
   #sentEnd = false;
   #endsSoon = false;
@@ -47,21 +46,19 @@ export class ByteStream extends Duplex {
   bytesRead = 0;
   bytesWritten = 0;
 
-  constructor(call: ByteCall, options: ByteStreamOptions) {
-    super({ allowHalfOpen: true, readableHighWaterMark: tunnelLimits.maxFrameBytes, writableHighWaterMark: tunnelLimits.maxFrameBytes });
+  constructor(call: RawCall, options: ByteStreamOptions) {
+    super({ allowHalfOpen: true, readableHighWaterMark: maxFrameBytes, writableHighWaterMark: maxFrameBytes });
     this.#call = call;
     this.#stallMs = options.stallMs ?? tunnelLimits.stallMs;
     this.remoteAddress = options.remoteAddress;
-    call.pause();
-    call.on('data', (frame: Buffer) => this.#receive(frame));
-    call.on('drain', () => this.#proceed());
-    call.on('end', () => this.#callEnded());
-    call.on('close', () => this.#callEnded());
-    call.on('cancelled', () => this.#callEnded());
-    call.on('error', (error: Error) => this.#callFailed(error));
-    // Until the first read grpc-js's client takes messages off the wire into a list without a bound (1.14); asking
-    // once makes it stop after one.
-    call.read(0);
+    call.receive({
+      part: (bytes) => this.#receive(bytes),
+      end: (messageBytes) => {
+        if (messageBytes === 0) this.#peerIsDone();
+        return true;
+      },
+      over: (error) => this.#callEnded(error),
+    });
   }
 
   override _read(): void {
@@ -69,33 +66,34 @@ export class ByteStream extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: Done): void {
-    this.#accept([chunk], done);
+    this.#batch.push(chunk);
+    this.#batchBytes += chunk.length;
+    this.#accepted(done);
   }
 
   override _writev(chunks: { chunk: Buffer }[], done: Done): void {
-    this.#accept(
-      chunks.map(({ chunk }) => chunk),
-      done,
-    );
+    for (const { chunk } of chunks) {
+      this.#batch.push(chunk);
+      this.#batchBytes += chunk.length;
+    }
+    this.#accepted(done);
   }
 
   override _final(done: Done): void {
-    this.#flush();
-    this.#send(NO_MORE_BYTES);
-    this.#sentEnd = true;
-    this.#endWhenBothDone();
-    done();
+    this.#finishing = done;
+    this.#pump();
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    clearImmediate(this.#flushAt);
     clearTimeout(this.#stallTimer);
     clearTimeout(this.#idleTimer);
     this.#batch = [];
+    this.#batchBytes = 0;
     const bothDone = this.#sentEnd && this.#receivedEnd;
     if (!bothDone) this.#abort(error);
-    const waiting = this.#waiting;
+    const waiting = this.#waiting ?? this.#finishing;
     this.#waiting = undefined;
+    this.#finishing = undefined;
     waiting?.(error ?? reset('the stream was closed'));
     done(error);
   }
@@ -144,59 +142,93 @@ export class ByteStream extends Duplex {
     if (this.#endsSoon && this.writableFinished && this.#inFlightBytes === 0) this.destroy();
   }
 
-  #receive(frame: Buffer): void {
+  #receive(bytes: Buffer): void {
     if (this.destroyed || this.#receivedEnd) return;
     this.#idleTimer?.refresh();
-    if (frame.length === 0) {
-      this.#receivedEnd = true;
-      this.push(null);
-      this.#endWhenBothDone();
-      return;
-    }
-    this.bytesRead += frame.length;
-    if (!this.push(frame)) this.#call.pause();
+    this.bytesRead += bytes.length;
+    if (!this.push(bytes)) this.#call.pause();
   }
 
-  /** Small writes of one loop turn leave as one message: a message costs 16 µs a side, a byte nearly nothing. */
-  #accept(chunks: readonly Buffer[], done: Done): void {
-    for (const chunk of chunks) {
-      if (chunk.length === 0) continue;
-      this.#batch.push(chunk);
-      this.#batchBytes += chunk.length;
-    }
+  #peerIsDone(): void {
+    if (this.destroyed || this.#receivedEnd) return;
+    this.#receivedEnd = true;
+    this.push(null);
+    this.#endWhenBothDone();
+  }
+
+  /** What is written in one go leaves as one message. */
+  #accepted(done: Done): void {
     this.#idleTimer?.refresh();
-    if (this.#batchBytes >= tunnelLimits.maxFrameBytes) this.#flush();
-    else if (this.#batchBytes > 0) this.#flushAt ??= setImmediate(() => this.#flush());
+    if (this.#batchBytes >= maxFrameBytes) this.#pump();
+    else if (!this.#pumpIsDue) {
+      this.#pumpIsDue = true;
+      process.nextTick(() => {
+        this.#pumpIsDue = false;
+        this.#pump();
+      });
+    }
     if (this.#blocked()) this.#waiting = done;
     else done();
   }
 
-  #flush(): void {
-    clearImmediate(this.#flushAt);
-    this.#flushAt = undefined;
-    if (this.#batchBytes === 0) return;
-    const frames = cutFrames(this.#batch, tunnelLimits.maxFrameBytes);
-    this.#batch = [];
-    this.#batchBytes = 0;
-    for (const frame of frames) this.#send(frame);
+  /** Hands on as much as may be under way; what is beyond that waits here, where a peer that stalls is noticed. */
+  #pump(): void {
+    if (this.destroyed) return;
+    const { stream } = this.#call;
+    const several = this.#batchBytes > maxFrameBytes;
+    if (several) stream.cork();
+    while (this.#batchBytes > 0 && this.#inFlightBytes < maxInFlightBytes) this.#sendFrame();
+    if (several) stream.uncork();
+    if (this.#batchBytes > 0) return;
+    const finished = this.#finishing;
+    if (finished === undefined || this.#sentEnd) return;
+    this.#finishing = undefined;
+    this.#send([], 0);
+    this.#sentEnd = true;
+    this.#endWhenBothDone();
+    finished();
   }
 
-  #send(frame: Buffer): void {
-    if (this.#call.destroyed || this.#call.writableEnded) return;
-    this.bytesWritten += frame.length;
+  /** A frame takes whole chunks and, where it would be too large, a part of the last: nothing is joined or copied. */
+  #sendFrame(): void {
+    if (this.#batchBytes <= maxFrameBytes) {
+      const [parts, bytes] = [this.#batch, this.#batchBytes];
+      this.#batch = [];
+      this.#batchBytes = 0;
+      return this.#send(parts, bytes);
+    }
+    const parts: Buffer[] = [];
+    let bytes = 0;
+    let whole = 0;
+    for (let chunk = this.#batch[whole]; chunk !== undefined && bytes < maxFrameBytes; chunk = this.#batch[whole]) {
+      const room = maxFrameBytes - bytes;
+      const part = chunk.length <= room ? chunk : chunk.subarray(0, room);
+      parts.push(part);
+      bytes += part.length;
+      if (part === chunk) whole += 1;
+      else this.#batch[whole] = chunk.subarray(room);
+    }
+    this.#batch.splice(0, whole);
+    this.#batchBytes -= bytes;
+    this.#send(parts, bytes);
+  }
+
+  #send(parts: readonly Buffer[], bytes: number): void {
+    this.bytesWritten += bytes;
     if (this.#inFlightBytes === 0) this.#lastTakenMs = performance.now();
-    this.#inFlightBytes += frame.length;
-    this.#watchForStall();
-    this.#call.write(frame, () => {
-      this.#inFlightBytes -= frame.length;
+    this.#inFlightBytes += bytes;
+    if (bytes > 0) this.#watchForStall();
+    this.#call.send(parts, bytes, () => {
+      this.#inFlightBytes -= bytes;
       this.#lastTakenMs = performance.now();
+      this.#pump();
       this.#proceed();
       this.#destroyWhenTaken();
     });
   }
 
   #blocked(): boolean {
-    return this.#call.writableNeedDrain || this.#inFlightBytes >= tunnelLimits.maxInFlightBytes;
+    return this.#batchBytes >= maxFrameBytes || this.#inFlightBytes >= maxInFlightBytes;
   }
 
   #proceed(): void {
@@ -222,30 +254,16 @@ export class ByteStream extends Duplex {
     if (this.#sentEnd && this.#receivedEnd) this.#call.end();
   }
 
-  #callEnded(): void {
-    if (this.#receivedEnd || this.destroyed) return;
-    // A client learns the reason with the status, which follows the end of its messages.
-    setImmediate(() => {
-      if (!this.#receivedEnd) this.destroy(reset('the stream was cut by the peer'));
-    });
+  #callEnded(error: PosternError | undefined): void {
+    if (this.destroyed || (this.#receivedEnd && this.#sentEnd)) return;
+    this.destroy(error ?? reset('the stream was cut by the peer'));
   }
 
-  #callFailed(error: Error): void {
-    if (this.destroyed || (this.#sentEnd && this.#receivedEnd)) return;
-    this.destroy('code' in error && 'details' in error && 'metadata' in error ? fromServiceError(error as never) : error);
-  }
-
+  /** A status would wait behind bytes that the peer does not take, and the stream stay for as long as the connection does. */
   #abort(error: Error | null): void {
-    if ('cancel' in this.#call) this.#call.cancel();
-    else if (this.#inFlightBytes > 0 && resetServerCall(this.#call)) return;
-    else if (!this.#call.destroyed && !this.#call.writableEnded) this.#call.emit('error', statusFor(error));
-    this.#call.resume();
+    if (this.#inFlightBytes > 0) this.#call.reset();
+    else this.#call.fail(error instanceof PosternError ? error : new PosternError('unavailable', 'the stream was closed'));
   }
-}
-
-function statusFor(error: Error | null): object {
-  if (error instanceof PosternError) return statusOf(error);
-  return { code: grpcStatusOf.unavailable, details: 'the stream was closed' };
 }
 
 /** What node:http and tls expect of a connection that broke. */

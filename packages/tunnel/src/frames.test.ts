@@ -1,22 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { fullJitterBackoff } from '#backoff.ts';
-import { cutFrames } from '#frames.ts';
 import { readAnswer, readDial, writeAnswer, writeDial } from '#reverse/dial-frame.ts';
-
-describe('frames', () => {
-  it('hold the same bytes in the same order, every one but the last full, none empty', () => {
-    fc.assert(
-      fc.property(fc.array(fc.uint8Array({ minLength: 1, maxLength: 50 })), fc.integer({ min: 1, max: 64 }), (parts, max) => {
-        const chunks = parts.map((part) => Buffer.from(part));
-        const frames = cutFrames(chunks, max);
-        expect(Buffer.concat(frames)).toEqual(Buffer.concat(chunks));
-        expect(frames.slice(0, -1).every(({ length }) => length === max)).toBe(true);
-        expect(frames.every(({ length }) => length > 0 && length <= max)).toBe(true);
-      }),
-    );
-  });
-});
 
 describe('the dial message', () => {
   it('is read as it was written, with whatever head follows', () => {

@@ -28,7 +28,7 @@ describe('the private parts of grpc-js that are used', () => {
   it('give every session of the server the wide windows and the header limit', async () => {
     const sessions: { session: { effectiveLocalWindowSize?: number }; settings: Record<string, number> }[] = [];
     pair = await sessionPair((call) => {
-      const { session } = (call as unknown as { call: { stream: { session: never } } }).call.stream as never as {
+      const { session } = call.stream as unknown as {
         session: { state: { effectiveLocalWindowSize: number }; localSettings: Record<string, number> };
       };
       sessions.push({ session: session.state, settings: session.localSettings });

@@ -36,6 +36,8 @@ interface ServerInternals {
 
 export interface WideInjector {
   readonly injector: ConnectionInjector;
+  /** grpc-js's HTTP/2 server, whose events may be heard. */
+  readonly http2Server: EventEmitter;
   readonly sessions: ReadonlySet<ServerHttp2Session>;
 }
 
@@ -53,7 +55,7 @@ export function createWideInjector(server: Server): WideInjector {
   if (!made) throw moved('Server.http2Servers holds no new server after createConnectionInjector');
   const [http2Server, info] = made;
   http2Server.on('session', (session: ServerHttp2Session) => widenSession(session));
-  return { injector, sessions: info.sessions };
+  return { injector, http2Server, sessions: info.sessions };
 }
 
 /**

@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { byteStream } from '#byte-stream.ts';
 import { createGrpcTlsServer, type GrpcTlsServer, type Peer, peerOf } from '#grpc-tls-server.ts';
 import { testAuthority } from '#testing/certificates.ts';
-import { authority, connectClient, listen, sessionPair } from '#testing/echo.ts';
+import { authority, connectClient, connectService, listen, sessionPair } from '#testing/echo.ts';
 
 const toStop: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -21,17 +21,12 @@ async function serverWith(
   const server = createGrpcTlsServer({
     tls: { ...authority.issue('server.test'), ca: authority.caPem, ...tls },
     services: [
-      {
-        definition: { connect: AgentSession.connect },
-        implementation: {
-          connect: (call: Parameters<Parameters<typeof sessionPair>[0]>[0]) => {
-            serve(peerOf(call));
-            byteStream(call)
-              .on('error', () => undefined)
-              .end('hello');
-          },
-        },
-      },
+      connectService((call) => {
+        serve(peerOf(call));
+        byteStream(call)
+          .on('error', () => undefined)
+          .end('hello');
+      }),
     ],
     onHandshakeFailed: (error, from) => failures.push(`${from} ${error.message}`),
   });

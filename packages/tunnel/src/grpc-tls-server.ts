@@ -1,8 +1,10 @@
+import type { ServerHttp2Session } from 'node:http2';
 import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
 import type { Duplex } from 'node:stream';
 import { Server as GrpcServer, type ServerOptions } from '@grpc/grpc-js';
 import type { ServedService, ServerSurfaceCall } from '@postern/api';
 import { checkGrpcInternals, createWideInjector } from '#grpc-internals.ts';
+import { serveRawCalls } from '#raw-call/serve-raw-calls.ts';
 import { HandshakeQueue, type HandshakeQueueOptions } from '#handshake-queue.ts';
 import { tunnelLimits } from '#limits.ts';
 
@@ -74,8 +76,18 @@ export function createGrpcTlsServer(options: GrpcTlsServerOptions): GrpcTlsServe
     ...options.grpcOptions,
   });
   for (const { definition, implementation } of options.services) server.addService(definition, implementation);
-  const { injector, sessions } = createWideInjector(server);
+  const { injector, http2Server, sessions } = createWideInjector(server);
   const open = new Set<Duplex>();
+  // What TLS proved is read once a connection: getPeerCertificate takes longer than a whole small request.
+  const peers = new WeakMap<ServerHttp2Session, Peer>();
+  let injected: Peer | undefined;
+  http2Server.on('session', (session: ServerHttp2Session) => {
+    if (injected !== undefined) peers.set(session, injected);
+  });
+  serveRawCalls(http2Server, {
+    handlers: new Map(options.services.flatMap(({ rawCalls }) => [...(rawCalls ?? [])])),
+    peerOf: (session) => peers.get(session),
+  });
   const queue = new HandshakeQueue(options.handshakes ?? { atOnce: Number.POSITIVE_INFINITY });
   let stopped = false;
 
@@ -110,7 +122,9 @@ export function createGrpcTlsServer(options: GrpcTlsServerOptions): GrpcTlsServe
     open.add(socket);
     socket.once('close', () => open.delete(socket));
     onSecure?.();
+    injected = connection;
     injector.injectConnection(socket);
+    injected = undefined;
   }
 
   return {

@@ -1,5 +1,5 @@
 export { type Backoff, fullJitterBackoff } from '#backoff.ts';
-export { type ByteCall, ByteStream, type ByteStreamOptions, byteStream } from '#byte-stream.ts';
+export { ByteStream, type ByteStreamOptions, byteStream } from '#byte-stream.ts';
 export { checkGrpcInternals, wideChannelOptions, widenSession } from '#grpc-internals.ts';
 export {
   createGrpcTlsServer,
@@ -13,6 +13,8 @@ export {
 export type { HandshakeQueueOptions } from '#handshake-queue.ts';
 export { joinStreams } from '#join-streams.ts';
 export { type TunnelLimits, tunnelLimits } from '#limits.ts';
+export { RawConnection, type RawConnectionOptions } from '#raw-call/raw-connection.ts';
+export { ServerRawCall } from '#raw-call/server-raw-call.ts';
 export { AGENT_ID_KEY } from '#reverse/peer-door.ts';
 export { type PeerStatus, PeerTunnel, type PeerTunnelOptions } from '#reverse/peer-tunnel.ts';
 export { type ProxyStatus, ReverseTunnelClient, type ReverseTunnelClientOptions } from '#reverse/tunnel-client.ts';

@@ -1,8 +1,7 @@
-import { createSecureContext, type PeerCertificate } from 'node:tls';
-import { Client, connectivityState, credentials, Metadata } from '@grpc/grpc-js';
-import { AgentSession, Identity_Kind, openDuplex, PosternError } from '@postern/api';
+import type { PeerCertificate } from 'node:tls';
+import { AgentSession, Identity_Kind, PosternError } from '@postern/api';
 import { clientContextOptions, serverIdentityCheck } from '@postern/pki';
-import { type ByteStream, byteStream, wideChannelOptions } from '@postern/tunnel';
+import { type ByteStream, byteStream, RawConnection } from '@postern/tunnel';
 import type { SessionGrant } from '#databases/session-grant.ts';
 
 export interface AgentChannelOptions {
@@ -15,56 +14,51 @@ export interface AgentChannelOptions {
 /** One TLS session from here to an agent; the proxy between sees records. Each local connection is a stream in it. */
 export class AgentChannel {
   readonly grant: SessionGrant;
-  readonly #client: Client;
-  readonly #metadata = new Metadata();
+  readonly #connection: RawConnection;
+  readonly #headers: { readonly 'postern-local-port': string };
   #refusal: Error | undefined;
   #streams = 0;
   #retired = false;
 
   constructor({ proxy, cluster, grant, localPort }: AgentChannelOptions) {
     this.grant = grant;
-    this.#metadata.set('postern-local-port', String(localPort));
+    this.#headers = { 'postern-local-port': String(localPort) };
     const { certificatePem, privateKeyPem, hostCaPems, agentIds } = grant;
-    const context = createSecureContext(clientContextOptions(hostCaPems, { certificatePem, privateKeyPem }));
     const check = serverIdentityCheck({ cluster, hostCaPems, kinds: [Identity_Kind.DB_AGENT], names: agentIds, nowMs: Date.now });
-    // grpc-js tries again on its own and forgets why: the reason is kept for the person who waits.
-    const checkServerIdentity = (host: string, peer: PeerCertificate): Error | undefined => {
-      this.#refusal = check(host, peer);
-      return this.#refusal;
-    };
-    const serverName = `${grant.ticket}.session.postern.internal`;
-    this.#client = new Client(proxy, credentials.createFromSecureContext(context, { checkServerIdentity }), {
-      ...wideChannelOptions(),
-      'grpc.ssl_target_name_override': serverName,
-      'grpc.default_authority': serverName,
+    this.#connection = new RawConnection({
+      address: proxy,
+      serverName: `${grant.ticket}.session.postern.internal`,
+      context: clientContextOptions(hostCaPems, { certificatePem, privateKeyPem }),
+      // Kept for the person who waits.
+      checkServer: (host: string, peer: PeerCertificate): Error | undefined => {
+        this.#refusal = check(host, peer);
+        return this.#refusal;
+      },
     });
   }
 
   get ready(): boolean {
-    return this.#client.getChannel().getConnectivityState(false) === connectivityState.READY;
+    return this.#connection.isReady;
   }
 
   get streams(): number {
     return this.#streams;
   }
 
-  /** Rejects as soon as one attempt has failed: whether to try again, and with which ticket, is for the caller to say. */
-  connect(timeoutMs: number): Promise<void> {
-    const channel = this.#client.getChannel();
-    const deadline = Date.now() + timeoutMs;
-    return new Promise((resolve, reject) => {
-      const look = () => {
-        const state = channel.getConnectivityState(true);
-        if (state === connectivityState.READY) return resolve();
-        if (state === connectivityState.TRANSIENT_FAILURE || state === connectivityState.SHUTDOWN) return reject(this.#unreachable());
-        channel.watchConnectivityState(state, deadline, (late) => (late ? reject(this.#unreachable()) : look()));
-      };
-      look();
-    });
+  /** Rejects as soon as the attempt has failed: whether to try again, and with which ticket, is for the caller to say. */
+  async connect(timeoutMs: number): Promise<void> {
+    const late = setTimeout(() => this.#connection.end(), timeoutMs);
+    try {
+      await this.#connection.ready;
+    } catch {
+      throw this.#unreachable();
+    } finally {
+      clearTimeout(late);
+    }
   }
 
   openStream(): ByteStream {
-    const stream = byteStream(openDuplex(this.#client, AgentSession.connect, { metadata: this.#metadata.clone() }));
+    const stream = byteStream(this.#connection.open(AgentSession.connect.path, this.#headers));
     this.#streams += 1;
     stream.once('close', () => {
       this.#streams -= 1;
@@ -80,11 +74,11 @@ export class AgentChannel {
   }
 
   close(): void {
-    this.#client.close();
+    this.#connection.end();
   }
 
   #closeWhenDone(): void {
-    if (this.#retired && this.#streams === 0) this.#client.close();
+    if (this.#retired && this.#streams === 0) this.#connection.end();
   }
 
   #unreachable(): PosternError {

@@ -1,10 +1,9 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
-import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { AgentSession } from '@postern/api';
 import { type Identity, Identity_Kind } from '@postern/api/identity';
 import { type Authority, createAuthority, generateKey, issueCertificate, serverTlsOptions } from '@postern/pki';
-import { type ByteStream, byteStream, createGrpcTlsServer } from '@postern/tunnel';
+import { type ByteStream, byteStream, createGrpcTlsServer, ServerRawCall } from '@postern/tunnel';
 import type { SessionGrant } from '#databases/session-grant.ts';
 
 /** A cluster's two authorities, and agents that serve AgentSession with real certificates. The proxy would only copy what passes here. */
@@ -42,14 +41,18 @@ export async function startAgent(
     services: [
       {
         definition: { connect: AgentSession.connect },
-        implementation: {
-          connect: (call: ServerDuplexStream<Buffer, Buffer>) => {
-            localPorts.push(String(call.metadata.get('postern-local-port')[0]));
-            const stream = byteStream(call);
-            stream.on('error', () => undefined);
-            options.serve(stream);
-          },
-        },
+        implementation: {},
+        rawCalls: new Map([
+          [
+            AgentSession.connect.path,
+            (call) => {
+              localPorts.push(String(call.metadata.get('postern-local-port')[0]));
+              const stream = byteStream(ServerRawCall.of(call));
+              stream.on('error', () => undefined);
+              options.serve(stream);
+            },
+          ],
+        ]),
       },
     ],
   });

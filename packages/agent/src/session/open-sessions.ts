@@ -111,6 +111,13 @@ export class OpenSessions {
   }
 }
 
+/** Every stream of a connection comes with the same Buffer. */
+const fingerprints = new WeakMap<Buffer, string>();
+
 function fingerprint(certificateDer: Buffer): string {
-  return hash('sha256', certificateDer, 'base64');
+  const known = fingerprints.get(certificateDer);
+  if (known !== undefined) return known;
+  const made = hash('sha256', certificateDer, 'base64');
+  fingerprints.set(certificateDer, made);
+  return made;
 }

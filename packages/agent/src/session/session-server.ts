@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { TlsOptions } from 'node:tls';
 import { type Caller, implement, PosternError, type ServerSurfaceCall, services, type SessionInfo, statusOf } from '@postern/api';
 import { limits } from '@postern/limits';
-import { byteStream, createGrpcTlsServer, peerOf } from '@postern/tunnel';
+import { byteStream, createGrpcTlsServer, peerOf, ServerRawCall } from '@postern/tunnel';
 import { errorCodeOf, type LiveSession } from '#session/live-session.ts';
 import type { OpenSessions } from '#session/open-sessions.ts';
 
@@ -54,10 +54,10 @@ export function createSessionServer(options: SessionServerOptions): SessionServe
     services.agentSession,
     {
       connect(call, context) {
-        const session = sessionOf(call as unknown as ServerSurfaceCall);
+        const session = sessionOf(call);
         const stopped = session.endedBy ?? sessions.whyNot(session);
-        if (stopped) return void call.emit('error', statusOf(new PosternError(errorCodeOf(stopped), stopped.reason)));
-        const stream = byteStream(call, { remoteAddress: session.facts.clientAddress });
+        if (stopped) return call.refuse(statusOf(new PosternError(errorCodeOf(stopped), stopped.reason)));
+        const stream = byteStream(ServerRawCall.of(call), { remoteAddress: session.facts.clientAddress });
         // A stream that is cut tells so by 'close'; without a listener the error would end the process.
         stream.on('error', () => stream.destroy());
         session.addStream(stream);

@@ -1,7 +1,8 @@
 import { createServer, type AddressInfo } from 'node:net';
+import { Duplex } from 'node:stream';
 import { createSecureContext } from 'node:tls';
-import { Client, credentials, Metadata } from '@grpc/grpc-js';
-import { AgentSession, Identity, Identity_Kind, openDuplex } from '@postern/api';
+import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
+import { AgentSession, fromServiceError, Identity, Identity_Kind, openDuplex } from '@postern/api';
 import {
   type Authority,
   clientContextOptions,
@@ -13,7 +14,7 @@ import {
   serverTlsOptions,
   verifyPeer,
 } from '@postern/pki';
-import { byteStream, type ByteStream, wideChannelOptions } from '@postern/tunnel';
+import { wideChannelOptions } from '@postern/tunnel';
 import { LOCAL_PORT_KEY, type SessionServer } from '#session/session-server.ts';
 
 export interface SessionWish {
@@ -127,11 +128,22 @@ export class TestCluster {
   }
 }
 
-/** Opens a stream as tsh does for each local connection. */
-export function openStream(client: Client, localPort: number | undefined): ByteStream {
+/** Opens a stream as any gRPC client may: grpc-js and nothing of ours stands at this end. */
+export function openStream(client: Client, localPort: number | undefined): Duplex {
   const metadata = new Metadata();
   if (localPort !== undefined) metadata.set(LOCAL_PORT_KEY, String(localPort));
-  return byteStream(openDuplex(client, AgentSession.connect, { metadata }));
+  const call = openDuplex(client, AgentSession.connect, { metadata });
+  const stream = new Duplex({
+    read: () => void call.resume(),
+    write: (chunk: Buffer, _encoding, done) => void call.write(chunk, done),
+    destroy: (error, done) => {
+      call.cancel();
+      done(error);
+    },
+  });
+  call.on('data', (message: Buffer) => stream.push(message.length === 0 ? null : message));
+  call.on('error', (error: ServiceError) => stream.destroy(fromServiceError(error)));
+  return stream;
 }
 
 /** Stands where the tunnel would: hands loopback connections to the session server. */

@@ -1,11 +1,11 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { type AgentFrame, PosternError, type ProxyFrame, statusOf } from '@postern/api';
 import type { GrpcConnection } from '#grpc-tls-server.ts';
-import { resetServerCall } from '#grpc-internals.ts';
 import type { TunnelLimits } from '#limits.ts';
+import { ServerRawCall } from '#raw-call/server-raw-call.ts';
 
 export type AttachCall = ServerDuplexStream<AgentFrame, ProxyFrame>;
-export type CarryCall = ServerDuplexStream<Buffer, Buffer>;
+export type CarryCall = ServerRawCall;
 
 interface Waiter {
   readonly take: (carry: CarryCall) => void;
@@ -76,11 +76,10 @@ export class AttachedAgent {
         `an agent may keep ${this.#limits.idleCarriesPerAgent} idle carry streams and ${this.#limits.carriesPerAgent} in all`,
       );
     }
-    const forget = () => {
+    call.onClose(() => {
       this.#idle.delete(call);
       this.#busy.delete(call);
-    };
-    call.once('cancelled', forget).once('close', forget).once('error', forget);
+    });
     const [waiter] = this.#waiters;
     if (!waiter) return void this.#idle.add(call);
     this.#waiters.delete(waiter);
@@ -92,7 +91,7 @@ export class AttachedAgent {
   takeCarry(signal: AbortSignal): Promise<CarryCall> {
     for (const call of this.#idle) {
       this.#idle.delete(call);
-      if (call.destroyed || call.cancelled) continue;
+      if (call.closed) continue;
       this.#busy.add(call);
       return Promise.resolve(call);
     }
@@ -117,7 +116,7 @@ export class AttachedAgent {
   /** Ends everything of this agent: streams that are open as well. */
   end(error: PosternError): void {
     for (const call of [...this.#attaches.keys(), ...this.#idle]) endCall(call, error.message, error);
-    for (const call of this.#busy) resetServerCall(call);
+    for (const call of this.#busy) call.reset();
     // The status of the control stream has left by then; a peer that reads nothing loses the connection.
     setImmediate(() => {
       for (const connection of this.#connections) connection.destroy();
@@ -126,5 +125,6 @@ export class AttachedAgent {
 }
 
 export function endCall(call: AttachCall | CarryCall, reason: string, error = new PosternError('unavailable', reason)): void {
-  if (!call.writableEnded && !call.destroyed) call.emit('error', statusOf(error));
+  if (call instanceof ServerRawCall) call.fail(error);
+  else if (!call.writableEnded && !call.destroyed) call.emit('error', statusOf(error));
 }

@@ -1,8 +1,8 @@
-import { createSecureContext, type PeerCertificate } from 'node:tls';
-import { Client, type ClientDuplexStream, connectivityState, credentials, Metadata } from '@grpc/grpc-js';
-import { openDuplex, PosternError, ReverseTunnel } from '@postern/api';
-import { wideChannelOptions } from '#grpc-internals.ts';
+import type { PeerCertificate } from 'node:tls';
+import { PosternError, ReverseTunnel } from '@postern/api';
 import type { TunnelLimits } from '#limits.ts';
+import type { RawCall } from '#raw-call/raw-call.ts';
+import { RawConnection } from '#raw-call/raw-connection.ts';
 import { AGENT_ID_KEY } from '#reverse/peer-door.ts';
 import { TUNNEL_SERVER_NAME, type TunnelCredentials } from '#reverse/tunnel-session.ts';
 
@@ -30,9 +30,9 @@ export class PeerConnection {
   /** Settles when a younger connection should take its place; open streams go on. */
   readonly retired: Promise<void>;
   readonly #options: PeerConnectionOptions;
-  readonly #client: Client;
+  readonly #connection: RawConnection;
   readonly #timers: NodeJS.Timeout[] = [];
-  readonly #carries = new Set<ClientDuplexStream<Buffer, Buffer>>();
+  readonly #carries = new Set<RawCall>();
   #validUntilMs = 0;
   #refusal: Error | undefined;
   #over = false;
@@ -54,31 +54,23 @@ export class PeerConnection {
       this.#validUntilMs = Date.parse(certificate.valid_to);
       return this.#refusal;
     };
-    const channel = credentials.createFromSecureContext(createSecureContext(context), { checkServerIdentity: check });
-    // The scheme is said: a host called `unix` must not become the path of a socket.
-    this.#client = new Client(
-      `dns:${options.address}`,
-      channel,
-      wideChannelOptions({ 'grpc.ssl_target_name_override': TUNNEL_SERVER_NAME, 'grpc.client_idle_timeout_ms': MAX_TIMER_MS }),
-    );
+    const { address, limits } = options;
+    this.#connection = new RawConnection({ address, serverName: TUNNEL_SERVER_NAME, context, checkServer: check, limits });
     this.ready = this.#connect();
     this.ready.catch(() => undefined);
   }
 
-  openCarry(agentId: string): ClientDuplexStream<Buffer, Buffer> {
+  openCarry(agentId: string): RawCall {
     const { proxyId, limits } = this.#options;
     if (this.#over || this.#retiring) throw new PosternError('unavailable', `the connection to proxy ${proxyId} is closed`);
     if (this.#carries.size >= Math.min(limits.streamsPerTunnelConnection - SPARE_STREAMS, limits.carriesPerAgent))
       throw new PosternError('unavailable', `${this.#carries.size} streams are open to proxy ${proxyId}: no room for more`);
-    const metadata = new Metadata();
-    metadata.set(AGENT_ID_KEY, agentId);
-    const call = openDuplex(this.#client, ReverseTunnel.carry, { metadata });
+    const call = this.#connection.open(ReverseTunnel.carry.path, { [AGENT_ID_KEY]: agentId });
     this.#carries.add(call);
-    const closed = () => {
+    call.onClose(() => {
       this.#carries.delete(call);
       this.#endWhereRetired();
-    };
-    call.once('status', closed).on('error', closed);
+    });
     return call;
   }
 
@@ -95,49 +87,27 @@ export class PeerConnection {
     if (this.#over) return;
     this.#over = true;
     for (const timer of this.#timers) clearTimeout(timer);
-    for (const call of this.#carries) call.cancel();
-    this.#client.close();
+    this.#connection.end(error);
     this.#settleEnded(error);
   }
 
   async #connect(): Promise<void> {
-    const { proxyId, address, nowMs } = this.#options;
-    if (!(await this.#isReady())) {
-      const why = this.#refusal?.message ?? 'it does not answer';
+    const { proxyId, address, nowMs, limits } = this.#options;
+    const late = setTimeout(() => this.#connection.end(new Error('it does not answer')), limits.handshakeMs);
+    try {
+      await this.#connection.ready;
+    } catch (error) {
+      const why = this.#refusal?.message ?? (error instanceof Error ? error.message : String(error));
       const failed = new PosternError('cannot_connect', `proxy ${proxyId} cannot be reached at ${address}: ${why}`);
       this.end(failed);
       throw failed;
+    } finally {
+      clearTimeout(late);
     }
-    // Later, because the channel tells its state in the middle of changing it.
-    this.#onceChanged(connectivityState.READY, Number.POSITIVE_INFINITY, () =>
-      setImmediate(() => this.end(new PosternError('unavailable', `the connection to proxy ${proxyId} was lost`))),
-    );
+    void this.#connection.ended.then(() => this.end(new PosternError('unavailable', `the connection to proxy ${proxyId} was lost`)));
     const leftMs = Math.max(this.#validUntilMs - nowMs(), 0);
     this.#after(leftMs, () => this.end(new PosternError('expired', `the certificate of proxy ${proxyId} has expired`)));
     this.#after(leftMs * STALE_AFTER, () => this.retire());
-  }
-
-  /** False where this attempt has failed. A channel would go on by itself, at its own pace: here one attempt is one connection. */
-  #isReady(): Promise<boolean> {
-    const deadline = Date.now() + this.#options.limits.handshakeMs;
-    return new Promise((resolve) => {
-      void this.ended.then(() => resolve(false));
-      const look = (seen: connectivityState) =>
-        this.#onceChanged(seen, deadline, (state) => {
-          if (state === connectivityState.CONNECTING && seen !== state) return look(state);
-          resolve(state === connectivityState.READY);
-        });
-      this.#client.getChannel().getConnectivityState(true);
-      look(connectivityState.IDLE);
-    });
-  }
-
-  /** Tells the state that follows `seen`, or the one it still has at the deadline. */
-  #onceChanged(seen: connectivityState, deadline: number, tell: (state: connectivityState) => void): void {
-    const channel = this.#client.getChannel();
-    channel.watchConnectivityState(seen, deadline, () => {
-      if (!this.#over) tell(channel.getConnectivityState(false));
-    });
   }
 
   #after(ms: number, act: () => void): void {

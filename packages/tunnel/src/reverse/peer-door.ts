@@ -1,11 +1,11 @@
 import type { Duplex } from 'node:stream';
-import { type CallContext, PosternError, statusOf } from '@postern/api';
+import { type CallContext, PosternError } from '@postern/api';
 import { byteStream } from '#byte-stream.ts';
 import { joinStreams } from '#join-streams.ts';
 import type { TunnelLimits } from '#limits.ts';
 import { type CarryCall, endCall } from '#reverse/attached-agent.ts';
 import { readDial, writeAnswer } from '#reverse/dial-frame.ts';
-import { firstMessage } from '#reverse/speak-dial.ts';
+import { firstMessage } from '#raw-call/raw-call.ts';
 import type { DialOptions } from '#reverse/tunnel-server.ts';
 
 /** Metadata of a Carry that another proxy opens: which agent it is for. */
@@ -37,10 +37,10 @@ export class PeerDoor {
   take(call: CarryCall, context: CallContext, peerId: string): void {
     const { proxyId, limits, isAttached } = this.#options;
     const [agentId, ...more] = context.metadata.get(AGENT_ID_KEY);
-    if (peerId === proxyId) return refuse(call, new PosternError('denied', 'a proxy does not carry to itself'));
+    if (peerId === proxyId) return call.fail(new PosternError('denied', 'a proxy does not carry to itself'));
     if (typeof agentId !== 'string' || more.length > 0)
-      return refuse(call, new PosternError('bad_request', `a proxy names one agent in ${AGENT_ID_KEY}`));
-    if (!isAttached(agentId)) return refuse(call, notAttached(agentId));
+      return call.fail(new PosternError('bad_request', `a proxy names one agent in ${AGENT_ID_KEY}`));
+    if (!isAttached(agentId)) return call.fail(notAttached(agentId));
     const carries = this.#carries.get(peerId) ?? new Set();
     if (carries.size >= limits.carriesPerAgent)
       return endCall(call, `a proxy may keep ${limits.carriesPerAgent} carry streams towards another`);
@@ -49,7 +49,7 @@ export class PeerDoor {
       carries.delete(call);
       if (carries.size === 0 && this.#carries.get(peerId) === carries) this.#carries.delete(peerId);
     };
-    call.once('cancelled', forget).once('close', forget).once('finish', forget).once('error', forget);
+    call.onClose(forget);
     void this.#carry(call, context, agentId);
   }
 
@@ -64,11 +64,11 @@ export class PeerDoor {
       const limited = AbortSignal.any([signal, AbortSignal.timeout(limits.dialMs)]);
       const { resourceId, clientAddress, head } = readDial(await firstMessage(call, limited, 'the proxy'));
       const far = await dial({ agentId, resourceId, clientAddress, head, signal: limited });
-      if (signal.aborted || call.destroyed) return void far.on('error', () => undefined).destroy();
+      if (signal.aborted || call.closed) return void far.on('error', () => undefined).destroy();
       call.write(writeAnswer());
       joinStreams(byteStream(call, { stallMs: limits.stallMs }), far);
     } catch (error) {
-      refuse(call, error instanceof PosternError ? error : new PosternError('unavailable', 'the agent could not be reached'));
+      call.fail(error instanceof PosternError ? error : new PosternError('unavailable', 'the agent could not be reached'));
     }
   }
 }
@@ -76,8 +76,4 @@ export class PeerDoor {
 /** Told apart from an agent that is here and does not answer: whoever asks goes on to the next proxy. */
 function notAttached(agentId: string): PosternError {
   return new PosternError('not_found', `agent ${agentId.slice(0, 64)} is not attached to this proxy`);
-}
-
-function refuse(call: CarryCall, error: PosternError): void {
-  if (!call.writableEnded && !call.destroyed) call.emit('error', statusOf(error));
 }

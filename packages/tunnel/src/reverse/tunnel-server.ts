@@ -1,8 +1,9 @@
 import type { Duplex } from 'node:stream';
-import { type CallContext, type Handlers, Identity_Kind, PosternError, type ReverseTunnel, statusOf } from '@postern/api';
+import { type CallContext, type Handlers, Identity_Kind, PosternError, type ReverseTunnel } from '@postern/api';
 import { resetServerCall } from '#grpc-internals.ts';
 import type { GrpcConnection } from '#grpc-tls-server.ts';
 import { type TunnelLimits, tunnelLimits } from '#limits.ts';
+import { ServerRawCall } from '#raw-call/server-raw-call.ts';
 import { type AttachCall, AttachedAgent, type CarryCall, endCall } from '#reverse/attached-agent.ts';
 import { AGENT_ID_KEY, PeerDoor } from '#reverse/peer-door.ts';
 import { speakDial } from '#reverse/speak-dial.ts';
@@ -47,7 +48,7 @@ export class ReverseTunnelServer {
     });
     this.handlers = {
       attach: (call, context) => this.#attach(call, context),
-      carry: (call, context) => this.#carry(call, context),
+      carry: (call, context) => this.#carry(ServerRawCall.of(call), context),
     };
   }
 
@@ -150,7 +151,6 @@ export class ReverseTunnelServer {
   }
 
   #carry(call: CarryCall, context: CallContext): void {
-    call.on('error', () => undefined);
     if (this.#draining) return endCall(call, 'the proxy is stopping');
     const hostId = identityName(context);
     if (identityKind(context) === Identity_Kind.PROXY) return this.#peers.take(call, context, hostId);
@@ -158,7 +158,7 @@ export class ReverseTunnelServer {
     if (context.metadata.get(AGENT_ID_KEY).some((named) => named !== hostId)) {
       const reason = 'an agent may not name another agent';
       this.#options.onRefused?.({ hostId, reason });
-      return void call.emit('error', statusOf(new PosternError('denied', reason)));
+      return call.fail(new PosternError('denied', reason));
     }
     const agent = this.#agents.get(hostId);
     if (!agent) return endCall(call, 'attach before opening carry streams');

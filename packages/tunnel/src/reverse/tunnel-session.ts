@@ -1,9 +1,9 @@
-import { createSecureContext, type PeerCertificate, type SecureContextOptions } from 'node:tls';
-import { Client, type ClientDuplexStream, credentials, type ServiceError } from '@grpc/grpc-js';
-import { type AgentFrame, fromServiceError, openDuplex, PosternError, type ProxyFrame, ReverseTunnel } from '@postern/api';
+import type { PeerCertificate, SecureContextOptions } from 'node:tls';
+import { type AgentFrame, PosternError, ReverseTunnel } from '@postern/api';
 import { byteStream, type ByteStream } from '#byte-stream.ts';
-import { wideChannelOptions } from '#grpc-internals.ts';
 import type { TunnelLimits } from '#limits.ts';
+import { firstMessage, type RawCall, receiveMessages } from '#raw-call/raw-call.ts';
+import { RawConnection } from '#raw-call/raw-connection.ts';
 import { type Dial, readDial, writeAnswer } from '#reverse/dial-frame.ts';
 
 export const TUNNEL_SERVER_NAME = 'tunnel.postern.internal';
@@ -39,6 +39,13 @@ const SPARE_STREAMS = 8;
 /** The fourth is left for the connection that replaces these when the certificate is renewed. */
 const MAX_CONNECTIONS = 3;
 const REFILL_AFTER_FAILURE_MS = 1_000;
+/** A stream waits for its dial for as long as there is an attachment. */
+const NEVER = new AbortController().signal;
+
+interface TunnelConnection {
+  readonly connection: RawConnection;
+  streams: number;
+}
 
 /** One attachment of an agent to one proxy, with its Carry streams; ends once, for a reason. */
 export class TunnelSession {
@@ -49,9 +56,9 @@ export class TunnelSession {
   /** Settles when no more dials are taken, before `ended`: the proxy drains, or the agent wanted it. */
   readonly retired: Promise<Retired>;
   readonly #options: TunnelSessionOptions;
-  readonly #connections: { readonly client: Client; streams: number }[] = [];
-  readonly #attach: ClientDuplexStream<AgentFrame, ProxyFrame>;
-  readonly #idle = new Set<ClientDuplexStream<Buffer, Buffer>>();
+  readonly #connections = new Set<TunnelConnection>();
+  readonly #idle = new Set<RawCall>();
+  #attach: RawCall | undefined;
   readonly #timers: NodeJS.Timeout[] = [];
   #busy = 0;
   #retired = false;
@@ -76,10 +83,17 @@ export class TunnelSession {
     this.retired = new Promise((resolve) => {
       this.#settleRetired = resolve;
     });
-    const connection = this.#connect();
-    connection.streams += 1;
-    this.#attach = openDuplex(connection.client, ReverseTunnel.attach);
-    this.#control();
+    const { proxy, limits } = options;
+    this.#after(limits.helloMs, () => {
+      if (this.#proxyId === '') this.end(new PosternError('cannot_connect', `no proxy answered at ${proxy}`));
+    });
+    const first = this.#connect();
+    first.streams += 1;
+    void first.connection.ended.then((error) => this.end(error));
+    first.connection.ready.then(
+      () => this.#control(first.connection),
+      () => undefined,
+    );
   }
 
   get busyCarries(): number {
@@ -92,7 +106,7 @@ export class TunnelSession {
     this.#retired = true;
     this.#settleRetired(why);
     this.#tell({ frame: { $case: 'drain', value: {} } });
-    for (const call of this.#idle) call.cancel();
+    for (const call of this.#idle) call.reset();
     this.#endWhereRetired();
   }
 
@@ -101,50 +115,61 @@ export class TunnelSession {
     if (this.#over) return;
     this.#over = true;
     for (const timer of this.#timers) clearTimeout(timer);
-    this.#attach.cancel();
-    for (const { client } of this.#connections) client.close();
-    for (const call of this.#idle) call.cancel();
+    for (const { connection } of this.#connections) connection.end(error);
     this.#failAttached(error);
     this.#settleEnded(error);
   }
 
-  #connect(): { readonly client: Client; streams: number } {
-    const { context, checkServer } = this.#options.credentials;
-    const channel = credentials.createFromSecureContext(createSecureContext(context), { checkServerIdentity: checkServer });
-    const client = new Client(this.#options.proxy, channel, wideChannelOptions({ 'grpc.ssl_target_name_override': TUNNEL_SERVER_NAME }));
-    const connection = { client, streams: 0 };
-    this.#connections.push(connection);
-    return connection;
+  #connect(): TunnelConnection {
+    const { proxy, limits, credentials } = this.#options;
+    const connection = new RawConnection({ address: proxy, serverName: TUNNEL_SERVER_NAME, ...credentials, limits });
+    const made = { connection, streams: 0 };
+    this.#connections.add(made);
+    void connection.ended.then(() => this.#connections.delete(made));
+    return made;
   }
 
-  #control(): void {
-    const { limits, proxy } = this.#options;
-    const hello = setTimeout(() => this.end(new PosternError('cannot_connect', `no proxy answered at ${proxy}`)), limits.helloMs);
-    const silence = setTimeout(() => this.end(new PosternError('unavailable', `proxy ${proxy} has gone silent`)), limits.silenceMs);
-    const heartbeat = setInterval(() => this.#tell({ frame: { $case: 'heartbeat', value: { timeMs: Date.now() } } }), limits.heartbeatMs);
-    this.#timers.push(hello, silence, heartbeat);
-    this.#attach.on('error', (error: ServiceError) => this.end(fromServiceError(error)));
-    this.#attach.on('end', () => this.end(new PosternError('unavailable', `proxy ${proxy} ended the tunnel`)));
-    this.#attach.on('data', ({ frame }: ProxyFrame) => {
-      silence.refresh();
-      if (frame?.$case === 'hello') {
-        clearTimeout(hello);
-        this.#proxyId = frame.value.proxyId;
-        this.#settleAttached(this.#proxyId);
-        this.#refill();
-      } else if (frame?.$case === 'openCarries') {
-        this.#wanted = Math.min(limits.idleCarriesPerAgent, IDLE_CARRIES + Math.max(0, frame.value.count));
-        this.#refill();
-      } else if (frame?.$case === 'drain') {
-        this.retire('drained');
-      }
+  #control(connection: RawConnection): void {
+    if (this.#over) return;
+    const { limits, proxy, version, resourceIds } = this.#options;
+    this.#attach = connection.open(ReverseTunnel.attach.path);
+    const silence = this.#after(limits.silenceMs, () => this.end(new PosternError('unavailable', `proxy ${proxy} has gone silent`)));
+    this.#timers.push(setInterval(() => this.#tell({ frame: { $case: 'heartbeat', value: { timeMs: Date.now() } } }), limits.heartbeatMs));
+    receiveMessages(this.#attach, {
+      message: (bytes) => {
+        silence.refresh();
+        this.#hear(bytes);
+      },
+      over: (error) => this.end(error ?? new PosternError('unavailable', `proxy ${proxy} ended the tunnel`)),
     });
-    const { version, resourceIds } = this.#options;
     this.#tell({ frame: { $case: 'hello', value: { version, resourceIds: [...resourceIds] } } });
+    // Asked for while the connection was made.
+    if (this.#retired) this.#tell({ frame: { $case: 'drain', value: {} } });
+  }
+
+  #hear(bytes: Buffer): void {
+    const { frame } = ReverseTunnel.attach.responseDeserialize(bytes);
+    if (frame?.$case === 'hello') {
+      this.#proxyId = frame.value.proxyId;
+      this.#settleAttached(this.#proxyId);
+      this.#refill();
+    } else if (frame?.$case === 'openCarries') {
+      this.#wanted = Math.min(this.#options.limits.idleCarriesPerAgent, IDLE_CARRIES + Math.max(0, frame.value.count));
+      this.#refill();
+    } else if (frame?.$case === 'drain') {
+      this.retire('drained');
+    }
   }
 
   #tell(frame: AgentFrame): void {
-    if (!this.#over && !this.#attach.writableNeedDrain && !this.#attach.writableEnded) this.#attach.write(frame);
+    if (this.#over || this.#attach === undefined || this.#attach.stream.writableNeedDrain) return;
+    this.#attach.write(ReverseTunnel.attach.requestSerialize(frame));
+  }
+
+  #after(ms: number, act: () => void): NodeJS.Timeout {
+    const timer = setTimeout(act, ms);
+    this.#timers.push(timer);
+    return timer;
   }
 
   #refill(): void {
@@ -155,48 +180,61 @@ export class TunnelSession {
     const { limits } = this.#options;
     if (this.#idle.size + this.#busy >= limits.carriesPerAgent) return false;
     const room = limits.streamsPerTunnelConnection - SPARE_STREAMS;
-    const connection =
-      this.#connections.find(({ streams }) => streams < room) ?? (this.#connections.length < MAX_CONNECTIONS ? this.#connect() : undefined);
-    if (!connection) return false;
-    connection.streams += 1;
-    const call = openDuplex(connection.client, ReverseTunnel.carry);
-    this.#idle.add(call);
-    let state: 'idle' | 'busy' | 'closed' = 'idle';
-    const closed = () => {
-      if (state === 'closed') return;
-      const wasIdle = state === 'idle';
-      if (!wasIdle) this.#busy -= 1;
-      state = 'closed';
-      this.#idle.delete(call);
-      connection.streams -= 1;
-      // A stream that ended before a dial was refused: asking again at once would be a loop.
-      if (wasIdle && !this.#retired) this.#timers.push(setTimeout(() => this.#refill(), REFILL_AFTER_FAILURE_MS).unref());
-      else this.#refill();
-      this.#endWhereRetired();
-    };
-    call.once('status', closed);
-    call.on('error', closed);
-    call.once('data', (message: Buffer) => {
-      call.pause();
-      this.#idle.delete(call);
-      this.#busy += 1;
-      state = 'busy';
-      this.#answer(call, message);
-      this.#refill();
-    });
-    return true;
+    const free = [...this.#connections].find(({ streams }) => streams < room);
+    if (free?.connection.isReady) {
+      this.#carry(free);
+      return true;
+    }
+    if (free !== undefined || this.#connections.size >= MAX_CONNECTIONS) return false;
+    this.#connect().connection.ready.then(
+      () => this.#refill(),
+      () => this.#refillLater(),
+    );
+    return false;
   }
 
-  #answer(call: ClientDuplexStream<Buffer, Buffer>, message: Buffer): void {
+  #carry(connection: TunnelConnection): void {
+    const call = connection.connection.open(ReverseTunnel.carry.path);
+    connection.streams += 1;
+    this.#idle.add(call);
+    let taken = false;
+    call.onClose(() => {
+      if (taken) this.#busy -= 1;
+      this.#idle.delete(call);
+      connection.streams -= 1;
+      // A stream that ended before a dial was refused: asking again at once would be a loop. And what closes all streams may have
+      // closed the connection, which is heard of in a moment.
+      if (taken) setImmediate(() => this.#refill());
+      else this.#refillLater();
+      this.#endWhereRetired();
+    });
+    firstMessage(call, NEVER, 'the proxy').then(
+      (message) => {
+        if (call.closed) return;
+        taken = true;
+        this.#idle.delete(call);
+        this.#busy += 1;
+        this.#answer(call, message);
+        this.#refill();
+      },
+      () => call.reset(),
+    );
+  }
+
+  #refillLater(): void {
+    if (!this.#retired && !this.#over) this.#after(REFILL_AFTER_FAILURE_MS, () => this.#refill()).unref();
+  }
+
+  #answer(call: RawCall, message: Buffer): void {
     let dial: Dial;
     try {
       dial = readDial(message);
     } catch {
-      return call.cancel();
+      return call.reset();
     }
     const refusal = this.#options.serves(dial.resourceId);
     call.write(writeAnswer(refusal));
-    if (refusal !== undefined) return void call.end();
+    if (refusal !== undefined) return call.end();
     const stream = byteStream(call, { remoteAddress: dial.clientAddress, stallMs: this.#options.limits.stallMs });
     if (dial.head.length > 0) stream.unshift(dial.head);
     this.#options.onConnection(stream, { resourceId: dial.resourceId, clientAddress: dial.clientAddress, proxyId: this.#proxyId });

@@ -1,8 +1,11 @@
 import { createServer, connect, type AddressInfo, type Server as NetServer, type Socket } from 'node:net';
 import { createSecureContext } from 'node:tls';
-import { Client, credentials, Metadata, type ClientDuplexStream, type ServerDuplexStream } from '@grpc/grpc-js';
-import { AgentSession } from '@postern/api';
+import { Client, credentials } from '@grpc/grpc-js';
+import { AgentSession, type ServedService } from '@postern/api';
 import { wideChannelOptions } from '#grpc-internals.ts';
+import type { RawCall } from '#raw-call/raw-call.ts';
+import { RawConnection } from '#raw-call/raw-connection.ts';
+import { ServerRawCall } from '#raw-call/server-raw-call.ts';
 import { createGrpcTlsServer, type GrpcTlsServer, type GrpcTlsServerOptions } from '#grpc-tls-server.ts';
 import { testAuthority } from '#testing/certificates.ts';
 
@@ -12,20 +15,22 @@ const clientIdentity = authority.issue('client.test');
 
 export interface SessionPair {
   readonly server: GrpcTlsServer;
+  /** The same server as grpc-js reaches it. */
   readonly client: Client;
+  readonly connection: RawConnection;
   readonly port: number;
-  readonly open: () => ClientDuplexStream<Buffer, Buffer>;
+  readonly open: () => RawCall;
   stop(): Promise<void>;
 }
 
 /** A real gRPC server over TLS on loopback, its `connect` handled by `serve`, and a client with a certificate. */
 export async function sessionPair(
-  serve: (call: ServerDuplexStream<Buffer, Buffer>) => void,
+  serve: (call: ServerRawCall) => void,
   options: { readonly delayMs?: number; readonly server?: Partial<GrpcTlsServerOptions> } = {},
 ): Promise<SessionPair> {
   const server = createGrpcTlsServer({
     tls: { ...serverIdentity, ca: authority.caPem, requestCert: true, rejectUnauthorized: true },
-    services: [{ definition: { connect: AgentSession.connect }, implementation: { connect: serve } }],
+    services: [connectService(serve)],
     ...options.server,
   });
   const listener = createServer((socket) => server.acceptSocket(socket, { remoteAddress: `${socket.remoteAddress}:${socket.remotePort}` }));
@@ -33,23 +38,34 @@ export async function sessionPair(
   const relay = options.delayMs === undefined ? undefined : delayRelay(inner, options.delayMs);
   const port = relay ? await listen(relay) : inner;
   const client = connectClient(port);
+  const connection = new RawConnection({
+    address: `127.0.0.1:${port}`,
+    serverName: 'server.test',
+    context: { ca: authority.caPem, ...clientIdentity },
+    checkServer: () => undefined,
+  });
+  await connection.ready;
   return {
     server,
     client,
+    connection,
     port,
-    open: () =>
-      client.makeBidiStreamRequest(
-        AgentSession.connect.path,
-        (b: Buffer) => b,
-        (b: Buffer) => b,
-        new Metadata(),
-      ),
+    open: () => connection.open(AgentSession.connect.path),
     async stop() {
       client.close();
+      connection.end();
       await server.stop();
       listener.close();
       relay?.close();
     },
+  };
+}
+
+export function connectService(serve: (call: ServerRawCall) => void): ServedService {
+  return {
+    definition: { connect: AgentSession.connect },
+    implementation: {},
+    rawCalls: new Map([[AgentSession.connect.path, (call) => serve(ServerRawCall.of(call))]]),
   };
 }
 

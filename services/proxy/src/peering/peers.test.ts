@@ -52,7 +52,7 @@ describe('the set of other proxies', () => {
     expect(names(peers)).toEqual(['b']);
     await expect.poll(() => names(peers)).toEqual([]);
     peers.replace([at('self'), at('b')]);
-    expect(changes).toEqual(['b lost: proxy b cannot be reached at 127.0.0.1:1: it does not answer']);
+    expect(changes).toEqual(['b lost: proxy b cannot be reached at 127.0.0.1:1: it does not answer (ECONNREFUSED)']);
   });
 
   it('begins anew where an address has changed, forgets what is gone, and takes nothing once it is stopped', async () => {

@@ -1,0 +1,142 @@
+import { type ClientHttp2Session, connect as connectHttp2, type OutgoingHttpHeaders } from 'node:http2';
+import type { Socket } from 'node:net';
+import { connect as connectTls, createSecureContext, type PeerCertificate, type SecureContextOptions, type TLSSocket } from 'node:tls';
+import { PosternError } from '@postern/api';
+import { widenSession } from '#grpc-internals.ts';
+import { type TunnelLimits, tunnelLimits } from '#limits.ts';
+import { ClientRawCall } from '#raw-call/client-raw-call.ts';
+import { dial } from '#raw-call/dial.ts';
+
+export interface RawConnectionOptions {
+  /** host:port */
+  readonly address: string;
+  readonly serverName: string;
+  readonly context: SecureContextOptions;
+  /** Which server is accepted. */
+  readonly checkServer: (host: string, certificate: PeerCertificate) => Error | undefined;
+  readonly limits?: TunnelLimits;
+}
+
+const GRPC_HEADERS = { ':method': 'POST', te: 'trailers', 'content-type': 'application/grpc+proto' };
+
+/**
+ * One TLS connection to a gRPC server, for calls whose messages are bytes. Dialled once; ends once, for a reason. To
+ * dial again is for whoever holds it.
+ */
+export class RawConnection {
+  /** Settles when the server has taken the connection: its settings came, after it saw the certificate. */
+  readonly ready: Promise<void>;
+  readonly ended: Promise<Error>;
+  readonly #options: RawConnectionOptions;
+  readonly #limits: TunnelLimits;
+  readonly #abort = new AbortController();
+  #session: ClientHttp2Session | undefined;
+  #socket: Socket | undefined;
+  #state: 'connecting' | 'ready' | 'draining' | 'over' = 'connecting';
+  #keepalive: NodeJS.Timeout | undefined;
+  #settleReady: () => void = () => undefined;
+  #failReady: (error: Error) => void = () => undefined;
+  #settleEnded: (error: Error) => void = () => undefined;
+
+  constructor(options: RawConnectionOptions) {
+    this.#options = options;
+    this.#limits = options.limits ?? tunnelLimits;
+    this.ready = new Promise((resolve, reject) => {
+      this.#settleReady = resolve;
+      this.#failReady = reject;
+    });
+    this.ready.catch(() => undefined);
+    this.ended = new Promise((resolve) => {
+      this.#settleEnded = resolve;
+    });
+    this.#connect().catch((error: unknown) => this.end(error instanceof Error ? error : new Error(String(error))));
+  }
+
+  /** Takes new calls: it stands, and the server has not said that it leaves. */
+  get isReady(): boolean {
+    return this.#state === 'ready' && this.#session?.closed === false && !this.#session.destroyed;
+  }
+
+  /** Throws `unavailable` where the connection takes no calls. */
+  open(path: string, headers: OutgoingHttpHeaders = {}): ClientRawCall {
+    const session = this.#session;
+    if (session === undefined || session.closed || session.destroyed)
+      throw new PosternError('unavailable', `the connection to ${this.#options.address} is closed`);
+    return new ClientRawCall(session.request({ ...GRPC_HEADERS, ':path': path, ...headers }), (error) => this.end(error));
+  }
+
+  /** Ends it with everything on it. */
+  end(error: Error = new PosternError('unavailable', 'the connection was closed')): void {
+    if (this.#state === 'over') return;
+    this.#state = 'over';
+    clearInterval(this.#keepalive);
+    this.#abort.abort();
+    this.#session?.destroy();
+    this.#socket?.destroy();
+    this.#failReady(error);
+    this.#settleEnded(error);
+  }
+
+  async #connect(): Promise<void> {
+    const raw = await dial(this.#options.address, this.#abort.signal);
+    this.#socket = raw;
+    if (this.#state === 'over') return void raw.destroy();
+    const socket = await this.#secure(raw);
+    const { serverName } = this.#options;
+    const session = connectHttp2(`https://${serverName}`, {
+      createConnection: () => socket,
+      settings: { enablePush: false, initialWindowSize: this.#limits.windowBytes, maxHeaderListSize: this.#limits.maxMetadataBytes },
+      // Each stream is bounded by its window. Node's own 10 MB would refuse streams in the middle of a busy time.
+      maxSessionMemory: Number.MAX_SAFE_INTEGER,
+    });
+    this.#session = session;
+    if (this.#state !== 'connecting') return session.destroy();
+    widenSession(session);
+    session.once('remoteSettings', () => {
+      if (this.#state !== 'connecting') return;
+      this.#state = 'ready';
+      this.#settleReady();
+    });
+    // The server leaves; what is open goes on until it is done or cut. Node (24) would answer with a graceful close in which it may
+    // never notice that the connection below is gone.
+    session.close = () => undefined;
+    session.once('goaway', () => {
+      if (this.#state === 'ready') this.#state = 'draining';
+    });
+    session.once('error', (error) => this.end(error));
+    session.once('close', () => this.end(new PosternError('unavailable', `the connection to ${this.#options.address} was lost`)));
+    this.#keepalive = setInterval(() => this.#ping(session), this.#limits.keepaliveMs).unref();
+  }
+
+  #secure(raw: Socket): Promise<TLSSocket> {
+    const { serverName, context, checkServer, address } = this.#options;
+    return new Promise((resolve, reject) => {
+      const socket = connectTls({
+        socket: raw,
+        servername: serverName,
+        secureContext: createSecureContext(context),
+        checkServerIdentity: checkServer,
+        ALPNProtocols: ['h2'],
+      });
+      this.#socket = socket;
+      const lost = () => reject(new PosternError('unavailable', `${address} closed the connection in the middle of the handshake`));
+      socket.once('error', reject).once('close', lost);
+      socket.once('secureConnect', () => {
+        socket.off('error', reject).off('close', lost);
+        if (socket.alpnProtocol === 'h2') return resolve(socket);
+        socket.destroy();
+        reject(new PosternError('unavailable', `what answered at ${address} does not speak HTTP/2`));
+      });
+    });
+  }
+
+  /** A peer that vanished without a word is noticed by its silence. */
+  #ping(session: ClientHttp2Session): void {
+    const silent = setTimeout(
+      () => this.end(new PosternError('unavailable', `${this.#options.address} has gone silent`)),
+      this.#limits.keepaliveTimeoutMs,
+    ).unref();
+    const sent = !session.destroyed && session.ping(() => clearTimeout(silent));
+    if (!sent) clearTimeout(silent);
+  }
+}

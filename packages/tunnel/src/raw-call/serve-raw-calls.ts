@@ -1,0 +1,32 @@
+import type { EventEmitter } from 'node:events';
+import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
+import type { RawServerCall } from '@postern/api';
+import { type ProvenPeer, ServerRawCall } from '#raw-call/server-raw-call.ts';
+
+export interface RawCallServing {
+  /** By path: `implement` of @postern/api made them, with its gate in front of the handler. */
+  readonly handlers: ReadonlyMap<string, (call: RawServerCall) => void>;
+  readonly peerOf: (session: ServerHttp2Session) => ProvenPeer | undefined;
+}
+
+/**
+ * Takes the calls of raw bytes before grpc-js sees them; every other call goes on to it. A raw path that came to grpc-js
+ * all the same would be answered UNIMPLEMENTED, because `implement` gives it no handler.
+ */
+export function serveRawCalls(http2Server: EventEmitter, { handlers, peerOf }: RawCallServing): void {
+  const others = http2Server.listeners('stream') as ((stream: ServerHttp2Stream, headers: IncomingHttpHeaders, ...rest: unknown[]) => void)[];
+  http2Server.removeAllListeners('stream');
+  http2Server.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, ...rest: unknown[]) => {
+    const handler = handlers.get(headers[':path'] ?? '');
+    // What is no gRPC is answered so by grpc-js.
+    if (handler === undefined || headers[':method'] !== 'POST' || headers['content-type']?.startsWith('application/grpc') !== true) {
+      for (const other of others) other.call(http2Server, stream, headers, ...rest);
+      return;
+    }
+    const { session } = stream;
+    const peer = session === undefined ? undefined : peerOf(session as ServerHttp2Session);
+    // A stream of a connection that nobody admitted.
+    if (peer === undefined) return stream.destroy();
+    handler(new ServerRawCall(stream, headers, peer));
+  });
+}
