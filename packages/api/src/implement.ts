@@ -47,10 +47,10 @@ type Res<M extends AnyMethod> = ReturnType<M['responseDeserialize']>;
 export type Handler<M extends AnyMethod> = M extends { rawBytes: true }
   ? (call: RawServerCall, context: CallContext) => void
   : M['requestStream'] extends true
-  ? (stream: ServerDuplexStream<Req<M>, Res<M>>, context: CallContext) => void
-  : M['responseStream'] extends true
-    ? (request: Req<M>, context: CallContext) => AsyncIterable<Res<M>>
-    : (request: Req<M>, context: CallContext) => Promise<Res<M>>;
+    ? (stream: ServerDuplexStream<Req<M>, Res<M>>, context: CallContext) => void
+    : M['responseStream'] extends true
+      ? (request: Req<M>, context: CallContext) => AsyncIterable<Res<M>>
+      : (request: Req<M>, context: CallContext) => Promise<Res<M>>;
 
 export type Handlers<S> = { readonly [K in keyof S]: S[K] extends AnyMethod ? Handler<S[K]> : never };
 

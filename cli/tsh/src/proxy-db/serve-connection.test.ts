@@ -71,4 +71,39 @@ describe('a connection whose agent goes away', () => {
     agent.destroy();
     expect(await received).toBe(`${answer(5000)}part`);
   });
+
+  it('is cut in the middle of an answer, with nothing of ours in it, though the client has sent its next request ahead', async () => {
+    const { socket, agent, received, seen } = await client(`${head(2)}{}`);
+    agent.write(`${answer(5000)}part`);
+    await expect.poll(seen).toContain('part');
+    const arrived = once(agent, 'data');
+    socket.write(`${head(2)}{}`);
+    await arrived;
+    agent.destroy();
+    expect(await received).toBe(`${answer(5000)}part`);
+  });
+
+  it('is told so for the request that it sent ahead where the answer to the one before is whole by then', async () => {
+    const { socket, agent, received, seen } = await client(`${head(2)}{}`);
+    agent.write(`${answer(8)}part`);
+    await expect.poll(seen).toContain('part');
+    agent.write('done');
+    await expect.poll(seen).toContain('partdone');
+    const arrived = once(agent, 'data');
+    socket.write(`${head(2)}{}`);
+    await arrived;
+    agent.destroy();
+    expect(await received).toMatch(/partdoneHTTP\/1\.1 503 /);
+  });
+});
+
+describe('a client that has said all it will say', () => {
+  it('still gets its answer', async () => {
+    const { socket, agent, received } = await client(`${head(2)}{}`);
+    const ended = once(agent, 'end');
+    socket.end();
+    await ended;
+    agent.end(`${answer(4)}late`);
+    expect(await received).toBe(`${answer(4)}late`);
+  });
 });

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type ErrorCode, PosternError } from '@postern/api/errors';
+import { AnswerBoundaries } from '#proxy-db/answer-boundaries.ts';
 import { awsRefusal, FORBIDDEN, shapeOf } from '#proxy-db/aws-refusal.ts';
 import { type GuardOptions, refusalOf } from '#proxy-db/local-guard.ts';
 import { readHead } from '#proxy-db/read-head.ts';
@@ -35,19 +36,22 @@ export async function serveConnection(socket: Socket, options: ConnectionOptions
 
 /**
  * Copies bytes both ways; `pipe` obeys backpressure. Where the stream breaks while the client waits for the first
- * byte of an answer, it gets one that says so; in the middle of an answer only a cut connection is honest.
+ * byte of an answer, it gets one that says so; in the middle of an answer only a cut connection is honest, and a client
+ * that sends requests ahead may be in the middle of one when it begins another.
  */
 function join(socket: Socket, stream: Duplex, first: Buffer): void {
+  const answers = new AnswerBoundaries();
   let clientWaits = true;
   socket.on('data', (chunk: Buffer) => {
     // The rest of a body may still come while its answer is on the way: only a new request waits for a new answer.
     if (startsRequest(chunk)) clientWaits = true;
   });
-  stream.on('data', () => {
+  stream.on('data', (chunk: Buffer) => {
+    answers.take(chunk);
     clientWaits = false;
   });
   stream.on('error', (error) => {
-    const told = clientWaits && socket.writable;
+    const told = clientWaits && answers.between && socket.writable;
     answer(socket, told ? awsRefusal(shapeOf(codeOf(error)), `tsh proxy db: ${messageOf(error)}`) : undefined);
   });
   stream.on('close', () => {

@@ -14,7 +14,11 @@ export interface RawCallServing {
  * all the same would be answered UNIMPLEMENTED, because `implement` gives it no handler.
  */
 export function serveRawCalls(http2Server: EventEmitter, { handlers, peerOf }: RawCallServing): void {
-  const others = http2Server.listeners('stream') as ((stream: ServerHttp2Stream, headers: IncomingHttpHeaders, ...rest: unknown[]) => void)[];
+  const others = http2Server.listeners('stream') as ((
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    ...rest: unknown[]
+  ) => void)[];
   http2Server.removeAllListeners('stream');
   http2Server.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, ...rest: unknown[]) => {
     const handler = handlers.get(headers[':path'] ?? '');

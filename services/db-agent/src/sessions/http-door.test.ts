@@ -19,12 +19,14 @@ beforeEach(async () => {
       if (request.url === '/refused') readNoMore();
       request.resume();
       if (request.url === '/waits') return;
+      if (request.url === '/later') return void setTimeout(() => response.end('served late'), 50);
       response.end('served');
     },
     onMalformed: (_connection, reason) => malformed.push(reason),
   });
   const sockets = new Set<Socket>();
-  const listener = createServer((stream) => {
+  // As the streams of a session are.
+  const listener = createServer({ allowHalfOpen: true }, (stream) => {
     sockets.add(stream);
     stream.on('error', () => stream.destroy());
     door.accept({ stream, localPort: 8000, session: undefined as never });
@@ -60,6 +62,20 @@ describe('a connection', () => {
     expect(await exchange('GET / HTTP/1.1\r\nHost: x')).toContain('408');
     expect(await exchange('POST /waits HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n1')).toContain('408');
     expect(malformed).toEqual(Array.from({ length: 3 }, () => 'the request did not arrive in time'));
+  });
+
+  it('whose client has shut its sending side gets the answer, and is closed after it', async () => {
+    const half = (bytes: string) =>
+      new Promise<string>((resolve, reject) => {
+        let answer = '';
+        const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true }, () => socket.end(bytes));
+        socket.on('data', (chunk) => (answer += chunk.toString('latin1')));
+        socket.on('error', reject).on('end', () => resolve(answer));
+      });
+    expect(await half(get('/later'))).toMatch(/^HTTP\/1\.1 200 [^]*served late/);
+    expect((await half(get('/later') + get('/2'))).match(/served/g)).toHaveLength(2);
+    expect(await half('GET / HTTP/1.1\r\nHo')).toMatch(/^HTTP\/1\.1 400 /);
+    expect(await half('')).toBe('');
   });
 
   it('serves requests that are sent behind one another', async () => {

@@ -55,6 +55,8 @@ export function createHttpDoor(options: HttpDoorOptions): HttpDoor {
   // Node would drop the lines beyond its own limit without a word; they are counted instead.
   server.maxHeadersCount = 0;
   server.timeout = 0;
+  // A client that shuts its sending side after a whole request (`nc -N`, RFC 9112, 9.6) waits for its answer. Node would end both sides.
+  Object.assign(server, { httpAllowHalfOpen: true });
   // Node watches over slow requests, and knows which connections to close, only from the moment a server listens. This one never does.
   server.emit('listening');
 
