@@ -160,7 +160,11 @@ function serveRaw(spec: Spec, call: RawServerCall): void {
     clearTimeout(timer);
     admitted.context.end();
   });
-  (spec.handler as (call: RawServerCall, context: CallContext) => void)(call, admitted.context);
+  try {
+    (spec.handler as (call: RawServerCall, context: CallContext) => void)(call, admitted.context);
+  } catch (error) {
+    call.refuse(toStatus(error, admitted.context.caller, spec));
+  }
 }
 
 interface Admitted {

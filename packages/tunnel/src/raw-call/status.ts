@@ -16,7 +16,7 @@ export function errorIn(headers: IncomingHttpHeaders): PosternError | undefined 
   if (status === OK) return undefined;
   const sent = headers[ERROR_CODE_KEY];
   const code = errorCodes.find((known) => known === sent) ?? errorCodes.find((known) => grpcStatusOf[known] === status) ?? 'unavailable';
-  return new PosternError(code, decoded(headers['grpc-message']) ?? `the call ended with status ${headers['grpc-status'] ?? 'unknown'}`);
+  return new PosternError(code, decoded(headers['grpc-message']) ?? `the call ended with status ${String(headers['grpc-status'])}`);
 }
 
 function decoded(message: string | string[] | undefined): string | undefined {
