@@ -61,8 +61,8 @@ export class RequestRecords {
   }
 
   /**
-   * As begin, and calls back: without an error once the intent is on disk, with one where it cannot be, and then nothing may
-   * be sent. Never before this returns.
+   * As begin, without a promise: calls back without an error once the intent is on disk, with one where it cannot be, and then
+   * nothing may be sent and the record is not to be ended. Never before this returns.
    */
   open(
     facts: Pick<RefusedFacts, 'session' | 'asked'> & { readonly place: SessionPlace },
