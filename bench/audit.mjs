@@ -7,10 +7,10 @@ import { printRates, rateOf, repeat } from './rates.mjs';
 import { say } from './report.mjs';
 
 export const options = { 'audit-ms': { type: 'string', default: '4000' } };
-/** An agent under load sends 500 events in a call, which is the most it does; one that serves few people sends what they did in 250 ms. */
+/** An agent under load sends 1000 events in a call, which is the most it does; one that serves few people sends what they did in 250 ms. */
 const SHAPES = [
-  { agents: 1, events: 500 },
-  { agents: 4, events: 500 },
+  { agents: 1, events: 1000 },
+  { agents: 4, events: 1000 },
   { agents: 4, events: 10 },
 ];
 
