@@ -1,6 +1,7 @@
 import type { AgentParts, AgentService } from '@postern/agent';
 import { SessionInfo } from '@postern/api';
 import { agentCredentials, AssumeRoleCache, type AwsLog, dialUrl, type DynamoDbService, SigningKeys } from '@postern/aws';
+import { BodyBudget } from '@postern/http';
 import type { Logger } from '@postern/telemetry';
 import { RequestRecords } from '#audit/request-records.ts';
 import { SessionRecords } from '#audit/session-records.ts';
@@ -11,7 +12,6 @@ import { Upstreams, type UpstreamsOptions } from '#forwarding/upstreams.ts';
 import type { StartDbAgentOptions } from '#index.ts';
 import { serveRequest, type ServeRequestDeps } from '#requests/serve-request.ts';
 import { SessionPlaces } from '#requests/session-place.ts';
-import { BodyBudget } from '#sessions/body-budget.ts';
 import { createHttpDoor } from '#sessions/http-door.ts';
 
 /** As the operator's AWS_ENDPOINT_URL_… are named. */
@@ -70,15 +70,15 @@ export function createDbService(options: DbServiceOptions): AgentService {
       void serveRequest(deps, exchange)
         .catch((err: unknown) => {
           // One request's fault is that request's: it fails, the process lives.
-          logger.error({ err, user: exchange.connection.session.user }, 'a request failed unexpectedly');
-          exchange.response.destroy();
+          logger.error({ err, user: exchange.context.session.user }, 'a request failed unexpectedly');
+          exchange.cut();
         })
         .finally(() => {
           underWay -= 1;
         });
     },
-    onMalformed: ({ session }, reason) =>
-      records.refused({ session, place: undefined, asked: { method: '', path: '', target: '' }, reason, status: 400 }),
+    onMalformed: ({ session }, { message, status }) =>
+      records.refused({ session, place: undefined, asked: { method: '', path: '', target: '' }, reason: message, status }),
   });
 
   return {
@@ -86,7 +86,7 @@ export function createDbService(options: DbServiceOptions): AgentService {
     serves: (name) => databases.admitted(name) !== undefined,
     putResource: (name, json) => databases.putDynamic(name, json),
     removeResource: (name) => databases.removeDynamic(name),
-    onConnection: (connection) => door.accept(connection),
+    onConnection: (connection) => door.accept(connection.stream, connection),
     onSessionStart: (session) => sessionRecords.started(session),
     onSessionEnd: (session) => sessionRecords.ended(session),
     onRefused: (refused) => sessionRecords.refused(refused),
@@ -106,9 +106,10 @@ export function createDbService(options: DbServiceOptions): AgentService {
     get underWay() {
       return underWay;
     },
-    async stop() {
+    stop() {
       door.close();
-      await upstreams.destroy();
+      upstreams.destroy();
+      return Promise.resolve();
     },
   };
 }

@@ -1,8 +1,9 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer, type Socket } from 'node:net';
+import { type Exchange, HttpDoor, type Origin, readWhole, BodyBudget } from '@postern/http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Outcome, relay } from '#forwarding/relay.ts';
-import { type Upstream, Upstreams } from '#forwarding/upstreams.ts';
+import { Upstreams } from '#forwarding/upstreams.ts';
 
 const HOST = 'dynamodb.us-east-1.amazonaws.com';
 const cleanup: (() => unknown)[] = [];
@@ -11,7 +12,7 @@ afterEach(async () => {
 });
 
 interface Rig {
-  readonly upstream: Upstream;
+  readonly upstream: Origin;
   readonly far: Server | TcpServer;
   readonly outcomes: Outcome[];
   readonly url: string;
@@ -39,28 +40,33 @@ async function rig(
   });
   const upstream = upstreams.to('dynamodb', HOST);
   const outcomes: Outcome[] = [];
-  const near = createHttpServer((request, response) => {
-    const chunks: Buffer[] = [];
-    response.on('error', () => response.destroy());
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
-      const body = Buffer.concat(chunks);
-      const headers = ['host', HOST, 'content-length', String(body.length), 'x-from', 'test'];
-      void relay({ upstream, headers, body, response, wantsCapacity: true }).then((outcome) => {
-        outcomes.push(outcome);
-        if (!response.headersSent && !response.destroyed) response.writeHead(503).end(outcome.kind);
-      });
-    });
+  const near = clientSide(async (exchange) => {
+    const whole = await readWhole(exchange, { maxBytes: 1e6, budget: new BodyBudget(1e7), owner: 'a' });
+    const body = 'bytes' in whole ? whole.bytes : Buffer.alloc(0);
+    const headers = ['host', HOST, 'content-length', String(body.length), 'x-from', 'test'];
+    const outcome = await relay({ upstream, headers, body, exchange, wantsCapacity: true });
+    outcomes.push(outcome);
+    if (!exchange.started) exchange.answer(503, ['content-length', String(outcome.kind.length)], Buffer.from(outcome.kind));
   });
   const nearPort = await listen(near);
   cleanup.push(
-    () => near.closeAllConnections(),
     () => near.close(),
     () => upstreams.destroy(),
     () => seen.forEach((socket) => socket.destroy()),
     () => far.close(),
   );
   return { upstream, far, outcomes, url: `http://127.0.0.1:${nearPort}/`, seen };
+}
+
+/** The door that the agent has, on a local port. */
+function clientSide(serve: (exchange: Exchange) => Promise<void>): TcpServer {
+  const door = new HttpDoor<undefined>({
+    limits: { maxBytes: 16_384, maxLines: 100, headMs: 10_000, bodyIdleMs: 10_000, bodyMs: 10_000, maxDiscardBytes: 1e6 },
+    onExchange: (exchange) => void serve(exchange),
+    onMalformed: (_context, fault) => ({ contentType: 'text/plain', body: Buffer.from(fault.message) }),
+  });
+  cleanup.push(() => door.close());
+  return createTcpServer((socket) => door.accept(socket, undefined));
 }
 
 async function listen(server: Server | TcpServer): Promise<number> {
@@ -97,7 +103,7 @@ describe('the relay', () => {
     expect(answer.headers.get('date')).toBe('Sun, 03 May 2026 00:00:00 GMT');
     expect(answer.headers.get('x-hop')).toBeNull();
     expect(await answer.json()).toEqual({ ConsumedCapacity: { TableName: 'pets' } });
-    expect(got[0]?.headers).toEqual(['host', HOST, 'connection', 'keep-alive', 'x-from', 'test', 'content-length', '2']);
+    expect(got[0]?.headers).toEqual(['host', HOST, 'content-length', '2', 'x-from', 'test']);
     expect(outcomes).toEqual([{ kind: 'answered', status: 200, awsRequestId: 'REQ1', bytes: 41, consumedCapacity: { TableName: 'pets' } }]);
   });
 
@@ -265,17 +271,16 @@ describe('where it dials', () => {
     });
     cleanup.push(() => upstreams.destroy());
     const outcome = await new Promise<Outcome>((resolve) => {
-      const near = createHttpServer((_request, response) => {
-        void relay({
+      const near = clientSide(async (exchange) => {
+        const ended = await relay({
           upstream: upstreams.to('dynamodb', HOST),
           headers: ['host', HOST, 'content-length', '0'],
           body: Buffer.alloc(0),
-          response,
+          exchange,
           wantsCapacity: false,
-        }).then((ended) => {
-          response.end();
-          resolve(ended);
         });
+        exchange.answer(503, ['content-length', '0'], Buffer.alloc(0));
+        resolve(ended);
       });
       cleanup.push(() => near.close());
       void listen(near).then((port) => ask(`http://127.0.0.1:${port}/`).then((answer) => answer.text()));

@@ -1,6 +1,15 @@
-import type { ServerResponse } from 'node:http';
-import type { Dispatcher } from 'undici';
-import type { Upstream } from '#forwarding/upstreams.ts';
+import {
+  type AnswerHandler,
+  type AnswerHead,
+  answerHead,
+  type AnswerObserver,
+  type Exchange,
+  type Flight,
+  type Origin,
+  requestHead,
+  UNSAID,
+  type UpstreamFailure,
+} from '@postern/http';
 
 /** What became of a request. `unknown` is said wherever AWS may have acted and its answer was not seen whole. */
 export type Outcome =
@@ -15,11 +24,11 @@ export type Outcome =
   | { readonly kind: 'not_sent'; readonly reason: string };
 
 export interface RelayInput {
-  readonly upstream: Upstream;
-  /** As the signer made them: flat, Host first. */
-  readonly headers: string[];
+  readonly upstream: Origin;
+  /** As the signer made them: flat, Host included. */
+  readonly headers: readonly string[];
   readonly body: Buffer;
-  readonly response: ServerResponse;
+  readonly exchange: Exchange;
   /** The client asked for it, so a small answer is worth a look. */
   readonly wantsCapacity: boolean;
 }
@@ -30,144 +39,115 @@ export interface RelayInput {
  * been handed on or is lost; where nothing has been answered yet the caller still may.
  */
 export function relay(input: RelayInput): Promise<Outcome> {
-  const { upstream } = input;
-  upstream.inFlight += 1;
+  if (input.exchange.isGone) return Promise.resolve({ kind: 'not_sent', reason: 'the client left' });
   return new Promise((resolve) => {
-    const handler = new Relay(input, (outcome) => {
-      upstream.inFlight -= 1;
-      resolve(outcome);
-    });
-    upstream.pool.dispatch(
-      { path: '/', method: 'POST', headers: input.headers, body: input.body, idempotent: false, blocking: true },
-      handler,
-    );
+    const handler = new Relay(input, resolve);
+    handler.flight = input.upstream.send({ method: 'POST', head: requestHead('POST', '/', input.headers), body: input.body }, handler);
   });
 }
 
-const HOP_BY_HOP = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
+/** What ends at this hop (RFC 9110 7.6.1). Transfer-Encoding is not among them: the chunks are passed on as they are. */
+const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'proxy-authenticate', 'proxy-authorization', 'te', 'trailer', 'upgrade']);
 /** Answers above this are not looked into for their consumed capacity. */
 const SMALL_BYTES = 16 * 1024;
 
-class Relay implements Dispatcher.DispatchHandler {
-  readonly #response: ServerResponse;
-  readonly #wantsCapacity: boolean;
+class Relay implements AnswerHandler, AnswerObserver {
+  readonly #exchange: Exchange;
+  readonly wantsData: boolean;
   readonly #resolve: (outcome: Outcome) => void;
-  #controller: Dispatcher.DispatchController | undefined;
-  #clientGone = false;
-  #settled = false;
-  #listensForDrain = false;
+  flight: Flight | undefined;
   #status = 0;
   #awsRequestId = '';
-  #bytes = 0;
+  /** Where AWS's own head cannot be passed on as it came. */
+  #ownHead: string | undefined;
   #only: Buffer | undefined;
+  #pieces = 0;
 
   constructor(input: RelayInput, resolve: (outcome: Outcome) => void) {
-    this.#response = input.response;
-    this.#wantsCapacity = input.wantsCapacity;
+    this.#exchange = input.exchange;
+    this.wantsData = input.wantsCapacity;
     this.#resolve = resolve;
-    this.#response.once('close', this.#onClientClose);
-    if (this.#response.destroyed) this.#clientGone = true;
+    this.#exchange.observer = this;
   }
 
-  readonly #onClientClose = (): void => {
-    if (this.#settled) return;
-    this.#clientGone = true;
-    this.#controller?.abort(new Error('the client left'));
-  };
+  onGone(): void {
+    this.flight?.abort('the client left');
+  }
 
-  readonly #onDrain = (): void => this.#controller?.resume();
+  onDrain(): void {
+    this.flight?.resume();
+  }
 
-  /** Called once, when a connection is there and the first byte is about to be written. */
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    if (this.#controller) return controller.abort(new Error('a request is never sent twice'));
-    if (this.#clientGone) {
-      this.#settle({ kind: 'not_sent', reason: 'the client left' });
-      return controller.abort(new Error('the client left'));
+  onHead(head: AnswerHead): void {
+    this.#status = head.status;
+    if (head.length === UNSAID) this.#exchange.readNoMore();
+    let isPassable = !head.isHttp10 && !this.#exchange.closesAfter && (head.connection === undefined || head.connection === 'keep-alive');
+    let hasDate = false;
+    const { fields } = head;
+    for (let at = 0; at < fields.length; at += 2) {
+      const lower = lowerCased(fields[at] ?? '');
+      if (lower === 'date') hasDate = true;
+      else if (lower === 'x-amzn-requestid') this.#awsRequestId = (fields[at + 1] ?? '').slice(0, 128);
+      else if (lower !== 'connection' && HOP_BY_HOP.has(lower)) isPassable = false;
     }
-    this.#controller = controller;
+    if (!isPassable || !hasDate) this.#ownHead = this.#makeHead(head, hasDate);
   }
 
-  onResponseStart(controller: Dispatcher.DispatchController, statusCode: number, headers: object, statusMessage?: string): void {
-    if (statusCode < 200) return;
-    this.#status = statusCode;
-    const { flat, hasDate } = this.#answerHeaders(controller.rawHeaders, headers);
-    if (hasDate) this.#response.sendDate = false;
-    this.#response.writeHead(statusCode, statusMessage ?? '', flat);
+  #makeHead({ status, reason, fields, connection }: AnswerHead, hasDate: boolean): string {
+    const kept: string[] = [];
+    const dropped = connection?.split(',').map((name) => name.trim());
+    for (let at = 0; at < fields.length; at += 2) {
+      const name = fields[at] ?? '';
+      const lower = lowerCased(name);
+      // What frames the answer stays, whatever Connection names.
+      const frames = lower === 'content-length' || lower === 'transfer-encoding';
+      if (frames || !(HOP_BY_HOP.has(lower) || dropped?.includes(lower))) kept.push(name, fields[at + 1] ?? '');
+    }
+    // RFC 9110 6.6.1: SDKs set their clock by it.
+    if (!hasDate) kept.push('Date', new Date().toUTCString());
+    if (this.#exchange.closesAfter) kept.push('Connection', 'close');
+    return answerHead(status, reason, kept);
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#wantsCapacity) this.#only = this.#bytes === 0 ? chunk : undefined;
-    this.#bytes += chunk.length;
-    if (this.#response.write(chunk)) return;
-    controller.pause();
-    if (this.#listensForDrain) return;
-    this.#listensForDrain = true;
-    this.#response.on('drain', this.#onDrain);
+  onWire(bytes: Buffer, headBytes: number): void {
+    let rest = bytes;
+    if (headBytes > 0 && this.#ownHead !== undefined) {
+      this.#exchange.write(Buffer.from(this.#ownHead, 'latin1'));
+      rest = bytes.subarray(headBytes);
+    }
+    if (rest.length > 0 && !this.#exchange.write(rest)) this.flight?.pause();
   }
 
-  onResponseEnd(): void {
-    this.#response.end();
-    const capacity = this.#consumedCapacity();
-    this.#settle({
-      kind: 'answered',
-      status: this.#status,
-      awsRequestId: this.#awsRequestId,
-      bytes: this.#bytes,
-      ...(capacity === undefined ? {} : { consumedCapacity: capacity }),
-    });
+  onData(piece: Buffer): void {
+    this.#pieces += 1;
+    this.#only = this.#pieces === 1 ? piece : undefined;
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    const reason = this.#clientGone ? 'the client left before the answer was complete' : describe(error);
-    if (!this.#controller) return this.#settle({ kind: 'not_sent', reason });
+  onEnd(bytes: number): void {
+    this.#exchange.end();
+    const capacity = this.#consumedCapacity(bytes);
+    const outcome = { kind: 'answered' as const, status: this.#status, awsRequestId: this.#awsRequestId, bytes };
+    this.#resolve(capacity === undefined ? outcome : { ...outcome, consumedCapacity: capacity });
+  }
+
+  onFailed(failure: UpstreamFailure): void {
+    const left = this.#exchange.isGone;
+    if (!failure.mayHaveLeft) return this.#resolve({ kind: 'not_sent', reason: left ? 'the client left' : describe(failure) });
     // Part of an answer was passed on: the client must see it cut, not ended.
-    if (this.#status !== 0) this.#response.destroy();
-    this.#settle({
+    if (this.#status !== 0) this.#exchange.cut();
+    this.#resolve({
       kind: 'unknown',
-      reason,
+      reason: left ? 'the client left before the answer was complete' : describe(failure),
       awsRequestId: this.#awsRequestId,
-      bytes: this.#bytes,
+      bytes: failure.bytes,
       ...(this.#status === 0 ? {} : { status: this.#status }),
     });
   }
 
-  #settle(outcome: Outcome): void {
-    if (this.#settled) return;
-    this.#settled = true;
-    this.#response.off('close', this.#onClientClose).off('drain', this.#onDrain);
-    this.#resolve(outcome);
-  }
-
-  #answerHeaders(raw: Dispatcher.DispatchController['rawHeaders'], parsed: object): { flat: string[]; hasDate: boolean } {
-    const flat: string[] = [];
-    let hasDate = false;
-    const dropped = namedByConnection((parsed as { connection?: string | string[] }).connection);
-    if (!Array.isArray(raw)) return { flat, hasDate };
-    for (let at = 0; at + 1 < raw.length; at += 2) {
-      const name = text(raw[at]);
-      const lower = name.toLowerCase();
-      if (HOP_BY_HOP.has(lower) || dropped?.includes(lower)) continue;
-      const value = text(raw[at + 1]);
-      if (lower === 'date') hasDate = true;
-      else if (lower === 'x-amzn-requestid') this.#awsRequestId = value.slice(0, 128);
-      flat.push(name, value);
-    }
-    return { flat, hasDate };
-  }
-
   /** Only where the whole answer came as one small plain piece; nothing is kept back for it. */
-  #consumedCapacity(): unknown {
+  #consumedCapacity(bytes: number): unknown {
     const body = this.#only;
-    if (!body || body.length > SMALL_BYTES || body.length !== this.#bytes || body[0] !== 0x7b || !body.includes('"ConsumedCapacity"'))
+    if (!body || body.length > SMALL_BYTES || body.length !== bytes || body[0] !== 0x7b || !body.includes('"ConsumedCapacity"'))
       return undefined;
     try {
       return (JSON.parse(body.toString('utf8')) as { ConsumedCapacity?: unknown }).ConsumedCapacity;
@@ -177,21 +157,21 @@ class Relay implements Dispatcher.DispatchHandler {
   }
 }
 
-function text(part: Buffer | string | undefined): string {
-  return typeof part === 'string' ? part : (part?.toString('latin1') ?? '');
+/** AWS's own few spellings; whatever else comes does not make it grow. */
+const MAX_SPELLINGS = 256;
+const spellings = new Map<string, string>();
+
+function lowerCased(name: string): string {
+  const known = spellings.get(name);
+  if (known !== undefined) return known;
+  const lower = name.toLowerCase();
+  if (spellings.size < MAX_SPELLINGS && name.length <= 64) spellings.set(name, lower);
+  return lower;
 }
 
-function namedByConnection(connection: string | string[] | undefined): string[] | undefined {
-  if (connection === undefined || connection === 'keep-alive' || connection === 'close') return undefined;
-  return String(connection)
-    .toLowerCase()
-    .split(',')
-    .map((name) => name.trim());
-}
-
-function describe(error: Error & { code?: string }): string {
-  if (error.code === 'UND_ERR_HEADERS_TIMEOUT') return 'AWS did not answer in time';
-  if (error.code === 'UND_ERR_BODY_TIMEOUT') return 'AWS stopped in the middle of its answer';
-  if (error.code === 'UND_ERR_CONNECT_TIMEOUT') return 'AWS could not be reached in time';
-  return error.code === undefined ? error.message : `${error.message} (${error.code})`;
+function describe({ code, reason }: UpstreamFailure): string {
+  if (code === 'headers_timeout') return 'AWS did not answer in time';
+  if (code === 'idle_timeout') return 'AWS stopped in the middle of its answer';
+  if (code === 'connect_timeout') return 'AWS could not be reached in time';
+  return reason;
 }

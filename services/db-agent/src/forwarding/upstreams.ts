@@ -1,22 +1,21 @@
 import type { DynamoDbService } from '@postern/aws';
-import { buildConnector, Pool } from 'undici';
-import { ANSWER_HEADERS_TIMEOUT_MS, ANSWER_IDLE_MS, CONNECT_TIMEOUT_MS, CONNECTIONS_PER_TARGET } from '#config.ts';
-import { guardedLookup, mayBeDialled, type Resolve } from '#forwarding/dial-address.ts';
+import { Origin, type OriginLimits, type Resolve } from '@postern/http';
+import {
+  ANSWER_HEADERS_TIMEOUT_MS,
+  ANSWER_IDLE_MS,
+  CONNECT_TIMEOUT_MS,
+  CONNECTIONS_PER_TARGET,
+  MAX_ANSWER_HEADER_BYTES,
+  MAX_ANSWER_HEADER_LINES,
+} from '#config.ts';
 
 export interface UpstreamsOptions {
   /** The URL that the operator's AWS_ENDPOINT_URL gives for a service, or https:// and the host. */
   readonly dialUrl: (service: DynamoDbService, host: string) => URL;
   readonly resolve?: Resolve;
-  /** Certificates that are trusted beside the system's; for tests with a TLS server of their own. */
+  /** Certificates that are trusted instead of the system's; for tests with a TLS server of their own. */
   readonly ca?: string;
   readonly timeouts?: { readonly connectMs?: number; readonly headersMs?: number; readonly idleMs?: number };
-}
-
-/** One origin with its pool of connections. */
-export interface Upstream {
-  readonly pool: Pool;
-  /** Requests under way, those that wait for a connection included; counted by the relay. */
-  inFlight: number;
 }
 
 /** Beyond this another request would only wait: it is refused instead. */
@@ -28,72 +27,58 @@ const MAX_UPSTREAMS = 256;
 /** Connection pools, one for each host that the tables built. No client ever names what is dialled. */
 export class Upstreams {
   readonly #options: UpstreamsOptions;
-  readonly #byHost = new Map<string, Upstream>();
+  readonly #limits: OriginLimits;
+  readonly #byService: Record<DynamoDbService, Map<string, Origin>> = { dynamodb: new Map(), streams: new Map() };
 
   constructor(options: UpstreamsOptions) {
+    const { timeouts } = options;
     this.#options = options;
-  }
-
-  to(service: DynamoDbService, host: string): Upstream {
-    const key = `${service} ${host}`;
-    let upstream = this.#byHost.get(key);
-    if (!upstream) {
-      // More hosts than regions, services and forms together: begin anew rather than grow.
-      if (this.#byHost.size >= MAX_UPSTREAMS) void this.close();
-      upstream = this.#open(service, host);
-      this.#byHost.set(key, upstream);
-    }
-    return upstream;
-  }
-
-  async close(): Promise<void> {
-    const open = [...this.#byHost.values()];
-    this.#byHost.clear();
-    await Promise.all(open.map(({ pool }) => pool.close()));
-  }
-
-  async destroy(): Promise<void> {
-    const open = [...this.#byHost.values()];
-    this.#byHost.clear();
-    await Promise.all(open.map(({ pool }) => pool.destroy()));
-  }
-
-  #open(service: DynamoDbService, host: string): Upstream {
-    const url = this.#options.dialUrl(service, host);
-    const { timeouts } = this.#options;
-    const pool = new Pool(url.origin, {
+    this.#limits = {
       connections: CONNECTIONS_PER_TARGET,
-      pipelining: 1,
-      allowH2: false,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      keepAliveMaxTimeout: KEEP_ALIVE_MS,
-      headersTimeout: timeouts?.headersMs ?? ANSWER_HEADERS_TIMEOUT_MS,
-      bodyTimeout: timeouts?.idleMs ?? ANSWER_IDLE_MS,
-      maxHeaderSize: 64 * 1024,
-      connect: this.#connector(url, host),
-    });
-    return { pool, inFlight: 0 };
+      connectMs: timeouts?.connectMs ?? CONNECT_TIMEOUT_MS,
+      headersMs: timeouts?.headersMs ?? ANSWER_HEADERS_TIMEOUT_MS,
+      idleMs: timeouts?.idleMs ?? ANSWER_IDLE_MS,
+      keepAliveMs: KEEP_ALIVE_MS,
+      head: { maxBytes: MAX_ANSWER_HEADER_BYTES, maxLines: MAX_ANSWER_HEADER_LINES },
+    };
   }
 
-  /**
-   * undici would take the TLS server name from the Host header, and the header is AWS's name even where an operator's
-   * endpoint is dialled: the name that the certificate must carry is fixed here, by what is dialled.
-   */
-  #connector(url: URL, host: string): buildConnector.connector {
-    const byOperator = url.hostname !== host;
-    const connectMs = this.#options.timeouts?.connectMs ?? CONNECT_TIMEOUT_MS;
-    const name = url.hostname.replace(/^\[|\]$/g, '');
-    const connect = buildConnector({
-      allowH2: false,
-      timeout: connectMs,
-      keepAlive: true,
-      ...(byOperator ? {} : { lookup: guardedLookup(this.#options.resolve) }),
-      ...(url.protocol === 'https:' ? { servername: name, rejectUnauthorized: true, minVersion: 'TLSv1.2' as const } : {}),
-      ...(this.#options.ca === undefined ? {} : { ca: this.#options.ca }),
+  to(service: DynamoDbService, host: string): Origin {
+    const byHost = this.#byService[service];
+    let origin = byHost.get(host);
+    if (!origin) {
+      // More hosts than regions, services and forms together: begin anew rather than grow.
+      if (byHost.size >= MAX_UPSTREAMS) {
+        for (const old of byHost.values()) old.retire();
+        byHost.clear();
+      }
+      origin = this.#open(service, host);
+      byHost.set(host, origin);
+    }
+    return origin;
+  }
+
+  destroy(): void {
+    for (const byHost of Object.values(this.#byService)) {
+      for (const origin of byHost.values()) origin.destroy();
+      byHost.clear();
+    }
+  }
+
+  /** The name that the certificate must carry is that of what is dialled: AWS's, or that of an operator's endpoint. */
+  #open(service: DynamoDbService, host: string): Origin {
+    const url = this.#options.dialUrl(service, host);
+    const isTls = url.protocol === 'https:';
+    const { resolve, ca } = this.#options;
+    return new Origin({
+      host: url.hostname.replace(/^\[|\]$/g, ''),
+      port: url.port === '' ? (isTls ? 443 : 80) : Number(url.port),
+      isTls,
+      // An operator may mean this machine; the tables never do.
+      isGuarded: url.hostname === host,
+      ...(resolve === undefined ? {} : { resolve }),
+      ...(ca === undefined ? {} : { ca }),
+      limits: this.#limits,
     });
-    return ({ servername: _fromHostHeader, ...target }, done) => {
-      if (!byOperator && /^[0-9.]+$|:/.test(name) && !mayBeDialled(name)) return done(new Error(`${name} may not be dialled`), null);
-      connect(url.protocol === 'https:' ? { ...target, servername: name } : target, done);
-    };
   }
 }

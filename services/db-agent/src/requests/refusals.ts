@@ -1,7 +1,8 @@
 import type { Refused } from '@postern/agent';
 import { PosternError } from '@postern/api';
 import { CredentialError, type DynamoDbRefusalCode } from '@postern/aws';
-import { BODY_IDLE_MS } from '#config.ts';
+import type { WholeFailure } from '@postern/http';
+import { BODY_IDLE_MS, BODY_MS } from '#config.ts';
 import type { Outcome } from '#forwarding/relay.ts';
 import { tooLarge } from '#sessions/request-shape.ts';
 
@@ -79,20 +80,24 @@ export function unknownTarget(target: string): Refusal {
   return { code: 'ValidationException', message: reason, reason };
 }
 
-export function bodyRefusal(failed: 'too_large' | 'too_fine' | 'no_room' | 'idle' | 'client_gone'): Refusal {
+export function bodyRefusal(failed: WholeFailure): Refusal {
   if (failed === 'too_large') {
     const { code, reason } = tooLarge();
     return { code, message: reason, reason };
   }
-  if (failed === 'too_fine') {
-    const reason = 'the request body comes in pieces too small to be read: send it in larger chunks';
-    return { code: 'ValidationException', message: reason, reason, close: true };
-  }
   if (failed === 'no_room') return busy('the agent holds as many request bodies as it may: try again');
-  const reason =
-    failed === 'idle' ? `the request body stopped for ${BODY_IDLE_MS / 1000} s` : 'the client left before its request was complete';
-  return { code: 'ValidationException', status: 408, message: reason, reason, close: true };
+  const reason = bodyFaults[failed];
+  const status = failed === 'too_fine' || failed === 'malformed' ? 400 : 408;
+  return { code: 'ValidationException', status, message: reason, reason, close: true };
 }
+
+const bodyFaults: Record<Exclude<WholeFailure, 'too_large' | 'no_room'>, string> = {
+  too_fine: 'the request body comes in pieces too small to be read: send it in larger chunks',
+  malformed: 'the request body is not valid HTTP/1.1',
+  idle: `the request body stopped for ${BODY_IDLE_MS / 1000} s`,
+  late: `the request body did not arrive within ${BODY_MS / 1000} s`,
+  client_gone: 'the client left before its request was complete',
+};
 
 export function busy(reason: string): Refusal {
   return { code: 'ServiceUnavailableException', message: reason, reason, retryAfterMs: 1000 };

@@ -1,8 +1,8 @@
-import type { IncomingMessage } from 'node:http';
 import type { SessionConnection } from '@postern/agent';
 import { type Credentials, type DynamoDbOperation, dynamodbOperation, type SigningKeys, signRequest, tablesInSlices } from '@postern/aws';
+import { type BodyBudget, readWhole } from '@postern/http';
 import type { Asked, OpenRecord, RequestRecords } from '#audit/request-records.ts';
-import { BODY_IDLE_MS, MAX_BODY_BYTES } from '#config.ts';
+import { MAX_BODY_BYTES } from '#config.ts';
 import type { RoleCredentials } from '#credentials/role-credentials.ts';
 import { relay } from '#forwarding/relay.ts';
 import { MAX_IN_FLIGHT, type Upstreams } from '#forwarding/upstreams.ts';
@@ -21,10 +21,8 @@ import {
   type Who,
 } from '#requests/refusals.ts';
 import type { SessionPlace, SessionPlaces } from '#requests/session-place.ts';
-import type { BodyBudget } from '#sessions/body-budget.ts';
 import { browserRefusal } from '#sessions/browser-guard.ts';
-import type { Exchange } from '#sessions/http-door.ts';
-import { readBody } from '#sessions/read-body.ts';
+import type { ClientExchange } from '#sessions/http-door.ts';
 import { readHead, type RequestHead } from '#sessions/request-head.ts';
 import { shapeRefusal } from '#sessions/request-shape.ts';
 
@@ -40,59 +38,54 @@ export interface ServeRequestDeps {
 }
 
 /** Serves one request of a session: the steps of its life in their order. Every way out answers the client and leaves a record. */
-export async function serveRequest(deps: ServeRequestDeps, exchange: Exchange): Promise<void> {
-  const { request, response, connection } = exchange;
+export async function serveRequest(deps: ServeRequestDeps, exchange: ClientExchange): Promise<void> {
+  const connection = exchange.context;
   const { session } = connection;
 
   // 3 session: what is read is what AWS will read, and no browser sent it.
-  const head = readHead(request.rawHeaders);
-  const malformed = checkHead(request, head, connection);
-  if (malformed) return refuse(deps, exchange, { refusal: malformed, asked: askedOf(request, head) });
+  const head = readHead(exchange.head.fields);
+  const malformed = checkHead(exchange, head);
+  if (malformed) return refuse(deps, exchange, { refusal: malformed, asked: askedOf(exchange, head) });
 
   // 4 request: one of the operations in the table, on the database of the certificate.
   const operation = dynamodbOperation(head.target ?? '');
-  if (!operation) return refuse(deps, exchange, { refusal: unknownTarget(head.target ?? ''), asked: askedOf(request, head) });
+  if (!operation) return refuse(deps, exchange, { refusal: unknownTarget(head.target ?? ''), asked: askedOf(exchange, head) });
   const who = whoOf(connection);
   const place = deps.places.of(session);
   if ('reason' in place)
     return refuse(deps, exchange, {
       refusal: refusedByVerdict(who, operation.operation, { allowed: false, cause: 'identity', reason: place.reason }),
-      asked: askedOf(request, head, operation),
+      asked: askedOf(exchange, head, operation),
     });
 
   if (operation.operation === 'DescribeEndpoints')
-    return refuse(deps, exchange, { refusal: noDiscovery(), asked: askedOf(request, head, operation), place });
+    return refuse(deps, exchange, { refusal: noDiscovery(), asked: askedOf(exchange, head, operation), place });
 
   // 5 authorize, before a byte of the body is taken; and again when it is there, since it may have been minutes on its way.
   const early = session.facts.standing.authorize(place.asked);
   if (!early.allowed)
     return refuse(deps, exchange, {
       refusal: refusedByVerdict(who, operation.operation, early),
-      asked: askedOf(request, head, operation),
+      asked: askedOf(exchange, head, operation),
       place,
     });
   const upstream = deps.upstreams.to(operation.service, place.database.hosts[operation.service]);
   if (upstream.inFlight >= MAX_IN_FLIGHT)
     return refuse(deps, exchange, {
       refusal: busy('too many requests of this agent wait for AWS'),
-      asked: askedOf(request, head, operation),
+      asked: askedOf(exchange, head, operation),
       place,
     });
 
-  if (exchange.waitsForContinue) response.writeContinue();
-  const body = await readBody(request, {
-    contentLength: head.contentLength,
-    maxBytes: MAX_BODY_BYTES,
-    idleMs: BODY_IDLE_MS,
-    budget: deps.budget,
-    // Not the certificate: a person can have as many of those as he asks for.
-    owner: session.user,
-  });
+  exchange.sayContinue();
+  // The owner is not the certificate: a person can have as many of those as he asks for.
+  const reading = readWhole(exchange, { maxBytes: MAX_BODY_BYTES, budget: deps.budget, owner: session.user });
+  const body = reading instanceof Promise ? await reading : reading;
   if ('failed' in body)
-    return refuse(deps, exchange, { refusal: bodyRefusal(body.failed), asked: askedOf(request, head, operation), place });
+    return refuse(deps, exchange, { refusal: bodyRefusal(body.failed), asked: askedOf(exchange, head, operation), place });
   try {
     const named = await tablesInSlices(operation, body.bytes, place.database);
-    const asked = askedOf(request, head, operation, named.tables);
+    const asked = askedOf(exchange, head, operation, named.tables);
     if (named.refusal) return refuse(deps, exchange, { refusal: { ...named.refusal, reason: named.refusal.message }, asked, place });
     const verdict = session.facts.standing.authorize(place.asked);
     if (!verdict.allowed) return refuse(deps, exchange, { refusal: refusedByVerdict(who, operation.operation, verdict), asked, place });
@@ -120,7 +113,7 @@ export async function serveRequest(deps: ServeRequestDeps, exchange: Exchange): 
     // 8 sign: for the database's region and host, whatever the client signed for.
     let headers: string[];
     try {
-      headers = sign(deps, { place, operation, credentials, rawHeaders: request.rawHeaders, body: body.bytes });
+      headers = sign(deps, { place, operation, credentials, rawHeaders: exchange.head.fields, body: body.bytes });
     } catch (error) {
       const refusal = unsignable(error);
       record.end({ kind: 'not_sent', reason: refusal.reason });
@@ -133,21 +126,21 @@ export async function serveRequest(deps: ServeRequestDeps, exchange: Exchange): 
       upstream,
       headers,
       body: body.bytes,
-      response,
+      exchange,
       wantsCapacity: body.bytes.length < 16_384 && body.bytes.includes('ReturnConsumedCapacity'),
     });
     record.end(outcome);
-    if (outcome.kind !== 'answered' && !response.headersSent) answerRefusal(exchange, answerLost(outcome));
+    if (outcome.kind !== 'answered' && !exchange.started) answerRefusal(exchange, answerLost(outcome));
   } finally {
     body.release();
   }
 }
 
-function checkHead(request: IncomingMessage, head: RequestHead, connection: SessionConnection): Refusal | undefined {
-  const fromBrowser = browserRefusal(head, connection.localPort);
+function checkHead(exchange: ClientExchange, head: RequestHead): Refusal | undefined {
+  const fromBrowser = browserRefusal(head, exchange.context.localPort);
   if (fromBrowser !== undefined)
     return { code: 'AccessDeniedException', status: 403, message: fromBrowser, reason: fromBrowser, close: true };
-  const shape = shapeRefusal({ method: request.method, url: request.url, httpVersion: request.httpVersion, head });
+  const shape = shapeRefusal({ method: exchange.head.method, target: exchange.head.target, head });
   return shape && { code: shape.code, message: shape.reason, reason: shape.reason, close: shape.close };
 }
 
@@ -177,15 +170,15 @@ interface RefuseInput {
   readonly place?: SessionPlace;
 }
 
-function refuse(deps: ServeRequestDeps, exchange: Exchange, { refusal, asked, place }: RefuseInput): void {
+function refuse(deps: ServeRequestDeps, exchange: ClientExchange, { refusal, asked, place }: RefuseInput): void {
   const status = answerRefusal(exchange, refusal);
-  deps.records.refused({ session: exchange.connection.session, place, asked, reason: refusal.reason, role: refusal.role, status });
+  deps.records.refused({ session: exchange.context.session, place, asked, reason: refusal.reason, role: refusal.role, status });
 }
 
-function askedOf(request: IncomingMessage, head: RequestHead, operation?: DynamoDbOperation, tables?: readonly string[]): Asked {
+function askedOf(exchange: ClientExchange, head: RequestHead, operation?: DynamoDbOperation, tables?: readonly string[]): Asked {
   return {
-    method: request.method ?? '',
-    path: request.url ?? '',
+    method: exchange.head.method,
+    path: exchange.head.target,
     target: head.target ?? '',
     ...(operation === undefined ? {} : { operation: operation.operation }),
     ...(tables === undefined ? {} : { tables }),

@@ -1,35 +1,37 @@
 import { createServer, type AddressInfo, connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createHttpDoor, type HttpDoor } from '#sessions/http-door.ts';
+import { type ClientExchange, createHttpDoor } from '#sessions/http-door.ts';
 
-let door: HttpDoor;
+let door: ReturnType<typeof createHttpDoor>;
 let port: number;
 let served: string[];
 let malformed: string[];
+let failed: string[];
 let undo: () => void;
 
 beforeEach(async () => {
   served = [];
   malformed = [];
+  failed = [];
   door = createHttpDoor({
-    headersTimeoutMs: 200,
-    requestTimeoutMs: 400,
-    onExchange: ({ request, response, readNoMore }) => {
-      served.push(request.url ?? '');
-      if (request.url === '/refused') readNoMore();
-      request.resume();
-      if (request.url === '/waits') return;
-      if (request.url === '/later') return void setTimeout(() => response.end('served late'), 50);
-      response.end('served');
+    limits: { headMs: 200, bodyMs: 400 },
+    onExchange: (exchange) => {
+      const { target } = exchange.head;
+      served.push(target);
+      if (target === '/refused') exchange.readNoMore();
+      const answer = (status: number) => exchange.answer(status, ['content-length', '6'], Buffer.from('served'));
+      exchange.readBody(ignored((why) => (failed.push(why), answer(408))));
+      if (target === '/later') setTimeout(() => exchange.answer(200, ['content-length', '11'], Buffer.from('served late')), 50);
+      else if (target !== '/waits') answer(200);
     },
-    onMalformed: (_connection, reason) => malformed.push(reason),
+    onMalformed: (_connection, fault) => malformed.push(fault.message),
   });
   const sockets = new Set<Socket>();
   // As the streams of a session are.
   const listener = createServer({ allowHalfOpen: true }, (stream) => {
     sockets.add(stream);
     stream.on('error', () => stream.destroy());
-    door.accept({ stream, localPort: 8000, session: undefined as never });
+    door.accept(stream, { stream, localPort: 8000, session: undefined as never });
   });
   await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
   port = (listener.address() as AddressInfo).port;
@@ -43,6 +45,12 @@ afterEach(() => {
   undo();
 });
 
+/** Takes a body and forgets it. */
+const ignored = (onFailed: (why: string) => void): Parameters<ClientExchange['readBody']>[0] => ({
+  onData: () => undefined,
+  onEnd: () => undefined,
+  onFailed,
+});
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
 
 /** All that comes until the connection is closed. */
@@ -61,7 +69,9 @@ describe('a connection', () => {
     expect(await exchange('')).toContain('408');
     expect(await exchange('GET / HTTP/1.1\r\nHost: x')).toContain('408');
     expect(await exchange('POST /waits HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n1')).toContain('408');
-    expect(malformed).toEqual(Array.from({ length: 3 }, () => 'the request did not arrive in time'));
+    expect(malformed).toEqual(Array.from({ length: 2 }, () => 'the request did not arrive in time'));
+    // Whoever reads the body is told, so that it can be refused with a record like any other.
+    expect(failed).toEqual(['late']);
   });
 
   it('whose client has shut its sending side gets the answer, and is closed after it', async () => {
@@ -108,7 +118,7 @@ describe('a connection', () => {
 
   it('that asks to be a tunnel is refused, in words and in the log', async () => {
     expect(await exchange('CONNECT evil.example:80 HTTP/1.1\r\nHost: x\r\n\r\n' + get('/smuggled'))).toContain('405 Method Not Allowed');
-    expect(malformed).toEqual(['method CONNECT is not POST']);
+    expect(malformed).toEqual(['the method CONNECT is not possible']);
     expect(served).toEqual([]);
   });
 

@@ -1,4 +1,4 @@
-/** What the checks need of a request's header, read once from the raw lines: Node folds or drops what comes twice. */
+/** What the checks need of a request's header, read once from the raw lines. */
 export interface RequestHead {
   readonly host: string | undefined;
   readonly origin: string | undefined;
@@ -34,34 +34,49 @@ const ONCE = [
   'connection',
 ] as const;
 type Once = (typeof ONCE)[number];
-const isOnce = new Set<string>(ONCE);
+const SLOT = Object.fromEntries(ONCE.map((name, at) => [name, at])) as Record<Once, number>;
+const UPGRADE = ONCE.length;
+const NO_SLOT = -1;
+const slots = new Map<string, number>([...Object.entries(SLOT), ['upgrade', UPGRADE]]);
+
+/** Clients send a few dozen spellings; a hostile one must not be able to grow this. */
+const MAX_SPELLINGS = 512;
+const bySpelling = new Map<string, number>();
 
 export function readHead(rawHeaders: readonly string[]): RequestHead {
-  const values: Partial<Record<Once, string>> = {};
+  const values: (string | undefined)[] = [];
   let duplicate: string | undefined;
   let upgrade = false;
   for (let at = 0; at < rawHeaders.length; at += 2) {
-    const name = (rawHeaders[at] ?? '').toLowerCase();
-    if (isOnce.has(name)) {
-      if (values[name as Once] !== undefined) duplicate ??= name;
-      else values[name as Once] = rawHeaders[at + 1] ?? '';
-    } else if (name === 'upgrade') upgrade = true;
+    const slot = slotOf(rawHeaders[at] ?? '');
+    if (slot === NO_SLOT) continue;
+    if (slot === UPGRADE) upgrade = true;
+    else if (values[slot] === undefined) values[slot] = rawHeaders[at + 1] ?? '';
+    else duplicate ??= ONCE[slot];
   }
-  const length = values['content-length'];
+  const length = values[SLOT['content-length']];
   return {
-    host: values.host,
-    origin: values.origin,
-    fetchSite: values['sec-fetch-site'],
-    target: values['x-amz-target'],
-    contentType: values['content-type'],
-    contentEncoding: values['content-encoding'],
-    // The parser has refused what is not a number.
+    host: values[SLOT.host],
+    origin: values[SLOT.origin],
+    fetchSite: values[SLOT['sec-fetch-site']],
+    target: values[SLOT['x-amz-target']],
+    contentType: values[SLOT['content-type']],
+    contentEncoding: values[SLOT['content-encoding']],
+    // The reader has refused what is not a number.
     contentLength: length === undefined ? undefined : Number(length),
-    transferEncoding: values['transfer-encoding'],
-    expect: values.expect,
-    connection: values.connection,
+    transferEncoding: values[SLOT['transfer-encoding']],
+    expect: values[SLOT.expect],
+    connection: values[SLOT.connection],
     upgrade,
     duplicate,
     lines: rawHeaders.length / 2,
   };
+}
+
+function slotOf(name: string): number {
+  const known = bySpelling.get(name);
+  if (known !== undefined) return known;
+  const slot = slots.get(name.toLowerCase()) ?? NO_SLOT;
+  if (bySpelling.size < MAX_SPELLINGS && name.length <= 64) bySpelling.set(name, slot);
+  return slot;
 }

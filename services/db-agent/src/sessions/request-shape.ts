@@ -18,25 +18,22 @@ const JSON_10 = /^application\/x-amz-json-1\.0[ \t]*(?:;[ \t]*charset="?utf-8"?[
  * ever pass by the rules made for this one.
  */
 export function shapeRefusal(request: {
-  readonly method: string | undefined;
-  readonly url: string | undefined;
-  readonly httpVersion: string;
+  readonly method: string;
+  readonly target: string;
   readonly head: RequestHead;
 }): ShapeRefusal | undefined {
-  const { method, url, httpVersion, head } = request;
-  // Node's parser takes HTTP/0.9 and the line of HTTP/2.0 for requests too, and the oldest two know no framing by chunks.
-  if (httpVersion !== '1.1') return refused('the request is not HTTP/1.1');
+  const { method, target, head } = request;
   if (head.duplicate !== undefined) return refused(`the header ${head.duplicate} stands twice`);
   if (head.lines > MAX_HEADER_LINES) return refused(`more than ${MAX_HEADER_LINES} header lines`);
-  if (method !== 'POST') return refused(`method ${method ?? ''} is not POST`);
-  if (url !== '/') return refused('the path must be / and there must be no query');
+  if (method !== 'POST') return refused(`method ${method} is not POST`);
+  if (target !== '/') return refused('the path must be / and there must be no query');
   if (head.upgrade) return refused('an upgrade to another protocol is not possible');
-  if (head.connection !== undefined && !PLAIN_CONNECTION.test(head.connection))
+  if (head.connection !== undefined && head.connection !== 'keep-alive' && !PLAIN_CONNECTION.test(head.connection))
     return refused('the header Connection may say keep-alive or close');
   if (head.expect !== undefined && head.expect.toLowerCase() !== '100-continue') return refused('the expectation cannot be met');
   if (head.transferEncoding !== undefined && head.transferEncoding.toLowerCase() !== 'chunked')
     return refused('the header Transfer-Encoding may say chunked');
-  if (head.contentType === undefined || !JSON_10.test(head.contentType))
+  if (head.contentType !== 'application/x-amz-json-1.0' && !JSON_10.test(head.contentType ?? ''))
     return refused('the content type must be application/x-amz-json-1.0');
   if (head.contentEncoding !== undefined) return refused('a request with a content encoding is not possible');
   if (head.target === undefined) return refused('the header X-Amz-Target is missing');

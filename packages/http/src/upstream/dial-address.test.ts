@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { guardedLookup, mayBeDialled } from '#forwarding/dial-address.ts';
+import { guardedLookup, mayBeDialled } from '#upstream/dial-address.ts';
 
 describe('addresses that are dialled', () => {
   it.each(['52.94.0.1', '10.0.0.5', '172.16.0.1', '192.168.1.1', '2600:1f00::1', 'fd12::1'])(

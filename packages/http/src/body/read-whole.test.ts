@@ -1,32 +1,44 @@
-import { createServer, type IncomingMessage } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
-import { Readable } from 'node:stream';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { BodyBudget } from '#sessions/body-budget.ts';
-import { type BodyRead, readBody } from '#sessions/read-body.ts';
+import { BodyBudget } from '#body/body-budget.ts';
+import { readWhole, type WholeRead } from '#body/read-whole.ts';
+import type { BodySink, Exchange } from '#door/exchange.ts';
+import { HttpDoor } from '#door/http-door.ts';
+import { CHUNKED } from '#grammar/fields.ts';
 
-const generous = { contentLength: undefined, maxBytes: 1e9, idleMs: 10_000, owner: 'a' };
+/** A body that comes in just these pieces, with no parser between. */
+const inPieces = (pieces: readonly Buffer[]) => ({
+  head: { length: CHUNKED } as Exchange['head'],
+  readBody: (sink: BodySink) => {
+    for (const piece of pieces) sink.onData(piece);
+    sink.onEnd();
+  },
+});
+const generous = { maxBytes: 1e9, owner: 'a' };
 const cleanup: (() => void)[] = [];
 afterEach(() => {
   for (const undo of cleanup.splice(0)) undo();
 });
 
-/** What readBody makes of bytes that arrive as `write` sends them. */
+/** What readWhole makes of bytes that arrive as `write` sends them. */
 async function reading(
   budget: BodyBudget,
   length: number | undefined,
   write: (send: (text: string) => void, end: () => void) => void,
-): Promise<BodyRead> {
-  const result = Promise.withResolvers<BodyRead>();
-  const server = createServer((request: IncomingMessage) => {
-    void readBody(request, { contentLength: length, maxBytes: 1000, idleMs: 200, budget, owner: 'a' }).then(result.resolve);
+): Promise<WholeRead> {
+  const result = Promise.withResolvers<WholeRead>();
+  const door = new HttpDoor<undefined>({
+    limits: { maxBytes: 16_384, maxLines: 100, headMs: 10_000, bodyIdleMs: 200, bodyMs: 10_000, maxDiscardBytes: 1e6 },
+    onExchange: (exchange) => void Promise.resolve(readWhole(exchange, { maxBytes: 1000, budget, owner: 'a' })).then(result.resolve),
+    onMalformed: () => ({ contentType: 'text/plain', body: Buffer.alloc(0) }),
   });
+  const server = createServer((stream) => door.accept(stream, undefined));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
   cleanup.push(
     () => socket.destroy(),
-    () => server.closeAllConnections(),
+    () => door.close(),
     () => server.close(),
   );
   socket.write(
@@ -59,7 +71,7 @@ describe('a body', () => {
     await fc.assert(
       fc.asyncProperty(sizes, async (lengths) => {
         const sent = lengths.map((length, at) => Buffer.alloc(length, 1 + (at % 255)));
-        const read = await readBody(Readable.from(sent) as IncomingMessage, { ...generous, budget: new BodyBudget(1e9) });
+        const read = await readWhole(inPieces(sent), { ...generous, budget: new BodyBudget(1e9) });
         if (!('bytes' in read)) throw new Error(read.failed);
         expect(read.bytes.equals(Buffer.concat(sent))).toBe(true);
       }),
@@ -70,7 +82,7 @@ describe('a body', () => {
   it('in a hundred thousand single bytes is given up before it costs memory or time', async () => {
     const budget = new BodyBudget(1e9);
     const bytes = Array.from({ length: 100_000 }, () => Buffer.from('x'));
-    const read = await readBody(Readable.from(bytes) as IncomingMessage, { ...generous, budget });
+    const read = await readWhole(inPieces(bytes), { ...generous, budget });
     expect(read).toEqual({ failed: 'too_fine' });
     expect(budget.heldBytes).toBe(0);
   });

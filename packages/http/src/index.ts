@@ -1,0 +1,13 @@
+export { BodyBudget } from '#body/body-budget.ts';
+export { readWhole, type ReadWholeOptions, type WholeBody, type WholeFailure, type WholeRead } from '#body/read-whole.ts';
+export type { AnswerObserver, BodyFailure, BodySink, Exchange } from '#door/exchange.ts';
+export { type DoorLimits, HttpDoor, type HttpDoorOptions } from '#door/http-door.ts';
+export type { ShortAnswer } from '#door/server-connection.ts';
+export { CHUNKED, UNSAID } from '#grammar/fields.ts';
+export { HttpFault } from '#grammar/http-fault.ts';
+export { type AnswerHead, type HeadLimits, type RequestHead } from '#grammar/parse-head.ts';
+export { answerHead, requestHead } from '#grammar/write-head.ts';
+export { mayBeDialled, type Resolve } from '#upstream/dial-address.ts';
+export type { AnswerHandler, Flight, UpstreamCode, UpstreamFailure, UpstreamRequest } from '#upstream/flight.ts';
+export { Origin } from '#upstream/origin.ts';
+export type { OriginLimits, OriginOptions } from '#upstream/origin-options.ts';

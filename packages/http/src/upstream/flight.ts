@@ -1,0 +1,142 @@
+import type { AnswerHead } from '#grammar/parse-head.ts';
+
+export interface UpstreamRequest {
+  readonly method: string;
+  /** See requestHead. */
+  readonly head: string;
+  /** The body, or its first part where more is written later. */
+  readonly body: Buffer;
+  /** The rest of the body comes by `Flight.write`, as bytes of the wire: the head has said how it ends. */
+  readonly isStreamed?: boolean;
+}
+
+export type UpstreamCode =
+  /** No connection could be had: name, address, TCP or certificate. */
+  | 'unreachable'
+  | 'connect_timeout'
+  | 'headers_timeout'
+  | 'idle_timeout'
+  /** The connection broke or ended before the answer was whole. */
+  | 'closed'
+  /** What came is not HTTP/1.1. */
+  | 'malformed'
+  /** By the caller. */
+  | 'aborted';
+
+export interface UpstreamFailure {
+  readonly code: UpstreamCode;
+  /** In words, with the system's own code. */
+  readonly reason: string;
+  /** A byte of the request may have left: only where this is false has nobody acted on it. */
+  readonly mayHaveLeft: boolean;
+  /** Of the answer's content that had come. */
+  readonly bytes: number;
+}
+
+/**
+ * Hears of one answer: the head, its bytes in order, then the end or a failure, of which exactly one comes and comes last.
+ * Methods are called from within the socket's events.
+ */
+export interface AnswerHandler {
+  /** Content is wanted apart from the bytes of the wire: `onData` is called. */
+  readonly wantsData: boolean;
+  onHead(head: AnswerHead): void;
+  /**
+   * The answer as it came, chunk sizes included, and checked. The first piece starts with the head, which is `headBytes` long;
+   * `headBytes` is 0 in all others. Pieces are the reader's own memory and may be kept.
+   */
+  onWire(bytes: Buffer, headBytes: number): void;
+  onData?(piece: Buffer): void;
+  /** More of a streamed body may be written. Called first when the head is written. */
+  onDrain?(): void;
+  /** The answer is whole; `bytes` is the size of its content. */
+  onEnd(bytes: number): void;
+  onFailed(failure: UpstreamFailure): void;
+}
+
+/** What a flight needs of the connection that carries it. */
+export interface FlightConnection {
+  readonly answerBytes: number;
+  pause(): void;
+  resume(): void;
+  write(bytes: Buffer): boolean;
+  endRequest(): void;
+  abort(): void;
+}
+
+/** One request on its way. It is written once, on one connection, and never again. */
+export class Flight {
+  readonly request: UpstreamRequest;
+  readonly handler: AnswerHandler;
+  readonly #unqueue: (flight: Flight) => void;
+  readonly #settled: () => void;
+  #connection: FlightConnection | undefined;
+  #isSettled = false;
+  /** The first byte is about to be written, or has been. */
+  mayHaveLeft = false;
+
+  constructor(
+    request: UpstreamRequest,
+    handler: AnswerHandler,
+    hooks: { readonly unqueue: (flight: Flight) => void; readonly settled: () => void },
+  ) {
+    this.request = request;
+    this.handler = handler;
+    this.#unqueue = hooks.unqueue;
+    this.#settled = hooks.settled;
+  }
+
+  get isSettled(): boolean {
+    return this.#isSettled;
+  }
+
+  /** Holds the server back, and lets it go on. */
+  pause(): void {
+    this.#connection?.pause();
+  }
+  resume(): void {
+    this.#connection?.resume();
+  }
+
+  /** Bytes of a streamed body; false: wait for `onDrain`. */
+  write(bytes: Buffer): boolean {
+    return this.#connection?.write(bytes) ?? false;
+  }
+  endRequest(): void {
+    this.#connection?.endRequest();
+  }
+
+  /** Nobody wants the answer any more. */
+  abort(reason: string): void {
+    if (this.#isSettled) return;
+    const connection = this.#connection;
+    if (connection === undefined) this.#unqueue(this);
+    const bytes = connection?.answerBytes ?? 0;
+    connection?.abort();
+    this.fail('aborted', reason, bytes);
+  }
+
+  /** For the pool and its connections. */
+  startOn(connection: FlightConnection): void {
+    this.#connection = connection;
+    this.mayHaveLeft = true;
+  }
+
+  end(bytes: number): void {
+    if (!this.#settle()) return;
+    this.handler.onEnd(bytes);
+  }
+
+  fail(code: UpstreamCode, reason: string, bytes = 0): void {
+    if (!this.#settle()) return;
+    this.handler.onFailed({ code, reason, mayHaveLeft: this.mayHaveLeft, bytes });
+  }
+
+  #settle(): boolean {
+    if (this.#isSettled) return false;
+    this.#isSettled = true;
+    this.#connection = undefined;
+    this.#settled();
+    return true;
+  }
+}
