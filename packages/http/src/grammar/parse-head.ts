@@ -67,8 +67,8 @@ export function parseRequestHead(text: string, limits: HeadLimits): RequestHead 
 export function parseAnswerHead(text: string, method: string, limits: HeadLimits): AnswerHead {
   const isHttp10 = text.startsWith('HTTP/1.0 ');
   if (!isHttp10 && !text.startsWith('HTTP/1.1 ')) throw new HttpFault('the answer is not HTTP/1.1');
-  const status = Number(text.slice(9, 12));
-  if (!(status >= 100 && status <= 599 && Number.isInteger(status))) throw new HttpFault('the status of the answer is malformed');
+  const status = 100 * digit(text, 9) + 10 * digit(text, 10) + digit(text, 11);
+  if (!(status >= 100 && status <= 599)) throw new HttpFault('the status of the answer is malformed');
   let at = 12;
   if (text.charCodeAt(at) === 0x20) while (VALUE[text.charCodeAt(at)] === 1) at += 1;
   if (!text.startsWith('\r\n', at)) throw new HttpFault('the first line of the answer is malformed');
@@ -86,6 +86,11 @@ export function parseAnswerHead(text: string, method: string, limits: HeadLimits
     connection,
     isHttp10,
   };
+}
+
+function digit(text: string, at: number): number {
+  const value = text.charCodeAt(at) - 0x30;
+  return value >= 0 && value <= 9 ? value : Number.NaN;
 }
 
 function badMethod(text: string): HttpFault {
