@@ -25,6 +25,7 @@ describe('the head of a request', () => {
       ['close', true],
       ['Keep-Alive, Close', true],
       ['x-close', false],
+      ['Upgrade', true],
     ] as const)
       expect(post(`Connection: ${value}`).closes).toBe(closes);
     expect(post('Connection: x', 'Connection: close').closes).toBe(true);

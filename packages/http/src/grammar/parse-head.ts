@@ -16,7 +16,7 @@ export interface RequestHead {
   readonly fields: readonly string[];
   /** Bytes of the body, 0 where there is none, or CHUNKED. */
   readonly length: number;
-  /** The client hangs up after this request. */
+  /** Nothing more is to be read after this request. */
   readonly closes: boolean;
   readonly expectsContinue: boolean;
 }
@@ -58,7 +58,8 @@ export function parseRequestHead(text: string, limits: HeadLimits): RequestHead 
     target,
     fields,
     length: length === UNSAID ? 0 : length,
-    closes: connection !== undefined && connection !== 'keep-alive' && hasToken(connection, 'close'),
+    // Behind a request to change the protocol the client may already speak the other one.
+    closes: connection !== undefined && connection !== 'keep-alive' && (hasToken(connection, 'close') || hasToken(connection, 'upgrade')),
     expectsContinue: expect === '100-continue',
   };
 }
