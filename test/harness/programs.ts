@@ -5,6 +5,7 @@ const hints = {
   boto3: ["python3 -c 'import boto3'", 'boto3 (pip install boto3)'],
   openssl: ['openssl version', 'openssl (apt-get install openssl)'],
   redis: ['redis-server --version', 'redis-server (apt-get install redis-server)'],
+  chromium: ['chromium --version', 'chromium (apt-get install chromium)'],
   jq: ['jq --version', 'jq (apt-get install jq)'],
   nginx: ['test -x /usr/sbin/nginx', 'nginx (apt-get install nginx-light)'],
   ssh: ['ssh -V', 'ssh (apt-get install openssh-client)'],
