@@ -9,7 +9,16 @@ import { type Caller, implement } from '#implement.ts';
 import { services } from '#rules.ts';
 
 const HOUR_MS = 3_600_000;
-const everything: QueryEventsRequest = { fromMs: 0, toMs: 0, user: '', kind: '', resource: '', limit: 0, oldestFirst: false };
+const everything: QueryEventsRequest = {
+  fromMs: 0,
+  toMs: 0,
+  user: '',
+  kind: '',
+  resource: '',
+  limit: 0,
+  oldestFirst: false,
+  sessionId: '',
+};
 
 function person(kind: Identity_Kind, notAfterMs: number): Caller {
   const identity: Identity = {
@@ -53,7 +62,7 @@ describe('implement', () => {
       {
         async getStatus() {
           fail();
-          return { cluster: 'test', version: '1', caPins: [], authorities: [] };
+          return { cluster: 'test', version: '1', caPins: [], authorities: [], alarms: [] };
         },
       },
       options,
@@ -70,6 +79,7 @@ describe('implement', () => {
           await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
         },
         verifyLog: async () => ({ ok: true, records: 0, segment: '', line: 0, reason: '', head: '' }),
+        async *watchVerification() {},
       },
       options,
     );

@@ -7,6 +7,7 @@ export {
   AuditRecord,
   AuditService,
   QueryEventsRequest,
+  VerifyLogProgress,
   VerifyLogRequest,
   VerifyLogResponse,
 } from '#gen/postern/v1/audit.ts';

@@ -46,7 +46,10 @@ export const services = {
   tokens: { definition: TokensService, rules: { addToken: people, listTokens: people, deleteToken: people } },
   users: { definition: UsersService, rules: { createUser: people, updateUser: people, resetPassword: people } },
   presence: { definition: PresenceService, rules: { announceServers: agents, announceProxy: proxies } },
-  audit: { definition: AuditService, rules: { appendEvents: hosts, queryEvents: people, tailEvents: people, verifyLog: people } },
+  audit: {
+    definition: AuditService,
+    rules: { appendEvents: hosts, queryEvents: people, tailEvents: people, verifyLog: people, watchVerification: people },
+  },
   access: { definition: AccessService, rules: { explainAccess: people } },
   status: { definition: StatusService, rules: { getStatus: people } },
   routeKeys: { definition: RouteKeysService, rules: { watchRouteKeys: proxies } },

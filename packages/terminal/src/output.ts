@@ -14,6 +14,11 @@ export async function print(format: Format, data: unknown, text: () => string): 
   process.stdout.write(await render(format, data, text));
 }
 
+/** One value a line, as `jq` and log collectors read a stream. */
+export function jsonLine(data: unknown): string {
+  return `${JSON.stringify(data).replace(UNSEEN, escaped)}\n`;
+}
+
 export async function render(format: Format, data: unknown, text: () => string): Promise<string> {
   if (format === 'json') return `${JSON.stringify(data, undefined, 2).replace(UNSEEN, escaped)}\n`;
   if (format === 'yaml') {

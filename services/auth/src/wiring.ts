@@ -3,6 +3,7 @@ import { type ImplementOptions, implement, PosternError, services } from '@poste
 import { openRedisStore, openSqliteStore, type Store } from '@postern/store';
 import type { AuditLog } from '#audit/audit-log.ts';
 import { openAuditLog } from '#audit/open-audit-log.ts';
+import { volumeText } from '#audit/volume-watch.ts';
 import { StoredAnchors } from '#audit/anchor/stored-anchors.ts';
 import { type Authorities, hostCaPins } from '#authorities/authorities.ts';
 import { isStoreOurs, openAuthorities } from '#authorities/open-authorities.ts';
@@ -86,6 +87,10 @@ async function serve(opened: Opened): Promise<RunningAuth> {
     cluster: config.clusterName,
     anchors: new StoredAnchors({ store, sealer, hostId }),
     onProblem: ({ kind, detail }) => logger.error({ kind, reason: detail }, 'the audit log has a problem'),
+    onVolume: (alarm) => {
+      if (alarm === undefined) logger.info({}, 'the volume of the audit log has space again');
+      else logger[alarm.level === 90 ? 'error' : 'warn']({ reason: volumeText(alarm) }, 'the volume of the audit log fills');
+    },
   });
   try {
     return await serveWith({ ...opened, authorities, sealer, log });
@@ -187,7 +192,10 @@ async function serveWith(
     },
     ready: async () => {
       try {
-        if (await isStoreOurs(store, authorities)) return { ok: true };
+        const refusing = log.refusing();
+        if (refusing !== undefined) return { ok: false, reason: refusing };
+        const reason = log.alarms().join('; ');
+        if (await isStoreOurs(store, authorities)) return { ok: true, ...(reason === '' ? {} : { reason }) };
         return { ok: false, reason: 'the store does not hold this cluster any more: restore it' };
       } catch {
         return { ok: false, reason: 'the store does not answer' };

@@ -54,6 +54,7 @@ export const matrix: Readonly<Record<string, Row>> = {
   'postern.v1.Audit/QueryEvents': row('auth', 'u u - d d d d d y'),
   'postern.v1.Audit/TailEvents': row('auth', 'u u - d d d d d y'),
   'postern.v1.Audit/VerifyLog': row('auth', 'u u - d d d d d y'),
+  'postern.v1.Audit/WatchVerification': row('auth', 'u u - d d d d d y'),
   'postern.v1.Access/ExplainAccess': row('auth', 'u u - d d d d d y'),
   'postern.v1.Status/GetStatus': row('auth', 'u u - d d d y d y'),
   'postern.v1.RouteKeys/WatchRouteKeys': row('auth', 'u u - d d y d d d'),

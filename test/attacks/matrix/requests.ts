@@ -53,6 +53,7 @@ export function requestOf(path: string, given: { readonly joinToken: string; rea
     'Audit/QueryEvents': events,
     'Audit/TailEvents': events,
     'Audit/VerifyLog': {},
+    'Audit/WatchVerification': {},
     'Access/ExplainAccess': { user: 'nothing-here', resourceKind: 'db', resourceName: 'orders', principal: 'Reader' },
     'Status/GetStatus': {},
     'RouteKeys/WatchRouteKeys': {},

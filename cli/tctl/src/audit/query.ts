@@ -7,6 +7,7 @@ export interface AuditFilter {
   readonly user?: string;
   readonly kind?: string;
   readonly resource?: string;
+  readonly session?: string;
   readonly limit?: number;
   readonly oldestFirst?: boolean;
 }
@@ -19,6 +20,7 @@ export function queryOf(filter: AuditFilter): QueryEventsRequest {
     user: filter.user ?? '',
     kind: filter.kind ?? '',
     resource: filter.resource ?? '',
+    sessionId: filter.session ?? '',
     limit: filter.limit ?? 0,
     oldestFirst: filter.oldestFirst === true,
   };

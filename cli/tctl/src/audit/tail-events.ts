@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { AuditService, callStream } from '@postern/api';
 import { type AuditFilter, lineCells, parseLine, queryOf } from '#audit/query.ts';
 import { type AdminOptions, asAdministrator } from '#connection/administrator.ts';
-import { type Format, printable, render } from '@postern/terminal/output';
+import { type Format, jsonLine, printable, render } from '@postern/terminal/output';
 
 /** One line an event (JSON lines with -f json), until Ctrl-C. Waits for a slow reader instead of gathering lines. */
 export async function tailEvents(options: AdminOptions, filter: AuditFilter & { readonly format: Format }): Promise<void> {
@@ -17,7 +17,7 @@ export async function tailEvents(options: AdminOptions, filter: AuditFilter & { 
 
 async function lineOf(json: Buffer, format: Format): Promise<string> {
   const line = parseLine(json);
-  if (format === 'json') return `${JSON.stringify(line)}\n`;
+  if (format === 'json') return jsonLine(line);
   if (format === 'yaml') return `---\n${await render(format, line, () => '')}`;
   return `${lineCells(line)
     .filter((cell) => cell !== '')

@@ -423,7 +423,7 @@ describe('the audit log', () => {
       await open();
       expect(log.problems).toMatchObject([{ kind: 'tail_missing' }]);
       await fill(5);
-      expect(await log.verify()).toMatchObject({ ok: false, records: 9, reason: 'records 10 to 10 are missing' });
+      expect(await log.verify()).toMatchObject({ ok: false, records: 9, reason: 'record 10 is missing' });
       expect(await found({ kind: 'audit.log.problem' })).toMatchObject([{ problem: 'tail_missing' }]);
     });
 

@@ -1,4 +1,5 @@
 import type { AuditEvent } from '@postern/api';
+import type { VolumeAlarm } from '#audit/volume-watch.ts';
 import type { AnchorStore } from '#audit/anchor/anchor.ts';
 
 /** Who handed an event in: the host id and kind come from its certificate, never from the event. */
@@ -75,6 +76,10 @@ export interface AuditLog {
   tail(filter: AuditFilter, signal: AbortSignal): AsyncIterable<string>;
   /** Reads every record, in a thread of its own; one at a time, others wait for theirs. Rejects where the signal aborts. */
   verify(options?: { readonly signal?: AbortSignal; readonly onProgress?: (progress: VerifyProgress) => void }): Promise<Verification>;
+  /** What an administrator has to do something about, in sentences: a volume that fills, events that are refused. */
+  alarms(): readonly string[];
+  /** The sentence with which events are refused since the last append; undefined where they are taken. */
+  refusing(): string | undefined;
   close(): Promise<void>;
 }
 
@@ -87,6 +92,8 @@ export interface AuditLogOptions {
   readonly anchors: AnchorStore;
   /** A problem that shows while the log is open; it is recorded in the log too. */
   readonly onProblem?: (problem: AuditProblem) => void;
+  /** The volume passed 80 or 90 %, or fell below again. */
+  readonly onVolume?: (alarm: VolumeAlarm | undefined) => void;
   /** A new segment is begun once one has reached this; 64 MiB unless told. */
   readonly maxSegmentBytes?: number;
 }

@@ -17,6 +17,7 @@ import { firstEiOf } from '#audit/segments/segment-files.ts';
 import { SegmentWriter } from '#audit/segments/segment-writer.ts';
 import { verifyInThread } from '#audit/segments/verify-in-thread.ts';
 import { matches, TailQueue } from '#audit/tail-queue.ts';
+import { VolumeWatch, volumeText } from '#audit/volume-watch.ts';
 
 const defaultMaxSegmentBytes = 64 * 1024 * 1024;
 const maxEventsPerAppend = 10_000;
@@ -57,14 +58,15 @@ export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> 
       revision: anchored?.revision,
       problems: [...problems, ...damaged],
     });
-    await log.openAnchor();
     // Cutting a torn tail or going on behind a gap is itself an act that the log has to show.
     const found = problems.map((problem) => problemEvent(problem, nowMs()));
     if (found.length > 0) await log.append(found, itself);
+    // After them: a chain that had to be broken has an end again once they stand behind the break.
+    await log.start();
     return log;
   } catch (error) {
     indexer?.close();
-    throw unavailable(dir, error);
+    throw unavailable(error, ` in ${dir}`);
   }
 }
 
@@ -82,11 +84,16 @@ const problemEvent = ({ kind, segment, detail }: AuditProblem, timeMs: number): 
   fieldsJson: Buffer.from(JSON.stringify({ problem: kind, segment, detail })),
 });
 
-function unavailable(dir: string, error: unknown): PosternError {
+const codeOf = (error: unknown): string => (error instanceof Error && 'code' in error ? String(error.code) : '');
+/** 13 is SQLite's word for it. */
+const isFull = (error: unknown): boolean =>
+  ['ENOSPC', 'EDQUOT'].includes(codeOf(error)) || (error instanceof Error && 'errcode' in error && error.errcode === 13);
+
+/** `where` is left out where the sentence goes to whoever asked for something. */
+function unavailable(error: unknown, where = ''): PosternError {
   if (error instanceof PosternError) return error;
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  const reason = code === 'ENOSPC' || code === 'EDQUOT' ? 'its disk is full' : `its disk refuses (${code || 'see the log'})`;
-  return new PosternError('unavailable', `the audit log in ${dir} cannot be written: ${reason}`, { cause: error });
+  const reason = isFull(error) ? 'its disk is full' : `its disk refuses (${codeOf(error) || 'see the log'})`;
+  return new PosternError('unavailable', `the audit log${where} cannot be written: ${reason}`, { cause: error });
 }
 
 function rowsOf(records: readonly StampedRecord[], { segment, offset }: { readonly segment: number; readonly offset: number }): NewRow[] {
@@ -129,6 +136,8 @@ class SegmentedAuditLog implements AuditLog {
   readonly #anchor: AnchorKeeper;
   readonly #tails = new Set<TailQueue>();
   #verifying: Promise<unknown> = Promise.resolve();
+  readonly #volume: VolumeWatch;
+  #refusing: { readonly reason: string; readonly full: boolean } | undefined;
   readonly #closing = new AbortController();
   #closed = false;
 
@@ -148,6 +157,13 @@ class SegmentedAuditLog implements AuditLog {
     this.#writer = parts.writer;
     this.problems = parts.problems;
     this.#queue = new CommitQueue((appends) => this.#commit(appends));
+    this.#volume = new VolumeWatch(options.dir, {
+      onChange: (alarm) => options.onVolume?.(alarm),
+      onSpace: () => {
+        // Nobody may ask for anything until auth is said to be ready again.
+        if (this.#refusing?.full === true) this.#refusing = undefined;
+      },
+    });
     this.#anchor = new AnchorKeeper({
       anchors: options.anchors,
       revision: parts.revision,
@@ -157,8 +173,9 @@ class SegmentedAuditLog implements AuditLog {
   }
 
   /** From here on the store knows that records may follow. */
-  openAnchor(): Promise<void> {
-    return this.#anchor.open();
+  async start(): Promise<void> {
+    await this.#anchor.open();
+    await this.#volume.check();
   }
 
   async append(events: readonly AuditEvent[], emitter: Emitter): Promise<Appended> {
@@ -175,7 +192,7 @@ class SegmentedAuditLog implements AuditLog {
   async *query(query: AuditQuery): AsyncGenerator<string, void, undefined> {
     this.#refuseWhenClosed();
     await this.#indexer.flush().catch((error: unknown) => {
-      throw unavailable(this.#options.dir, error);
+      throw unavailable(error);
     });
     const reader = new RecordReader(this.#options.dir);
     try {
@@ -234,6 +251,7 @@ class SegmentedAuditLog implements AuditLog {
     if (this.#closed) return;
     this.#closed = true;
     this.#closing.abort();
+    this.#volume.stop();
     await this.#queue.idle();
     await this.#anchor.close();
     for (const tail of this.#tails) tail.fail(new PosternError('unavailable', 'the audit log was closed'));
@@ -244,12 +262,33 @@ class SegmentedAuditLog implements AuditLog {
     await this.#headFile.close();
   }
 
-  /** One group: stamped in order, written and synced at once. A failure leaves the log as it was before. */
+  alarms(): readonly string[] {
+    const { alarm } = this.#volume;
+    return [...(this.#refusing === undefined ? [] : [this.#refusing.reason]), ...(alarm === undefined ? [] : [volumeText(alarm)])];
+  }
+
+  refusing(): string | undefined {
+    return this.#refusing?.reason;
+  }
+
+  /** One group, all or nothing. */
   async #commit(appends: readonly Append[]): Promise<readonly Appended[]> {
-    const { cluster, nowMs, dir, anchors } = this.#options;
-    await this.#indexer.relieve().catch((error: unknown) => {
-      throw unavailable(dir, error);
-    });
+    try {
+      await this.#indexer.relieve();
+      const results = await this.#write(appends);
+      this.#refusing = undefined;
+      return results;
+    } catch (error) {
+      const refusal = unavailable(error);
+      this.#refusing = { reason: refusal.message, full: isFull(error) };
+      void this.#volume.check();
+      throw refusal;
+    }
+  }
+
+  /** Stamped in order, written and synced at once. A failure leaves the log as it was before. */
+  async #write(appends: readonly Append[]): Promise<readonly Appended[]> {
+    const { cluster, nowMs, anchors } = this.#options;
     const expectedBytes = appends.reduce((sum, { bytes }) => sum + bytes, 0);
     const stamper = new LineStamper({ cluster, receivedMs: nowMs(), after: this.#writer.head, expectedBytes });
     const inGroup = new Set<string>();
@@ -266,13 +305,9 @@ class SegmentedAuditLog implements AuditLog {
       results.push({ stored, duplicates: events.length - stored });
     }
     if (stamper.records.length === 0) return results;
-    try {
-      const { segment, offset } = await this.#writer.append(stamper.finish(anchors.key), stamper.last);
-      this.#anchor.touch();
-      this.#indexer.add(rowsOf(stamper.records, { segment: firstEiOf(segment), offset }));
-    } catch (error) {
-      throw unavailable(dir, error);
-    }
+    const { segment, offset } = await this.#writer.append(stamper.finish(anchors.key), stamper.last);
+    this.#anchor.touch();
+    this.#indexer.add(rowsOf(stamper.records, { segment: firstEiOf(segment), offset }));
     for (const tail of this.#tails) {
       for (const record of stamper.records) {
         if (matches(tail.filter, { ...record.event, timeMs: record.timeMs })) tail.push(stamper.lineOf(record));

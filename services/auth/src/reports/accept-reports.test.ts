@@ -141,7 +141,16 @@ describe('who reads the log', () => {
   it('follows it as it grows, until the right to is lost', async () => {
     await begin();
     await addUser(test, { name: 'aud', roles: ['auditor'] });
-    const all = { fromMs: 0, toMs: 0, user: '', kind: 'db.session.dynamodb.request', resource: '', limit: 0, oldestFirst: false };
+    const all = {
+      fromMs: 0,
+      toMs: 0,
+      user: '',
+      kind: 'db.session.dynamodb.request',
+      resource: '',
+      limit: 0,
+      oldestFirst: false,
+      sessionId: '',
+    };
     const tail = callStream(test.client(await signInAs(test, 'aud')), audit.definition.tailEvents, all);
     const next = tail.next();
     // The tail begins when auth has taken the call: events are sent until one is heard.

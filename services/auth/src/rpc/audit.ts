@@ -1,5 +1,6 @@
-import type { AuditService, Handlers, QueryEventsRequest } from '@postern/api';
+import type { AuditService, Handlers, QueryEventsRequest, VerifyLogProgress } from '@postern/api';
 import { type PersonDeps, personOf, requireMay } from '#administration/person.ts';
+import type { AuditLog, VerifyProgress } from '#audit/audit-log.ts';
 import { acceptReports, type ReportDeps } from '#reports/accept-reports.ts';
 import { identified } from '#rpc/identified.ts';
 import { guardsOf } from '#watch/watch-resources.ts';
@@ -27,7 +28,11 @@ export function auditHandlers(deps: PersonDeps & ReportDeps): Handlers<typeof Au
     },
     verifyLog: async (_request, context) => {
       await requireReader(deps, context);
-      return deps.log.verify();
+      return deps.log.verify({ signal: context.signal });
+    },
+    watchVerification: async function* (_request, context) {
+      await requireReader(deps, context);
+      yield* verification(deps.log, context.signal);
     },
   };
 }
@@ -38,6 +43,31 @@ async function requireReader(deps: PersonDeps, context: Parameters<typeof identi
   requireMay(person, 'event', 'read');
 }
 
-function filterOf({ fromMs, toMs, user, kind, resource }: QueryEventsRequest) {
-  return { fromMs, toMs, user, kind, resource };
+/** The newest progress that the caller has not taken yet, then the result. */
+async function* verification(log: AuditLog, signal: AbortSignal): AsyncGenerator<VerifyLogProgress> {
+  let newest: VerifyProgress | undefined;
+  let wake = Promise.withResolvers<void>();
+  const verified = log.verify({
+    signal,
+    onProgress: (progress) => {
+      newest = progress;
+      wake.resolve();
+    },
+  });
+  const settled = verified.then(
+    () => true,
+    () => true,
+  );
+  for (;;) {
+    const done = await Promise.race([settled, wake.promise]);
+    if (done === true) break;
+    wake = Promise.withResolvers<void>();
+    if (newest !== undefined) yield { ...newest, result: undefined };
+  }
+  const result = await verified;
+  yield { records: result.records, ofRecords: result.records, result };
+}
+
+function filterOf({ fromMs, toMs, user, kind, resource, sessionId }: QueryEventsRequest) {
+  return { fromMs, toMs, user, kind, resource, sessionId };
 }

@@ -1,10 +1,11 @@
 import type { Handlers, StatusService } from '@postern/api';
 import { type PersonDeps, personOf } from '#administration/person.ts';
+import type { AuditLog } from '#audit/audit-log.ts';
 import { type Authorities, hostCaPins } from '#authorities/authorities.ts';
 import { identified } from '#rpc/identified.ts';
 
 export function statusHandlers(
-  deps: PersonDeps & { readonly authorities: Authorities; readonly version: string },
+  deps: PersonDeps & { readonly authorities: Authorities; readonly version: string; readonly log: Pick<AuditLog, 'alarms'> },
 ): Handlers<typeof StatusService> {
   return {
     getStatus: async (_request, context) => {
@@ -17,7 +18,7 @@ export function statusHandlers(
         status,
         fingerprint: pin,
       }));
-      return { cluster, version: deps.version, caPins: [...hostCaPins(deps.authorities)], authorities };
+      return { cluster, version: deps.version, caPins: [...hostCaPins(deps.authorities)], authorities, alarms: [...deps.log.alarms()] };
     },
   };
 }

@@ -206,7 +206,7 @@ export async function announce(from: TestAuth, host: Credential, servers: readon
 /** Every record of the log, oldest first. */
 export async function auditRecords(from: TestAuth, kind = ''): Promise<readonly Record<string, unknown>[]> {
   const found: Record<string, unknown>[] = [];
-  const request = { fromMs: 0, toMs: 0, user: '', kind, resource: '', limit: 0, oldestFirst: true };
+  const request = { fromMs: 0, toMs: 0, user: '', kind, resource: '', limit: 0, oldestFirst: true, sessionId: '' };
   for await (const record of callStream(from.client(from.admin), audit.definition.queryEvents, request)) {
     found.push(JSON.parse(record.json.toString('utf8')) as Record<string, unknown>);
   }

@@ -32,7 +32,8 @@ export class AuditTrail implements Trail {
     try {
       await this.#log.append([event], { hostId: this.#hostId, kind: 'auth' });
     } catch (error) {
-      throw new PosternError('unavailable', 'audit unavailable: nothing is done that cannot be recorded', { cause: error });
+      const why = error instanceof PosternError && error.code === 'unavailable' ? `${error.message}, and ` : '';
+      throw new PosternError('unavailable', `audit unavailable: ${why}nothing is done that cannot be recorded`, { cause: error });
     }
   }
 }

@@ -37,6 +37,12 @@ class FillingLog implements AuditLog {
   async verify() {
     return { ok: true, records: this.stored, segment: '', line: 0, reason: '', head: '' };
   }
+  alarms() {
+    return [];
+  }
+  refusing() {
+    return undefined;
+  }
   async close() {}
 }
 

@@ -121,6 +121,7 @@ function otherThan(anchor: Expected['anchor'], link: ChainLink): string | undefi
 
 function gapBefore(link: ChainLink, last: { readonly ei: number; readonly hash: string }): string | undefined {
   if (link.ei === last.ei + 1 && link.prev === last.hash) return undefined;
+  if (link.ei === last.ei + 2) return `record ${last.ei + 1} is missing`;
   if (link.ei > last.ei + 1) return `records ${last.ei + 1} to ${link.ei - 1} are missing`;
   if (link.ei <= last.ei) return `record ${link.ei} stands after record ${last.ei}: records were reordered or repeated`;
   if (link.prev === unknownPrev) return `the end of the log behind record ${last.ei} was lost before this record was written`;

@@ -56,6 +56,7 @@ export interface QueryEventsRequest {
   resource: string;
   limit: number;
   oldestFirst: boolean;
+  sessionId: string;
 }
 
 export interface AuditRecord {
@@ -75,6 +76,12 @@ export interface VerifyLogResponse {
   reason: string;
   /** The hash of the last record: kept elsewhere, it proves that nothing was cut off the end. */
   head: string;
+}
+
+export interface VerifyLogProgress {
+  records: number;
+  ofRecords: number;
+  result: VerifyLogResponse | undefined;
 }
 
 function createBaseAuditEvent(): AuditEvent {
@@ -451,7 +458,7 @@ export const AppendEventsResponse: MessageFns<AppendEventsResponse> = {
 };
 
 function createBaseQueryEventsRequest(): QueryEventsRequest {
-  return { fromMs: 0, toMs: 0, user: "", kind: "", resource: "", limit: 0, oldestFirst: false };
+  return { fromMs: 0, toMs: 0, user: "", kind: "", resource: "", limit: 0, oldestFirst: false, sessionId: "" };
 }
 
 export const QueryEventsRequest: MessageFns<QueryEventsRequest> = {
@@ -476,6 +483,9 @@ export const QueryEventsRequest: MessageFns<QueryEventsRequest> = {
     }
     if (message.oldestFirst !== false) {
       writer.uint32(56).bool(message.oldestFirst);
+    }
+    if (message.sessionId !== "") {
+      writer.uint32(66).string(message.sessionId);
     }
     return writer;
   },
@@ -549,6 +559,14 @@ export const QueryEventsRequest: MessageFns<QueryEventsRequest> = {
             message.oldestFirst = reader.bool();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.sessionId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -582,6 +600,11 @@ export const QueryEventsRequest: MessageFns<QueryEventsRequest> = {
         : isSet(object.oldest_first)
         ? globalThis.Boolean(object.oldest_first)
         : false,
+      sessionId: isSet(object.sessionId)
+        ? globalThis.String(object.sessionId)
+        : isSet(object.session_id)
+        ? globalThis.String(object.session_id)
+        : "",
     };
   },
 
@@ -608,6 +631,9 @@ export const QueryEventsRequest: MessageFns<QueryEventsRequest> = {
     if (message.oldestFirst !== false) {
       obj.oldestFirst = message.oldestFirst;
     }
+    if (message.sessionId !== "") {
+      obj.sessionId = message.sessionId;
+    }
     return obj;
   },
 
@@ -623,6 +649,7 @@ export const QueryEventsRequest: MessageFns<QueryEventsRequest> = {
     message.resource = object.resource ?? "";
     message.limit = object.limit ?? 0;
     message.oldestFirst = object.oldestFirst ?? false;
+    message.sessionId = object.sessionId ?? "";
     return message;
   },
 };
@@ -895,6 +922,113 @@ export const VerifyLogResponse: MessageFns<VerifyLogResponse> = {
   },
 };
 
+function createBaseVerifyLogProgress(): VerifyLogProgress {
+  return { records: 0, ofRecords: 0, result: undefined };
+}
+
+export const VerifyLogProgress: MessageFns<VerifyLogProgress> = {
+  encode(message: VerifyLogProgress, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.records !== 0) {
+      writer.uint32(8).int64(message.records);
+    }
+    if (message.ofRecords !== 0) {
+      writer.uint32(16).int64(message.ofRecords);
+    }
+    if (message.result !== undefined) {
+      VerifyLogResponse.encode(message.result, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VerifyLogProgress {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVerifyLogProgress();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.records = longToNumber(reader.int64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.ofRecords = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.result = VerifyLogResponse.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): VerifyLogProgress {
+    return {
+      records: isSet(object.records) ? globalThis.Number(object.records) : 0,
+      ofRecords: isSet(object.ofRecords)
+        ? globalThis.Number(object.ofRecords)
+        : isSet(object.of_records)
+        ? globalThis.Number(object.of_records)
+        : 0,
+      result: isSet(object.result) ? VerifyLogResponse.fromJSON(object.result) : undefined,
+    };
+  },
+
+  toJSON(message: VerifyLogProgress): unknown {
+    const obj: any = {};
+    if (message.records !== 0) {
+      obj.records = Math.round(message.records);
+    }
+    if (message.ofRecords !== 0) {
+      obj.ofRecords = Math.round(message.ofRecords);
+    }
+    if (message.result !== undefined) {
+      obj.result = VerifyLogResponse.toJSON(message.result);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<VerifyLogProgress>): VerifyLogProgress {
+    return VerifyLogProgress.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<VerifyLogProgress>): VerifyLogProgress {
+    const message = createBaseVerifyLogProgress();
+    message.records = object.records ?? 0;
+    message.ofRecords = object.ofRecords ?? 0;
+    message.result = (object.result !== undefined && object.result !== null)
+      ? VerifyLogResponse.fromPartial(object.result)
+      : undefined;
+    return message;
+  },
+};
+
 export type AuditService = typeof AuditService;
 export const AuditService = {
   /** Answered once every event is durable. An id seen before is acknowledged and not stored twice. */
@@ -936,6 +1070,16 @@ export const AuditService = {
     responseSerialize: (value: VerifyLogResponse): Buffer => Buffer.from(VerifyLogResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): VerifyLogResponse => VerifyLogResponse.decode(value),
   },
+  /** The same, telling how far it is; the last message has the result. */
+  watchVerification: {
+    path: "/postern.v1.Audit/WatchVerification" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: VerifyLogRequest): Buffer => Buffer.from(VerifyLogRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): VerifyLogRequest => VerifyLogRequest.decode(value),
+    responseSerialize: (value: VerifyLogProgress): Buffer => Buffer.from(VerifyLogProgress.encode(value).finish()),
+    responseDeserialize: (value: Buffer): VerifyLogProgress => VerifyLogProgress.decode(value),
+  },
 } as const;
 
 export interface AuditServer extends UntypedServiceImplementation {
@@ -945,6 +1089,8 @@ export interface AuditServer extends UntypedServiceImplementation {
   /** New records as they become durable, until the caller ends it. */
   tailEvents: handleServerStreamingCall<QueryEventsRequest, AuditRecord>;
   verifyLog: handleUnaryCall<VerifyLogRequest, VerifyLogResponse>;
+  /** The same, telling how far it is; the last message has the result. */
+  watchVerification: handleServerStreamingCall<VerifyLogRequest, VerifyLogProgress>;
 }
 
 export interface AuditClient extends Client {
@@ -992,6 +1138,13 @@ export interface AuditClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: VerifyLogResponse) => void,
   ): ClientUnaryCall;
+  /** The same, telling how far it is; the last message has the result. */
+  watchVerification(request: VerifyLogRequest, options?: Partial<CallOptions>): ClientReadableStream<VerifyLogProgress>;
+  watchVerification(
+    request: VerifyLogRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<VerifyLogProgress>;
 }
 
 export const AuditClient = makeGenericClientConstructor(AuditService, "postern.v1.Audit") as unknown as {

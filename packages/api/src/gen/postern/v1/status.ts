@@ -29,6 +29,8 @@ export interface ClusterStatus {
   version: string;
   caPins: string[];
   authorities: Authority[];
+  /** What an administrator has to do something about, in sentences. */
+  alarms: string[];
 }
 
 export interface Authority {
@@ -92,7 +94,7 @@ export const GetStatusRequest: MessageFns<GetStatusRequest> = {
 };
 
 function createBaseClusterStatus(): ClusterStatus {
-  return { cluster: "", version: "", caPins: [], authorities: [] };
+  return { cluster: "", version: "", caPins: [], authorities: [], alarms: [] };
 }
 
 export const ClusterStatus: MessageFns<ClusterStatus> = {
@@ -108,6 +110,9 @@ export const ClusterStatus: MessageFns<ClusterStatus> = {
     }
     for (const v of message.authorities) {
       Authority.encode(v!, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.alarms) {
+      writer.uint32(42).string(v!);
     }
     return writer;
   },
@@ -157,6 +162,14 @@ export const ClusterStatus: MessageFns<ClusterStatus> = {
             message.authorities.push(Authority.decode(reader, reader.uint32()));
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.alarms.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -181,6 +194,7 @@ export const ClusterStatus: MessageFns<ClusterStatus> = {
       authorities: globalThis.Array.isArray(object?.authorities)
         ? object.authorities.map((e: any) => Authority.fromJSON(e))
         : [],
+      alarms: globalThis.Array.isArray(object?.alarms) ? object.alarms.map((e: any) => globalThis.String(e)) : [],
     };
   },
 
@@ -198,6 +212,9 @@ export const ClusterStatus: MessageFns<ClusterStatus> = {
     if (message.authorities?.length) {
       obj.authorities = message.authorities.map((e) => Authority.toJSON(e));
     }
+    if (message.alarms?.length) {
+      obj.alarms = message.alarms;
+    }
     return obj;
   },
 
@@ -210,6 +227,7 @@ export const ClusterStatus: MessageFns<ClusterStatus> = {
     message.version = object.version ?? "";
     message.caPins = object.caPins?.map((e) => e) || [];
     message.authorities = object.authorities?.map((e) => Authority.fromPartial(e)) || [];
+    message.alarms = object.alarms?.map((e) => e) || [];
     return message;
   },
 };
