@@ -6,9 +6,8 @@ import { AnchorKeeper } from '#audit/anchor/anchor-keeper.ts';
 import type { AuditFilter, AuditLog, AuditLogOptions, AuditProblem, AuditQuery, Emitter, Verification } from '#audit/audit-log.ts';
 import { CommitQueue } from '#audit/commit-queue.ts';
 import { findRows } from '#audit/index/find-rows.ts';
-import type { Place } from '#audit/index/index-database.ts';
 import { Indexer, type NewRow } from '#audit/index/indexer.ts';
-import { RecordReader } from '#audit/index/read-records.ts';
+import { RecordReader, shares } from '#audit/index/read-records.ts';
 import { type PreparedEvent, prepareEvent } from '#audit/record/prepare-event.ts';
 import { LineStamper, type StampedRecord } from '#audit/record/stamp-lines.ts';
 import { HeadFile } from '#audit/segments/head-file.ts';
@@ -16,6 +15,7 @@ import { recoverLog } from '#audit/segments/recover-log.ts';
 import { firstEiOf } from '#audit/segments/segment-files.ts';
 import { SegmentWriter } from '#audit/segments/segment-writer.ts';
 import { verifyInThread } from '#audit/segments/verify-in-thread.ts';
+import { isFull, unavailable } from '#audit/unavailable.ts';
 import { matches, TailQueue } from '#audit/tail-queue.ts';
 import { VolumeWatch, volumeText } from '#audit/volume-watch.ts';
 
@@ -23,7 +23,6 @@ const defaultMaxSegmentBytes = 64 * 1024 * 1024;
 const maxEventsPerAppend = 10_000;
 /** What auth adds to a line, or somewhat more. */
 const maxStampBytes = 512;
-const maxBytesAtOnce = 2 * 1024 * 1024;
 
 interface Append {
   readonly events: readonly PreparedEvent[];
@@ -84,18 +83,6 @@ const problemEvent = ({ kind, segment, detail }: AuditProblem, timeMs: number): 
   fieldsJson: Buffer.from(JSON.stringify({ problem: kind, segment, detail })),
 });
 
-const codeOf = (error: unknown): string => (error instanceof Error && 'code' in error ? String(error.code) : '');
-/** 13 is SQLite's word for it. */
-const isFull = (error: unknown): boolean =>
-  ['ENOSPC', 'EDQUOT'].includes(codeOf(error)) || (error instanceof Error && 'errcode' in error && error.errcode === 13);
-
-/** `where` is left out where the sentence goes to whoever asked for something. */
-function unavailable(error: unknown, where = ''): PosternError {
-  if (error instanceof PosternError) return error;
-  const reason = isFull(error) ? 'its disk is full' : `its disk refuses (${codeOf(error) || 'see the log'})`;
-  return new PosternError('unavailable', `the audit log${where} cannot be written: ${reason}`, { cause: error });
-}
-
 function rowsOf(records: readonly StampedRecord[], { segment, offset }: { readonly segment: number; readonly offset: number }): NewRow[] {
   return records.map(({ event, ei, hash, timeMs, at, length }) => {
     const { digest, user, kind, resource, sessionId } = event;
@@ -109,21 +96,6 @@ function anchorFault(found: FoundAnchor | undefined, known: Anchor | undefined):
   if (found === undefined) return `the anchor of record ${known.ei} is gone from the store`;
   if (found.anchor === undefined) return 'the anchor in the store was forged';
   return found.anchor.ei < known.ei ? `the anchor in the store was set back from record ${known.ei} to ${found.anchor.ei}` : undefined;
-}
-
-/** The rows in shares whose records fit in memory together. */
-function* shares(rows: readonly Place[]): Generator<readonly Place[]> {
-  let share: Place[] = [];
-  let bytes = 0;
-  for (const row of rows) {
-    if (share.length > 0 && bytes + row.length > maxBytesAtOnce) {
-      yield share;
-      [share, bytes] = [[], 0];
-    }
-    share.push(row);
-    bytes += row.length;
-  }
-  if (share.length > 0) yield share;
 }
 
 class SegmentedAuditLog implements AuditLog {

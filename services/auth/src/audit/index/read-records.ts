@@ -7,6 +7,7 @@ import { segmentName } from '#audit/segments/segment-files.ts';
 const maxGapBytes = 16 * 1024;
 const maxReadBytes = 1024 * 1024;
 const maxOpenSegments = 16;
+const maxBytesAtOnce = 2 * 1024 * 1024;
 
 /** Reads lines by their place; neighbours are read together. Kept for one query, then closed. */
 export class RecordReader {
@@ -71,4 +72,19 @@ function joins(rows: readonly Place[], from: number, to: number): boolean {
   const [first, previous, row] = [rows[from], rows[to - 1], rows[to]];
   if (first === undefined || previous === undefined || row === undefined || row.segment !== first.segment) return false;
   return row.offset - (previous.offset + previous.length) <= maxGapBytes && row.offset + row.length - first.offset <= maxReadBytes;
+}
+
+/** The rows in shares whose records fit in memory together. */
+export function* shares(rows: readonly Place[]): Generator<readonly Place[]> {
+  let share: Place[] = [];
+  let bytes = 0;
+  for (const row of rows) {
+    if (share.length > 0 && bytes + row.length > maxBytesAtOnce) {
+      yield share;
+      [share, bytes] = [[], 0];
+    }
+    share.push(row);
+    bytes += row.length;
+  }
+  if (share.length > 0) yield share;
 }
