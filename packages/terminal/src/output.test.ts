@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { durationText, parseDuration, parseLabels, printable, render, table } from '#output.ts';
+import { durationText, jsonLine, parseDuration, parseLabels, printable, render, table } from '#output.ts';
 
 describe('what is printed', () => {
   it('keeps control characters of other people away from the terminal', () => {
@@ -19,7 +19,10 @@ describe('what is printed', () => {
     const obeyed = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
     const data = { name: 'a\u001b[31m\u009b2J', ['k\u009b']: 'lines\nand \u202e\u007fmore', yes: 'on' };
     const [json, yaml] = [await render('json', data, () => ''), await render('yaml', data, () => '')];
-    for (const text of [json, yaml]) expect(text).not.toMatch(obeyed);
+    const line = jsonLine(data);
+    expect(line.trimEnd()).not.toContain('\n');
+    expect(JSON.parse(line)).toEqual(data);
+    for (const text of [json, yaml, line]) expect(text).not.toMatch(obeyed);
     expect(JSON.parse(json)).toEqual(data);
     expect(parse(yaml)).toEqual(data);
   });

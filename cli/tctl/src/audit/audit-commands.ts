@@ -22,10 +22,10 @@ export function addAuditCommands(tctl: Command, options: () => AdminOptions): vo
     .action(async ({ format }: { format: Format }) => (await import('#audit/verify-log.ts')).verifyLog(options(), format));
 }
 
-type Flags = AuditFilter & { readonly format: Format; readonly since?: number; readonly type?: string };
+export type Flags = AuditFilter & { readonly format: Format; readonly since?: number; readonly type?: string };
 
 /** One name for what two flags may say. */
-function filterOf({ since, type, ...filter }: Flags): AuditFilter & { readonly format: Format } {
+export function filterOf({ since, type, ...filter }: Flags): AuditFilter & { readonly format: Format } {
   return { ...filter, ...(since === undefined ? {} : { from: since }), ...(type === undefined ? {} : { kind: type }) };
 }
 

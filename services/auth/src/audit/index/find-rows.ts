@@ -2,7 +2,7 @@ import type { AuditFilter } from '#audit/audit-log.ts';
 import type { IndexDatabase, Place } from '#audit/index/index-database.ts';
 
 /** Entries of the index that one step passes over: some milliseconds, after which others have their turn. */
-const entriesPerStep = 2000;
+const entriesPerStep = 5000;
 
 interface Position {
   readonly timeMs: number;
@@ -22,6 +22,8 @@ export async function* findRows(
   filter: AuditFilter,
   order: { readonly oldestFirst: boolean; readonly limit: number },
 ): AsyncGenerator<readonly Place[]> {
+  const { user, kind, resource, sessionId } = filter;
+  if ([user, kind, resource, sessionId].some((name) => name && !database.isKnown(name))) return;
   const { index, narrowing, others } = planOf(filter);
   const [beyond, upTo, direction] = order.oldestFirst ? ['>', '<=', 'ASC'] : ['<', '>=', 'DESC'];
   const from = `FROM records INDEXED BY ${index} WHERE`;

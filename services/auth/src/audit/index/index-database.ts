@@ -24,7 +24,8 @@ export interface Watermark {
 }
 
 /** Changes with the layout: an index of another one is made anew from the segments. */
-const layoutVersion = 2;
+const layoutVersion = 3;
+// What a search narrows by besides stands in the index: a row that does not match is not looked up.
 const layout = `
   CREATE TABLE IF NOT EXISTS names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
   CREATE TABLE IF NOT EXISTS records (ei INTEGER PRIMARY KEY, digest TEXT NOT NULL, time_ms INTEGER NOT NULL, user INTEGER NOT NULL,
@@ -32,9 +33,9 @@ const layout = `
     length INTEGER NOT NULL) STRICT;
   CREATE UNIQUE INDEX IF NOT EXISTS records_digest ON records (digest);
   CREATE INDEX IF NOT EXISTS records_time ON records (time_ms);
-  CREATE INDEX IF NOT EXISTS records_user ON records (user, time_ms);
+  CREATE INDEX IF NOT EXISTS records_user ON records (user, time_ms, ei, kind, resource);
   CREATE INDEX IF NOT EXISTS records_kind ON records (kind, time_ms);
-  CREATE INDEX IF NOT EXISTS records_resource ON records (resource, time_ms);
+  CREATE INDEX IF NOT EXISTS records_resource ON records (resource, time_ms, ei, kind);
   CREATE INDEX IF NOT EXISTS records_session ON records (session, time_ms);
   CREATE TABLE IF NOT EXISTS watermark (id INTEGER PRIMARY KEY CHECK (id = 1), ei INTEGER NOT NULL, hash TEXT NOT NULL,
     segment INTEGER NOT NULL, "end" INTEGER NOT NULL) STRICT;
@@ -101,6 +102,10 @@ export class IndexDatabase {
     this.#database.exec('BEGIN; DELETE FROM records; DELETE FROM names; DELETE FROM watermark; COMMIT;');
     this.#names.forget();
     this.#lastDigest = '';
+  }
+
+  isKnown(name: string): boolean {
+    return this.#names.find(name) !== undefined;
   }
 
   /** Rows of a SELECT over `records`; the statement is kept, so the text must be one of few. */

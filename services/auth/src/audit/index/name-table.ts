@@ -18,11 +18,15 @@ export class NameTable {
   idOf(name: string): number {
     const known = this.#ids.get(name);
     if (known !== undefined) return known;
-    const found = this.#find.get(name)?.['id'];
-    const id = Number(found ?? this.#add.run(name).lastInsertRowid);
+    const id = this.find(name) ?? Number(this.#add.run(name).lastInsertRowid);
     if (this.#ids.size >= maxRemembered) this.#ids.clear();
     this.#ids.set(name, id);
     return id;
+  }
+
+  find(name: string): number | undefined {
+    const found = this.#find.get(name)?.['id'];
+    return found === undefined ? undefined : Number(found);
   }
 
   /** After a rollback, which took back what was added. */
