@@ -10,7 +10,9 @@ function asked(...words: readonly string[]) {
   addAuditCommands(tctl, () => ({}));
   for (const command of tctl.commands[0]?.commands ?? []) {
     command.exitOverride().configureOutput({ writeErr: () => undefined });
-    command.action((flags: Flags) => (query = queryOf(filterOf(flags))));
+    command.action((flags: Flags) => {
+      query = queryOf(filterOf(flags));
+    });
   }
   tctl.parse(['audit', ...words], { from: 'user' });
   return query;
