@@ -131,7 +131,8 @@ describe('what agents report', () => {
     test.clock.now += 5000;
     expect(await append(events.toReversed())).toEqual({ stored: 0, duplicates: 60 });
     const known = await auditRecords(test, 'db.session.dynamodb.request');
-    expect(known.map(({ uid }) => uid).toSorted()).toEqual(events.map(({ id }) => id).toSorted());
+    expect(known).toHaveLength(events.length);
+    expect(new Set(known.map(({ uid }) => uid))).toEqual(new Set(events.map(({ id }) => id)));
     expect(await auditRecords(test, 'report.refused')).toEqual([]);
   });
 
