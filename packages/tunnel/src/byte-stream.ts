@@ -8,6 +8,9 @@ export interface ByteStreamOptions {
   readonly remoteAddress?: string;
   /** Bytes may wait for the peer for so long; then the stream is reset. */
   readonly stallMs?: number;
+  /** Bytes were handed to the call, or came out of it. */
+  readonly onSent?: (bytes: number) => void;
+  readonly onReceived?: () => void;
 }
 
 /**
@@ -29,6 +32,7 @@ export class ByteStream extends Duplex {
   readonly remoteAddress: string | undefined;
   readonly #call: RawCall;
   readonly #stallMs: number;
+  readonly #options: ByteStreamOptions;
   /** Written and not yet sent, in order. */
   #batch: Buffer[] = [];
   #batchBytes = 0;
@@ -49,6 +53,7 @@ export class ByteStream extends Duplex {
   constructor(call: RawCall, options: ByteStreamOptions) {
     super({ allowHalfOpen: true, readableHighWaterMark: maxFrameBytes, writableHighWaterMark: maxFrameBytes });
     this.#call = call;
+    this.#options = options;
     this.#stallMs = options.stallMs ?? tunnelLimits.stallMs;
     this.remoteAddress = options.remoteAddress;
     call.receive({
@@ -144,6 +149,7 @@ export class ByteStream extends Duplex {
 
   #receive(bytes: Buffer): void {
     if (this.destroyed || this.#receivedEnd) return;
+    this.#options.onReceived?.();
     this.#idleTimer?.refresh();
     this.bytesRead += bytes.length;
     if (!this.push(bytes)) this.#call.pause();
@@ -215,6 +221,7 @@ export class ByteStream extends Duplex {
 
   #send(parts: readonly Buffer[], bytes: number): void {
     this.bytesWritten += bytes;
+    this.#options.onSent?.(bytes);
     if (this.#inFlightBytes === 0) this.#lastTakenMs = performance.now();
     this.#inFlightBytes += bytes;
     if (bytes > 0) this.#watchForStall();

@@ -3,6 +3,7 @@ import { AgentSession, Identity_Kind, PosternError } from '@postern/api';
 import { clientContextOptions, serverIdentityCheck } from '@postern/pki';
 import { type ByteStream, byteStream, RawConnection } from '@postern/tunnel';
 import type { SessionGrant } from '#databases/session-grant.ts';
+import { Pulse } from '#proxy-db/pulse.ts';
 
 export interface AgentChannelOptions {
   readonly proxy: string;
@@ -17,8 +18,10 @@ export class AgentChannel {
   readonly #connection: RawConnection;
   readonly #headers: { readonly 'postern-local-port': string };
   #refusal: Error | undefined;
-  #streams = 0;
+  readonly #streams = new Set<ByteStream>();
+  readonly #pulse = new Pulse({ probe: (timeoutMs) => this.#connection.answers(timeoutMs), onDead: () => this.#abandon() });
   #retired = false;
+  #abandoned = false;
 
   constructor({ proxy, cluster, grant, localPort }: AgentChannelOptions) {
     this.grant = grant;
@@ -38,11 +41,11 @@ export class AgentChannel {
   }
 
   get ready(): boolean {
-    return this.#connection.isReady;
+    return !this.#abandoned && this.#connection.isReady;
   }
 
   get streams(): number {
-    return this.#streams;
+    return this.#streams.size;
   }
 
   /** Rejects as soon as the attempt has failed: whether to try again, and with which ticket, is for the caller to say. */
@@ -58,10 +61,14 @@ export class AgentChannel {
   }
 
   openStream(): ByteStream {
-    const stream = byteStream(this.#connection.open(AgentSession.connect.path, this.#headers));
-    this.#streams += 1;
+    const stream: ByteStream = byteStream(this.#connection.open(AgentSession.connect.path, this.#headers), {
+      onSent: (bytes) => this.#pulse.sent(stream, bytes),
+      onReceived: () => this.#pulse.heard(stream),
+    });
+    this.#streams.add(stream);
     stream.once('close', () => {
-      this.#streams -= 1;
+      this.#streams.delete(stream);
+      this.#pulse.forget(stream);
       this.#closeWhenDone();
     });
     return stream;
@@ -74,11 +81,23 @@ export class AgentChannel {
   }
 
   close(): void {
+    this.#pulse.stop();
     this.#connection.end();
   }
 
+  /** Whoever waits is told; the next request finds another agent, or this one over a new connection. */
+  #abandon(): void {
+    this.#abandoned = true;
+    const error = new PosternError(
+      'unavailable',
+      `the agent of database "${this.grant.name}" has gone silent, and it may have acted: try again`,
+    );
+    for (const stream of this.#streams) stream.destroy(error);
+    this.#connection.end(error);
+  }
+
   #closeWhenDone(): void {
-    if (this.#retired && this.#streams === 0) this.#connection.end();
+    if (this.#retired && this.#streams.size === 0) this.close();
   }
 
   #unreachable(): PosternError {

@@ -25,13 +25,28 @@ export async function serveConnection(socket: Socket, options: ConnectionOptions
     return answer(socket, awsRefusal(FORBIDDEN, `tsh proxy db: ${refusal}`));
   }
   try {
-    const stream = await options.openStream();
+    const stream = await inTime(options.openStream());
     if (socket.destroyed) stream.destroy();
     else join(socket, stream, first.bytes);
   } catch (error) {
     options.notice(messageOf(error));
     answer(socket, awsRefusal(shapeOf(codeOf(error)), `tsh proxy db: ${messageOf(error)}`));
   }
+}
+
+/** An SDK tries again by itself: it is told early, while the session goes on looking for an agent. */
+const OPEN_MS = 4_500;
+
+async function inTime(opening: Promise<Duplex>): Promise<Duplex> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    late.reject(new PosternError('unavailable', `no agent has answered for ${OPEN_MS / 1000} s: try again`));
+    opening.then(
+      (stream) => stream.destroy(),
+      () => undefined,
+    );
+  }, OPEN_MS);
+  return Promise.race([opening, late.promise]).finally(() => clearTimeout(timer));
 }
 
 /**

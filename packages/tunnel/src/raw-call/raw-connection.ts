@@ -65,6 +65,18 @@ export class RawConnection {
     return new ClientRawCall(session.request({ ...GRPC_HEADERS, ':path': path, ...headers }), (error) => this.end(error));
   }
 
+  /** Resolves when the server has answered a PING; rejects where it has not in time. */
+  answers(timeoutMs: number): Promise<void> {
+    const session = this.#session;
+    return new Promise((resolve, reject) => {
+      const silent = () => reject(new PosternError('unavailable', `${this.#options.address} has not answered for ${timeoutMs} ms`));
+      const timer = setTimeout(silent, timeoutMs).unref();
+      // One that is answered with an error is of a session that ends: its calls end with it.
+      const sent = session?.destroyed === false && session.ping(() => (clearTimeout(timer), resolve()));
+      if (!sent) silent();
+    });
+  }
+
   /** Ends it with everything on it. */
   end(error: Error = new PosternError('unavailable', 'the connection was closed')): void {
     if (this.#state === 'over') return;
