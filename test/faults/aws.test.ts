@@ -39,7 +39,7 @@ describe.skipIf(cannot !== undefined)('AWS and STS out of order', () => {
     one = agent();
     await stage.attached(one);
     port = (await stage.tunnel()).port;
-    aftermath = new Aftermath(cluster);
+    aftermath = await Aftermath.before(cluster);
   });
   afterAll(() => cluster.stop());
 

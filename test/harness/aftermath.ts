@@ -9,9 +9,17 @@ export class Aftermath {
   readonly #cluster: Cluster;
   readonly #usage: UsageBefore;
 
-  constructor(cluster: Cluster) {
+  private constructor(cluster: Cluster, usage: UsageBefore) {
     this.#cluster = cluster;
-    this.#usage = new UsageBefore(cluster.running());
+    this.#usage = usage;
+  }
+
+  /** When everything runs and has been used a little. */
+  static async before(cluster: Cluster): Promise<Aftermath> {
+    return new Aftermath(
+      cluster,
+      await UsageBefore.of(cluster.running().filter(({ name }) => /^(auth-host|proxy-host|tunnel)/.test(name) || cluster.isAgent(name))),
+    );
   }
 
   /**

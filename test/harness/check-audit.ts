@@ -13,8 +13,10 @@ export interface AuditLine {
   readonly outcome?: string;
   readonly operation?: string;
   readonly server_id: string;
+  readonly user?: string;
   /** The session. */
   readonly sid?: string;
+  readonly reason?: string;
   /** Of a certificate. */
   readonly expires?: string;
 }

@@ -2,8 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Mode } from '@postern/aws-emulator';
-import { Daemon, type Finished, freePort, must, type RunOptions, run, until } from '#processes.ts';
-import { isAlive } from '#usage.ts';
+import { Daemon, type Finished, freePort, isAlive, must, type RunOptions, run, until } from '#processes.ts';
 import { authYaml, proxyServiceYaml, proxyYaml } from '#teleport-yaml.ts';
 import { makeWebCertificate } from '#web-certificate.ts';
 
@@ -35,6 +34,7 @@ export interface ClusterOptions {
 export class Cluster {
   readonly dir = mkdtempSync(join(tmpdir(), 'postern-e2e-'));
   readonly #daemons: Daemon[] = [];
+  readonly #agents = new Set<string>();
   proxyPort = 0;
   authAddress = '';
   authHost: Daemon | undefined;
@@ -54,6 +54,8 @@ export class Cluster {
       AWS_CONFIG_FILE: '/dev/null',
       AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
       AWS_EC2_METADATA_DISABLED: 'true',
+      // Where a test asks what a process keeps alive its inspector listens on a port that nobody else has.
+      NODE_OPTIONS: '--inspect-port=127.0.0.1:0',
       ...extra,
     };
   }
@@ -166,6 +168,7 @@ export class Cluster {
   /** Starts an agent from the guide's own teleport.yaml, on a "host" of its own; `under` is a command that starts it. */
   startAgent(name: string, yaml: string, env: NodeJS.ProcessEnv = {}, under: readonly string[] = []): Daemon {
     const host = join(this.dir, name);
+    this.#agents.add(name);
     mkdirSync(host, { recursive: true });
     writeFileSync(join(host, 'teleport.yaml'), yaml);
     return this.daemon(name, [...under, 'teleport', 'start', '-c', join(host, 'teleport.yaml')], {
@@ -182,7 +185,11 @@ export class Cluster {
     return daemon;
   }
 
-  /** The processes of the cluster itself that are alive now. */
+  isAgent(name: string): boolean {
+    return this.#agents.has(name);
+  }
+
+  /** The processes that are alive now. */
   running(): readonly Daemon[] {
     return this.#daemons.filter(isAlive);
   }

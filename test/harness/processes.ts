@@ -88,6 +88,8 @@ export class Daemon {
   }
 }
 
+export const isAlive = ({ child }: Daemon) => child.exitCode === null && child.signalCode === null;
+
 /** Asks again every 50 ms until there is an answer; what was waited for stands in the error. */
 export async function until<T>(what: string, timeoutMs: number, ask: () => Promise<T | undefined> | T | undefined): Promise<T> {
   const deadline = Date.now() + timeoutMs;

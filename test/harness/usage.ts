@@ -1,53 +1,59 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { type Daemon, until } from '#processes.ts';
+import { readdirSync } from 'node:fs';
+import { liveBytes } from '#live-bytes.ts';
+import { type Daemon, isAlive } from '#processes.ts';
 
-/** What a process holds of the machine. */
-export interface Usage {
+/** What a process holds. */
+interface Usage {
   readonly descriptors: number;
-  readonly anonymousBytes: number;
+  readonly liveBytes: number;
 }
 
-/**
- * Ten in a hundred may stay. Below these floors a difference is no leak: a heap of V8 that nobody presses to shrink, the memory of one
- * argon2id, pools of kept connections.
- */
+/** Ten in a hundred may stay; below these floors a difference is caches that fill and pools of kept connections, and not a leak. */
 const SHARE = 1.1;
-const FLOOR = { descriptors: 16, anonymousBytes: 96 * 1024 * 1024 } as const;
+const FLOOR: Usage = { descriptors: 16, liveBytes: 16 * 1024 * 1024 };
 const SETTLED_MS = 20_000;
+const LOOK_MS = 1_000;
 
-export function usageOf(pid: number): Usage {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  const kib = Number(/^RssAnon:\s+(\d+) kB$/m.exec(status)?.[1] ?? 'NaN');
-  return { descriptors: readdirSync(`/proc/${pid}/fd`).length, anonymousBytes: kib * 1024 };
+interface Entry {
+  readonly daemon: Daemon;
+  readonly usage: Usage;
 }
 
-/** The processes that are alive now, by name, with what each holds. */
+/** The Node processes that are alive now, with what each holds. */
 export class UsageBefore {
-  readonly #before: readonly { readonly daemon: Daemon; readonly usage: Usage }[];
+  readonly #before: readonly Entry[];
 
-  constructor(daemons: readonly Daemon[]) {
-    this.#before = daemons.flatMap((daemon) => (isAlive(daemon) ? [{ daemon, usage: usageOf(daemon.child.pid ?? 0) }] : []));
+  private constructor(before: readonly Entry[]) {
+    this.#before = before;
   }
 
-  /** What each process that still runs holds beyond what it may, in words; empty within the settling time, or after it what stayed. */
+  static async of(daemons: readonly Daemon[]): Promise<UsageBefore> {
+    const entries: Entry[] = [];
+    for (const daemon of daemons) entries.push({ daemon, usage: await usageOf(daemon) });
+    return new UsageBefore(entries);
+  }
+
+  /** What each process that still runs holds beyond what it may, in words; none as soon as all have settled. */
   async excess(): Promise<readonly string[]> {
-    let found: readonly string[] = [];
-    await until('the processes to settle', SETTLED_MS, () => {
-      found = this.#before.flatMap((entry) => excessOf(entry));
-      return found.length === 0 ? true : undefined;
-    }).catch(() => undefined);
-    return found;
+    const deadline = performance.now() + SETTLED_MS;
+    for (;;) {
+      const found: string[] = [];
+      for (const entry of this.#before) if (isAlive(entry.daemon)) found.push(...excessOf(entry, await usageOf(entry.daemon)));
+      if (found.length === 0 || performance.now() > deadline) return found;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
   }
 }
 
-function excessOf({ daemon, usage: before }: { readonly daemon: Daemon; readonly usage: Usage }): string[] {
-  if (!isAlive(daemon)) return [];
-  const now = usageOf(daemon.child.pid ?? 0);
+async function usageOf(daemon: Daemon): Promise<Usage> {
+  const bytes = await liveBytes(daemon);
+  return { descriptors: readdirSync(`/proc/${daemon.child.pid ?? 0}/fd`).length, liveBytes: bytes };
+}
+
+function excessOf({ daemon, usage: before }: Entry, now: Usage): string[] {
   return (Object.keys(FLOOR) as (keyof Usage)[]).flatMap((what) =>
     now[what] <= Math.max(before[what] * SHARE, before[what] + FLOOR[what])
       ? []
       : [`${daemon.name} (pid ${daemon.child.pid}): ${before[what]} ${what} before, ${now[what]} now`],
   );
 }
-
-export const isAlive = ({ child }: Daemon) => child.exitCode === null && child.signalCode === null;
