@@ -28,6 +28,8 @@ export interface ClusterOptions {
   /** Lines of YAML under `storage:`. */
   readonly storage?: readonly string[];
   readonly apart?: boolean;
+  /** More of the environment of each host's process. */
+  readonly env?: { readonly auth?: NodeJS.ProcessEnv; readonly proxy?: NodeJS.ProcessEnv };
 }
 
 /** A cluster as a small company would run it: auth and proxy on one host, agents and people elsewhere, each with files of their own. */
@@ -42,6 +44,7 @@ export class Cluster {
   emulator: Daemon | undefined;
   emulatorPort = 0;
   #emulatorControl = 0;
+  #hostEnv: NonNullable<ClusterOptions['env']> = {};
 
   /** What a process of this story may see: no AWS settings of the machine, no profile of the person who runs it. */
   env(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
@@ -73,6 +76,7 @@ export class Cluster {
 
   /** Auth and proxy in one process, or `apart` in two, over SQLite or the storage that is given. */
   async start(options: ClusterOptions = {}): Promise<void> {
+    this.#hostEnv = options.env ?? {};
     await makeWebCertificate(this.dir);
     this.proxyPort = await freePort();
     const auth = { dir: this.dir, port: await freePort(), ...(options.storage === undefined ? {} : { storage: options.storage }) };
@@ -94,11 +98,11 @@ export class Cluster {
 
   /** The host of auth, and of the proxy where they are not apart; called again after it was killed. */
   startAuthHost(): Daemon {
-    this.authHost = this.daemon('auth-host', ['teleport', 'start', '-c', this.authConfig]);
+    this.authHost = this.daemon('auth-host', ['teleport', 'start', '-c', this.authConfig], this.#hostEnv.auth);
     return this.authHost;
   }
   startProxyHost(): Daemon {
-    return this.daemon('proxy-host', ['teleport', 'start', '-c', this.proxyConfig]);
+    return this.daemon('proxy-host', ['teleport', 'start', '-c', this.proxyConfig], this.#hostEnv.proxy);
   }
 
   proxyIsReady(): Promise<void> {

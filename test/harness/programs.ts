@@ -6,6 +6,7 @@ const hints = {
   openssl: ['openssl version', 'openssl (apt-get install openssl)'],
   redis: ['redis-server --version', 'redis-server (apt-get install redis-server)'],
   chromium: ['chromium --version', 'chromium (apt-get install chromium)'],
+  faketime: ['test -e /usr/lib/*-linux-gnu/faketime/libfaketime.so.1', 'libfaketime (apt-get install faketime)'],
   iptables: ['iptables -n -L INPUT', 'iptables, and be root (apt-get install iptables)'],
   jq: ['jq --version', 'jq (apt-get install jq)'],
   nginx: ['test -x /usr/sbin/nginx', 'nginx (apt-get install nginx-light)'],

@@ -92,6 +92,7 @@ export async function startAgent(options: StartAgentOptions): Promise<StartedAge
     policy,
     serverId: hostId,
     nowMs,
+    monotonicMs: () => performance.now(),
     viewAgeMs: () => membership.viewAgeMs(),
     compileSubject,
     decide,

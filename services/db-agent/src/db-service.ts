@@ -8,6 +8,7 @@ import { SessionRecords } from '#audit/session-records.ts';
 import { BODY_BUDGET_BYTES, type DbAgentConfig } from '#config.ts';
 import { RoleCredentials } from '#credentials/role-credentials.ts';
 import { ServedDatabases } from '#databases/served-databases.ts';
+import { ClockSkew } from '#forwarding/clock-skew.ts';
 import { Upstreams, type UpstreamsOptions } from '#forwarding/upstreams.ts';
 import type { StartDbAgentOptions } from '#index.ts';
 import { serveRequest, type ServeRequestDeps } from '#requests/serve-request.ts';
@@ -59,6 +60,15 @@ export function createDbService(options: DbServiceOptions): AgentService {
     credentials: new RoleCredentials(assumer, nowMs),
     signingKeys: keys,
     upstreams,
+    clockSkew: new ClockSkew({
+      nowMs,
+      monotonicMs: () => performance.now(),
+      onSkew: (ahead) =>
+        logger.warn(
+          { reason: `${Math.abs(ahead)} s ${ahead < 0 ? 'behind' : 'ahead of'} the Date of AWS’s answers` },
+          'the clock of this machine is wrong, and AWS refuses what it signs: set it',
+        ),
+    }),
     nowMs,
     onWarning: (message, { user, resource, reason }) => logger.warn({ user, resource, reason }, message),
   };

@@ -14,6 +14,7 @@ const asked = {
 
 let policy: PolicyView;
 let nowMs: number;
+let monotonicMs: number;
 let viewAgeMs: number;
 let decisions: number;
 let authorizer: Authorizer;
@@ -32,6 +33,7 @@ function standing(roles: readonly string[] = ['dev'], generation = 'g1', serial 
 
 beforeEach(() => {
   nowMs = T0;
+  monotonicMs = 0;
   viewAgeMs = 0;
   decisions = 0;
   policy = new PolicyView({ readRole: (json) => json as Role, onUnreadable: () => undefined });
@@ -39,6 +41,7 @@ beforeEach(() => {
     policy,
     serverId: 'agent-1',
     nowMs: () => nowMs,
+    monotonicMs: () => monotonicMs,
     viewAgeMs: () => viewAgeMs,
     compileSubject,
     decide: (compiled, request) => {
@@ -105,10 +108,34 @@ describe('a request is authorised', () => {
       },
       onUnreadable: () => undefined,
     });
-    authorizer = new Authorizer({ policy, serverId: 'a', nowMs: () => nowMs, viewAgeMs: () => 0, compileSubject, decide, lockMode });
+    authorizer = new Authorizer({
+      policy,
+      serverId: 'a',
+      nowMs: () => nowMs,
+      monotonicMs: () => 0,
+      viewAgeMs: () => 0,
+      compileSubject,
+      decide,
+      lockMode,
+    });
     putRole(role('dev'));
     putUser('alice', ['dev']);
     expect(standing().authorize(asked)).toMatchObject({ allowed: false, reason: expect.stringContaining('db_labelz') as unknown });
+  });
+});
+
+describe('a clock that is set while a session is open', () => {
+  it('lengthens nothing when it is turned back, also where the same certificate comes again', () => {
+    const first = standing();
+    expect(first.check()).toBeUndefined();
+    const leftMs = 3_600_000;
+    nowMs -= 2 * 3_600_000;
+    monotonicMs += leftMs - 1;
+    expect(first.check()).toBeUndefined();
+    expect(standing().check()).toBeUndefined();
+    monotonicMs += 1;
+    expect(first.check()).toMatchObject({ allowed: false, cause: 'expired' });
+    expect(standing().check()).toMatchObject({ allowed: false, cause: 'expired' });
   });
 });
 

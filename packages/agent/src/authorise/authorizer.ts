@@ -32,6 +32,8 @@ export interface AuthorizerOptions {
   readonly policy: PolicyView;
   readonly serverId: string;
   readonly nowMs: () => number;
+  /** A clock that nobody sets. */
+  readonly monotonicMs: () => number;
   /** How long ago auth was last heard, by a clock that nobody sets. */
   readonly viewAgeMs: () => number;
   readonly compileSubject: (subject: Subject) => CompiledSubject;
@@ -44,6 +46,7 @@ export const STRICT_STALE_MS = 5 * 60_000;
 /** Nobody is let through on a view older than this, so that an agent cut off from auth is not an agent without locks. */
 export const STALE_CEILING_MS = 30 * 60_000;
 const MAX_COMPILED = 4096;
+const MAX_ENDS = 16_384;
 
 interface Effective {
   readonly revisions: string;
@@ -58,12 +61,16 @@ export class Authorizer {
   /** By certificate: templates expanded and matchers compiled once for the roles as they are now. */
   readonly #compiled = new LRUCache<string, Effective>({ max: MAX_COMPILED });
 
+  /** By certificate: when it ends on the monotonic clock. */
+  readonly #ends = new LRUCache<string, number>({ max: MAX_ENDS });
+
   constructor(options: AuthorizerOptions) {
     this.#options = options;
   }
 
   standingOf(who: Certified): Standing {
-    const { policy, nowMs } = this.#options;
+    const { policy, nowMs, monotonicMs } = this.#options;
+    const endsAtMs = this.#endOf(who);
     let rules: { readonly version: number; readonly value: Rules } | undefined;
     let locks: { readonly version: number; readonly value: readonly Lock[] } | undefined;
     let last: { readonly version: number; readonly asked: AccessRequest; readonly verdict: Verdict } | undefined;
@@ -73,7 +80,8 @@ export class Authorizer {
       return rules.value;
     };
     const check = (): Refused | undefined => {
-      if (who.notAfterMs <= nowMs()) return refused('expired', 'the certificate has expired: sign in again with tsh login');
+      if (who.notAfterMs <= nowMs() || endsAtMs <= monotonicMs())
+        return refused('expired', 'the certificate has expired: sign in again with tsh login');
       if (locks?.version !== policy.locksVersion) locks = { version: policy.locksVersion, value: this.#locksOn(who.identity) };
       for (const lock of locks.value) if (lockInForce(lock, nowMs())) return refused('locked', lockReason(lock));
       const current = rulesNow();
@@ -90,6 +98,14 @@ export class Authorizer {
       return verdict;
     };
     return { check, authorize };
+  }
+
+  /** By the monotonic clock, kept for when the same certificate comes back: turning the wall clock back lengthens nothing. */
+  #endOf({ serial, notAfterMs }: Certified): number {
+    const { nowMs, monotonicMs } = this.#options;
+    const endsAtMs = Math.min(this.#ends.get(serial) ?? Number.POSITIVE_INFINITY, monotonicMs() + notAfterMs - nowMs());
+    this.#ends.set(serial, endsAtMs);
+    return endsAtMs;
   }
 
   #locksOn(identity: Identity): readonly Lock[] {

@@ -31,6 +31,8 @@ export interface RelayInput {
   readonly exchange: Exchange;
   /** The client asked for it, so a small answer is worth a look. */
   readonly wantsCapacity: boolean;
+  /** The Date header of an answer that is an error of the client's: AWS refuses a signature whose time is far from its own. */
+  readonly onErrorDate?: (date: string) => void;
 }
 
 /**
@@ -54,6 +56,7 @@ const SMALL_BYTES = 16 * 1024;
 class Relay implements AnswerHandler, AnswerObserver {
   readonly #exchange: Exchange;
   readonly wantsData: boolean;
+  readonly #onErrorDate: RelayInput['onErrorDate'];
   readonly #resolve: (outcome: Outcome) => void;
   flight: Flight | undefined;
   #status = 0;
@@ -66,6 +69,7 @@ class Relay implements AnswerHandler, AnswerObserver {
   constructor(input: RelayInput, resolve: (outcome: Outcome) => void) {
     this.#exchange = input.exchange;
     this.wantsData = input.wantsCapacity;
+    this.#onErrorDate = input.onErrorDate;
     this.#resolve = resolve;
     this.#exchange.observer = this;
   }
@@ -82,15 +86,16 @@ class Relay implements AnswerHandler, AnswerObserver {
     this.#status = head.status;
     if (head.length === UNSAID) this.#exchange.readNoMore();
     let isPassable = !head.isHttp10 && !this.#exchange.closesAfter && (head.connection === undefined || head.connection === 'keep-alive');
-    let hasDate = false;
+    let date: string | undefined;
     const { fields } = head;
     for (let at = 0; at < fields.length; at += 2) {
       const lower = lowerCased(fields[at] ?? '');
-      if (lower === 'date') hasDate = true;
+      if (lower === 'date') date = fields[at + 1] ?? '';
       else if (lower === 'x-amzn-requestid') this.#awsRequestId = (fields[at + 1] ?? '').slice(0, 128);
       else if (lower !== 'connection' && HOP_BY_HOP.has(lower)) isPassable = false;
     }
-    if (!isPassable || !hasDate) this.#ownHead = this.#makeHead(head, hasDate);
+    if (!isPassable || date === undefined) this.#ownHead = this.#makeHead(head, date !== undefined);
+    if (date !== undefined && head.status >= 400 && head.status < 500) this.#onErrorDate?.(date);
   }
 
   #makeHead({ status, reason, fields, connection }: AnswerHead, hasDate: boolean): string {

@@ -4,6 +4,7 @@ import { type BodyBudget, readWhole } from '@postern/http';
 import type { Asked, OpenRecord, RequestRecords } from '#audit/request-records.ts';
 import { MAX_BODY_BYTES } from '#config.ts';
 import type { RoleCredentials } from '#credentials/role-credentials.ts';
+import type { ClockSkew } from '#forwarding/clock-skew.ts';
 import { relay } from '#forwarding/relay.ts';
 import { MAX_IN_FLIGHT, type Upstreams } from '#forwarding/upstreams.ts';
 import { answerRefusal } from '#requests/answer-refusal.ts';
@@ -33,6 +34,7 @@ export interface ServeRequestDeps {
   readonly credentials: RoleCredentials;
   readonly signingKeys: SigningKeys;
   readonly upstreams: Upstreams;
+  readonly clockSkew: Pick<ClockSkew, 'seen'>;
   readonly nowMs: () => number;
   readonly onWarning: (message: string, fields: { readonly user: string; readonly resource: string; readonly reason: string }) => void;
 }
@@ -127,6 +129,7 @@ export async function serveRequest(deps: ServeRequestDeps, exchange: ClientExcha
       headers,
       body: body.bytes,
       exchange,
+      onErrorDate: (date) => deps.clockSkew.seen(date),
       wantsCapacity: body.bytes.length < 16_384 && body.bytes.includes('ReturnConsumedCapacity'),
     });
     record.end(outcome);

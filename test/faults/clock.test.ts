@@ -1,0 +1,137 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Aftermath } from '@postern/test-harness/aftermath.ts';
+import { PASSWORD, ROLE } from '@postern/test-harness/cluster.ts';
+import { ask, dial, sessionName, sessionRaw, signInRaw } from '@postern/test-harness/dial.ts';
+import { getItem } from '@postern/test-harness/load.ts';
+import { type Daemon, until } from '@postern/test-harness/processes.ts';
+import { lacking } from '@postern/test-harness/programs.ts';
+import { DATABASE, Stage } from '@postern/test-harness/stage.ts';
+
+const cannot = lacking('openssl', 'faketime');
+const library = ['x86_64', 'aarch64']
+  .map((arch) => `/usr/lib/${arch}-linux-gnu/faketime/libfaketime.so.1`)
+  .find((file) => existsSync(file));
+/** A session may be at work for so long after its certificate has expired. */
+const OUTLIVES_MS = 5_000;
+/** Everything is as it was so long after a clock is right again. */
+const BACK_MS = 60_000;
+
+describe.skipIf(cannot !== undefined)('F-42 the wall clock of one host jumps by two hours', () => {
+  const stage = new Stage();
+  const { cluster } = stage;
+  let aftermath: Aftermath;
+  let one: Daemon;
+  let port = 0;
+
+  const clockOf = (host: string) => join(cluster.dir, `${host}.clock`);
+  const set = (host: string, offset: '-2h' | '+2h' | '+0') => writeFileSync(clockOf(host), `${offset}\n`);
+  const envOf = (host: string): NodeJS.ProcessEnv => {
+    set(host, '+0');
+    return {
+      LD_PRELOAD: library ?? '',
+      FAKETIME_TIMESTAMP_FILE: clockOf(host),
+      FAKETIME_NO_CACHE: '1',
+      FAKETIME_DONT_FAKE_MONOTONIC: '1',
+    };
+  };
+  /** Whether an attacker who holds a session certificate and a client of his own is still served. */
+  const holdSession = async (user: string) => {
+    const { hostCaPems } = JSON.parse(readFileSync(join(cluster.dir, 'auth', 'proc', 'admin.json'), 'utf8')) as { hostCaPems: string[] };
+    const held = await signInRaw(cluster.proxy, hostCaPems, { user, password: PASSWORD });
+    const session = await sessionRaw(cluster.proxy, hostCaPems, held, { db: DATABASE, principal: ROLE });
+    const client = dial(cluster.proxy, sessionName(session.issued.ticket), hostCaPems, session);
+    const again = () => dial(cluster.proxy, sessionName(session.issued.ticket), hostCaPems, session);
+    return { client, again, notAfterMs: session.issued.validUntilMs };
+  };
+  const said = (asking: Promise<string>) => asking.catch((error: unknown) => `broken: ${String(error)}`);
+  const loggedIn = () => cluster.sh(`tsh login --proxy=${cluster.proxy} --user=alice`, { input: `${PASSWORD}\n`, timeoutMs: 20_000 });
+
+  beforeAll(async () => {
+    await stage.open({ apart: true, env: { auth: envOf('auth'), proxy: envOf('proxy') } });
+    one = stage.agent('one', { env: envOf('agent') });
+    await stage.attached(one);
+    await stage.role('brief', '12s');
+    await cluster.admin(`tctl users add bea --roles=brief --password-stdin`, { input: `${PASSWORD}\n` });
+    port = (await stage.tunnel()).port;
+    aftermath = await Aftermath.before(cluster);
+  });
+  afterAll(() => cluster.stop());
+
+  it('on the agent, back: no session is longer by it, on its connection nor on a new one, and AWS’s refusal of the clock is logged', async () => {
+    const { client, again, notAfterMs } = await holdSession('bea');
+    expect(await ask(client, 8000)).toContain('200 OK');
+    set('agent', '-2h');
+    const refused = await getItem(port);
+    expect(refused.body).toMatch(/Signature (expired|not yet current)|InvalidSignature|RequestExpired/i);
+    await one.says(/the clock of this machine is wrong/, 10_000);
+    const endedMs = await until('the session to be ended', 30_000, async () =>
+      /^broken|ExpiredToken/.test(await said(ask(client, 8000))) ? Date.now() : undefined,
+    );
+    expect(endedMs - notAfterMs).toBeLessThan(OUTLIVES_MS);
+    expect(endedMs - notAfterMs).toBeGreaterThan(-2_000);
+    const renewed = again();
+    expect(await said(ask(renewed, 8000))).toMatch(/^broken/);
+    for (const each of [client, renewed]) each.close();
+    set('agent', '+0');
+    expect(await stage.recovers(port, BACK_MS)).toBeLessThan(BACK_MS);
+  });
+
+  it('on the agent, forward: what is open is ended with a sentence, and back when the clock is right', async () => {
+    set('agent', '+2h');
+    // alice's session lasts an hour at most: two hours later it is over, and a new one is for the past.
+    const refused = await getItem(port);
+    expect(refused.status).not.toBe(200);
+    expect(refused.body).toMatch(/expired|clock|no agent|no answer/i);
+    set('agent', '+0');
+    expect(await stage.recovers(port, BACK_MS)).toBeLessThan(BACK_MS);
+  });
+
+  it.each([
+    ['proxy', '-2h'],
+    ['proxy', '+2h'],
+    ['auth', '-2h'],
+    ['auth', '+2h'],
+  ] as const)('on the %s, %s: what is open goes on, and everything is back within a minute', async (host, offset) => {
+    set(host, offset);
+    for (let n = 0; n < 10; n += 1) expect((await getItem(port)).status).toBe(200);
+    const during = await loggedIn();
+    // A sign-in that is refused says why; one that goes through is good.
+    if (during.code !== 0) expect(during.stderr).toMatch(/clock|not valid yet|expired/);
+    set(host, '+0');
+    const rightMs = Date.now();
+    await until('sign-in and a new tunnel', BACK_MS, async () => {
+      if ((await loggedIn()).code !== 0) return undefined;
+      const fresh = await cluster.openTunnel('alice');
+      const { status } = await getItem(fresh.port);
+      await fresh.daemon.stop();
+      return status === 200 ? true : undefined;
+    });
+    expect(Date.now() - rightMs).toBeLessThan(BACK_MS);
+    expect((await getItem(port)).status).toBe(200);
+  });
+
+  it.each(['-2h', '+2h'] as const)(
+    'on the user’s machine, %s: a sentence that names the clock, or it works; an open tunnel is none the longer',
+    async (offset) => {
+      const env = envOf('user');
+      set('user', offset);
+      const login = await cluster.sh(`tsh login --proxy=${cluster.proxy} --user=bea`, {
+        person: 'bea',
+        env,
+        input: `${PASSWORD}\n`,
+        timeoutMs: 20_000,
+      });
+      if (login.code !== 0) expect(login.stderr).toMatch(/clock/);
+      if (login.code === 0) {
+        const listed = await cluster.sh('tsh db ls', { person: 'bea', env, timeoutMs: 20_000 });
+        if (listed.code !== 0) expect(listed.stderr).toMatch(/clock|expired/);
+      }
+    },
+  );
+
+  it('after all of it nothing is lost', async () => {
+    await aftermath.check({ port });
+  });
+});
