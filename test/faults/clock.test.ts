@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Aftermath } from '@postern/test-harness/aftermath.ts';
 import { PASSWORD, ROLE } from '@postern/test-harness/cluster.ts';
 import { ask, dial, sessionName, sessionRaw, signInRaw } from '@postern/test-harness/dial.ts';
@@ -57,6 +57,10 @@ describe.skipIf(cannot !== undefined)('F-42 the wall clock of one host jumps by 
     port = (await stage.tunnel()).port;
     aftermath = await Aftermath.before(cluster);
   });
+  beforeEach(async () => {
+    for (const host of ['auth', 'proxy', 'agent']) set(host, '+0');
+    await stage.recovers(port, BACK_MS);
+  });
   afterAll(() => cluster.stop());
 
   it('on the agent, back: no session is longer by it, on its connection nor on a new one, and AWS’s refusal of the clock is logged', async () => {
@@ -83,7 +87,7 @@ describe.skipIf(cannot !== undefined)('F-42 the wall clock of one host jumps by 
     // alice's session lasts an hour at most: two hours later it is over, and a new one is for the past.
     const refused = await getItem(port);
     expect(refused.status).not.toBe(200);
-    expect(refused.body).toMatch(/expired|clock|no agent|no answer/i);
+    expect(refused.body).toMatch(/expired|clock|has not heard from auth/);
     set('agent', '+0');
     expect(await stage.recovers(port, BACK_MS)).toBeLessThan(BACK_MS);
   });
@@ -103,7 +107,9 @@ describe.skipIf(cannot !== undefined)('F-42 the wall clock of one host jumps by 
     const rightMs = Date.now();
     await until('sign-in and a new tunnel', BACK_MS, async () => {
       if ((await loggedIn()).code !== 0) return undefined;
-      const fresh = await cluster.openTunnel('alice');
+      // What auth took for expired is announced again within a minute.
+      const fresh = await cluster.openTunnel('alice').catch(() => undefined);
+      if (fresh === undefined) return undefined;
       const { status } = await getItem(fresh.port);
       await fresh.daemon.stop();
       return status === 200 ? true : undefined;

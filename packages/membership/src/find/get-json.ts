@@ -88,9 +88,19 @@ const CAUSES: ReadonlyMap<string, string> = new Map([
   ['ENOTFOUND', 'no host has this name (ENOTFOUND): is the address right?'],
 ]);
 
+/** A pin would help against these as little as an authority does. */
+const CLOCK_CODES: ReadonlySet<string> = new Set(['CERT_NOT_YET_VALID', 'CERT_HAS_EXPIRED']);
+
 function explain(error: Error, { place, connected }: { readonly place: string; readonly connected: boolean }): PosternError {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name;
   if (CERTIFICATE_CODES.test(code)) {
+    if (CLOCK_CODES.has(code)) {
+      return new PosternError(
+        'cannot_connect',
+        `the web certificate of ${place} is not in force at ${new Date().toISOString()} (${code}): compare the clock of this machine, or have the certificate renewed`,
+        { cause: error },
+      );
+    }
     return new PosternError(
       'cannot_connect',
       `the web certificate of ${place} cannot be verified (${code}): give the cluster's pin, which tctl status prints (ca_pin, --ca-pin), or name the authority of the certificate in SSL_CERT_FILE`,
