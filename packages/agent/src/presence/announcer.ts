@@ -16,10 +16,11 @@ export interface AnnouncerOptions {
   readonly backoff: (attempt: number) => number;
 }
 
-export const ANNOUNCE_EVERY_MS = 60_000;
+/** Below a minute: what auth took for expired while its clock was wrong is back within one. */
+export const ANNOUNCE_EVERY_MS = 45_000;
 
 /**
- * Tells auth what this agent serves, each minute and at each change, and keeps its answer: which names auth refused
+ * Tells auth what this agent serves, again and again and at each change, and keeps its answer: which names auth refused
  * and which labels count. Nothing is served that auth has not answered for; while auth is away its last answer stands.
  */
 export class Announcer {
