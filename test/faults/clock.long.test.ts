@@ -1,0 +1,57 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Aftermath } from '@postern/test-harness/aftermath.ts';
+import { PASSWORD } from '@postern/test-harness/cluster.ts';
+import { getItem } from '@postern/test-harness/load.ts';
+import { until } from '@postern/test-harness/processes.ts';
+import { lacking } from '@postern/test-harness/programs.ts';
+import { Stage } from '@postern/test-harness/stage.ts';
+import { BACK_MS, Clocks } from '#clocks.ts';
+
+const cannot = lacking('openssl', 'faketime');
+
+describe.skipIf(cannot !== undefined)('F-42 the wall clock of auth’s or the proxy’s host jumps by two hours', () => {
+  const stage = new Stage();
+  const { cluster } = stage;
+  const clocks = new Clocks(cluster);
+  let aftermath: Aftermath;
+  let port = 0;
+  const loggedIn = () => cluster.sh(`tsh login --proxy=${cluster.proxy} --user=alice`, { input: `${PASSWORD}\n`, timeoutMs: 20_000 });
+
+  beforeAll(async () => {
+    await stage.open({ apart: true, env: { auth: clocks.envOf('auth'), proxy: clocks.envOf('proxy') } });
+    await stage.attached(stage.agent('one'));
+    port = (await stage.tunnel()).port;
+    aftermath = await Aftermath.before(cluster);
+  });
+  afterAll(() => cluster.stop());
+
+  it.each([
+    ['proxy', '-2h'],
+    ['proxy', '+2h'],
+    ['auth', '-2h'],
+    ['auth', '+2h'],
+  ] as const)('on the %s, %s: what is open goes on, and everything is back within a minute', async (host, offset) => {
+    clocks.set(host, offset);
+    for (let n = 0; n < 10; n += 1) expect((await getItem(port)).status).toBe(200);
+    const during = await loggedIn();
+    // A sign-in that is refused says why; one that goes through is good.
+    if (during.code !== 0) expect(during.stderr).toMatch(/clock|not valid yet|expired/);
+    clocks.set(host, '+0');
+    const rightMs = Date.now();
+    await until('sign-in and a new tunnel', BACK_MS, async () => {
+      if ((await loggedIn()).code !== 0) return undefined;
+      // What auth took for expired is announced again within a minute.
+      const fresh = await cluster.openTunnel('alice').catch(() => undefined);
+      if (fresh === undefined) return undefined;
+      const { status } = await getItem(fresh.port);
+      await fresh.daemon.stop();
+      return status === 200 ? true : undefined;
+    });
+    expect(Date.now() - rightMs).toBeLessThan(BACK_MS);
+    expect((await getItem(port)).status).toBe(200);
+  });
+
+  it('after all of it nothing is lost', async () => {
+    await aftermath.check({ port });
+  });
+});
