@@ -19,6 +19,7 @@ export interface AuditLine {
   readonly reason?: string;
   /** Of a certificate. */
   readonly expires?: string;
+  readonly serial?: string;
 }
 type Seen = AtAws & { readonly requestId: string; readonly time: string };
 
