@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { PASSWORD } from '@postern/test-harness/cluster.ts';
 import { auditLines } from '@postern/test-harness/check-audit.ts';
 import { dial, signInRaw } from '@postern/test-harness/dial.ts';
+import { until } from '@postern/test-harness/processes.ts';
 import type { Stage } from '@postern/test-harness/stage.ts';
 import { adminOf, asAdmin, askForCertificate, listRoles, writeRole } from '#writes.ts';
 
@@ -18,7 +19,9 @@ export function killAuthRounds(stage: Stage, rounds: number): void {
   const killAndRestart = async () => {
     await cluster.authHost?.stop('SIGKILL');
     const startedMs = Date.now();
-    await cluster.startAuthHost().says(/ready/);
+    const said = cluster.authHost?.log().length ?? 0;
+    const started = cluster.startAuthHost();
+    await until('auth to have started', 30_000, () => (started.log().slice(said).includes('auth has started') ? true : undefined));
     await cluster.proxyIsReady();
     slowestMs = Math.max(slowestMs, Date.now() - startedMs);
   };
