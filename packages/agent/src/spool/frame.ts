@@ -86,6 +86,11 @@ export function findFrame(bytes: Buffer, offset: number): FrameAt | 'cut' | 'dam
   return { kind, start: offset + headerBytes, end };
 }
 
+/** Where the frame at the beginning of these bytes says that it ends; no frame ends with a zero. */
+export function endOfFrame(bytes: Buffer): number {
+  return bytes.length < headerBytes ? headerBytes : headerBytes + bytes.readUInt32LE(0);
+}
+
 function writeText(out: Buffer, at: number, field: { readonly tag: number; readonly text: string; readonly bytes: number }): number {
   if (field.bytes === 0) return at;
   out[at] = field.tag;

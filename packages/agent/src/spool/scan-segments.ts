@@ -2,7 +2,7 @@ import { readFile, truncate } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { AuditEvent, parseAuditFields } from '@postern/api';
 import { EventHead, type Phase } from '#spool/event.ts';
-import { findFrame } from '#spool/frame.ts';
+import { endOfFrame, findFrame } from '#spool/frame.ts';
 import { type OpenIntents, reserveForIntent } from '#spool/open-intents.ts';
 import { segmentPath } from '#spool/segment-file.ts';
 import type { SegmentList } from '#spool/segment-list.ts';
@@ -27,13 +27,22 @@ export async function scanSegments(
       offset = frame.end;
     }
     const rest = bytes.subarray(offset);
-    // A write cut short by a crash leaves part of a frame at the very end, or zeros where the length was stored before the bytes.
-    const torn = rest.every((byte) => byte === 0) || (frame === 'cut' && number === numbers.at(-1));
-    if (torn && rest.length > 0) await truncate(path, offset);
-    if (rest.length > 0) unreadable.push({ segment: basename(path), bytes: rest.length, kind: torn ? 'torn' : 'damaged' });
-    into.segments.add({ number, bytes: offset, damagedBytes: torn ? 0 : rest.length, offset: 0, active: false });
+    const written = withoutZeros(rest);
+    // Zeros are what a segment has in advance. A write cut short by a crash leaves part of a frame in front of them.
+    const torn = written > 0 && number === numbers.at(-1) && (frame === 'cut' || endOfFrame(rest) > written);
+    const damagedBytes = written > 0 && !torn ? rest.length : 0;
+    if (damagedBytes === 0 && rest.length > 0) await truncate(path, offset);
+    if (written > 0) unreadable.push({ segment: basename(path), bytes: torn ? written : rest.length, kind: torn ? 'torn' : 'damaged' });
+    into.segments.add({ number, bytes: offset, damagedBytes, offset: 0, active: false });
   }
   return unreadable;
+}
+
+/** How many bytes there are up to the last that is not zero. */
+function withoutZeros(bytes: Buffer): number {
+  let end = bytes.length;
+  while (end > 0 && bytes[end - 1] === 0) end -= 1;
+  return end;
 }
 
 function noteIntent(event: AuditEvent, at: { readonly segment: number; readonly frameBytes: number }, intents: OpenIntents): void {

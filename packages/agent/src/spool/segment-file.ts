@@ -1,4 +1,4 @@
-import { close, constants, fdatasync, fsync, ftruncate, open, write } from 'node:fs';
+import { close, constants, fdatasync, fsync, ftruncate, open, write, writev } from 'node:fs';
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 const fs = {
   open: promisify(open),
   write: promisify(write),
+  writev: promisify(writev),
   close: promisify(close),
   fdatasync: promisify(fdatasync),
   fsync: promisify(fsync),
@@ -36,11 +37,19 @@ export async function syncDirectory(dir: string): Promise<void> {
   }
 }
 
+/**
+ * A file grows by so many zeros at a time, and commits overwrite them. Where a commit changes the file's length as well, the file system
+ * has to commit its journal with it: ten times the wait, and twice the work (80 against 800 µs on ext4). A reader takes zeros for the end.
+ */
+const ZEROS = Buffer.alloc(256 * 1024);
+
 /** A segment being written. It is never opened a second time: after a restart a new one is begun. */
 export class SegmentFile {
   readonly number: number;
   readonly #descriptor: number;
   #bytes = 0;
+  /** The file's length: what is behind `bytes` is zeros. */
+  #length = 0;
   #dirty = false;
 
   private constructor(number: number, descriptor: number) {
@@ -61,19 +70,40 @@ export class SegmentFile {
 
   /** Resolves once all of it is on disk. What a failed call left is cut off before the next. */
   async append(bytes: Buffer): Promise<void> {
-    if (this.#dirty) {
-      await fs.ftruncate(this.#descriptor, this.#bytes);
-      await fs.fdatasync(this.#descriptor);
-    }
+    if (this.#dirty) await this.#cut();
     this.#dirty = true;
-    for (let written = 0; written < bytes.length; ) {
-      written += (await fs.write(this.#descriptor, bytes, written, bytes.length - written, this.#bytes + written)).bytesWritten;
-    }
+    if (this.#bytes + bytes.length > this.#length) await this.#grow(bytes);
+    else await this.#overwrite(bytes);
     this.#dirty = false;
     this.#bytes += bytes.length;
   }
 
-  close(): Promise<void> {
-    return fs.close(this.#descriptor);
+  /** Takes the zeros back, so that the length alone tells that nothing is missing. */
+  async close(): Promise<void> {
+    try {
+      if (this.#length > this.#bytes || this.#dirty) await this.#cut();
+    } finally {
+      await fs.close(this.#descriptor);
+    }
+  }
+
+  async #overwrite(bytes: Buffer, from = 0): Promise<void> {
+    for (let written = from; written < bytes.length; ) {
+      written += (await fs.write(this.#descriptor, bytes, written, bytes.length - written, this.#bytes + written)).bytesWritten;
+    }
+  }
+
+  async #grow(bytes: Buffer): Promise<void> {
+    const { bytesWritten } = await fs.writev(this.#descriptor, [bytes, ZEROS], this.#bytes);
+    this.#length = Math.max(this.#length, this.#bytes + bytesWritten);
+    // On a disk that is nearly full there is room for the bytes and not for all the zeros: then there are fewer of them.
+    if (bytesWritten < bytes.length) await this.#overwrite(bytes, bytesWritten);
+    this.#length = Math.max(this.#length, this.#bytes + bytes.length);
+  }
+
+  async #cut(): Promise<void> {
+    await fs.ftruncate(this.#descriptor, this.#bytes);
+    await fs.fdatasync(this.#descriptor);
+    this.#length = this.#bytes;
   }
 }

@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { appendFileSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -386,19 +386,38 @@ describe('the spool', () => {
     });
 
     it.each([
-      ['a torn frame', (): Buffer => frameOf(eventOf()).subarray(0, 50)],
-      ['a header cut short', (): Buffer => Buffer.from([1, 2, 3])],
-      ['zeros', (): Buffer => Buffer.alloc(500)],
-    ])('reads up to %s at the end, and reports it', async (_, tail) => {
+      ['a torn frame', (): Buffer => frameOf(eventOf()).subarray(0, 50), true],
+      ['a header cut short', (): Buffer => Buffer.from([1, 2, 3]), true],
+      ['a torn frame', (): Buffer => frameOf(eventOf()).subarray(0, 50), false],
+      ['a header cut short', (): Buffer => Buffer.from([1, 2, 3]), false],
+    ])('reads up to %s, and reports it, with zeros behind it: %3$s', async (_, tail, hasZeros) => {
       await open();
       const events = [eventOf({ i: 1 }), eventOf({ i: 2 })];
       for (const event of events) await write(event);
       const torn = tail();
-      appendFileSync(segments()[0] ?? '', torn);
+      const [file = ''] = segments();
+      const bytes = readFileSync(file);
+      const end = bytes.findLastIndex((byte) => byte !== 0) + 1;
+      expect(bytes.length).toBeGreaterThan(end + torn.length);
+      writeFileSync(file, Buffer.concat([bytes.subarray(0, end), torn, ...(hasZeros ? [bytes.subarray(end + torn.length)] : [])]));
       const second = await reopened();
       expect(second.report.unreadable).toEqual([{ segment: '000000000001.spool', bytes: torn.length, kind: 'torn' }]);
       expect(await drainAll(second)).toEqual(events.map(sentAs));
       await second.close();
+    });
+
+    it('takes the zeros that a killed process left for the end, and leaves none where it ends itself', async () => {
+      await open();
+      const events = [eventOf({ i: 1 }), eventOf({ i: 2 })];
+      for (const event of events) await write(event);
+      const [file = ''] = segments();
+      expect(statSync(file).size).toBeGreaterThan(100_000);
+      const second = await reopened();
+      expect(second.report.unreadable).toEqual([]);
+      expect(await drainAll(second)).toEqual(events.map(sentAs));
+      await second.close();
+      await spool.close();
+      expect(readFileSync(file).at(-1)).toBe('}'.charCodeAt(0));
     });
 
     it('keeps a segment with damage in its middle for a person to look at', async () => {
