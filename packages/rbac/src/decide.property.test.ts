@@ -77,7 +77,7 @@ const request: fc.Arbitrary<AccessRequest> = fc.record(
 );
 
 describe('a decision', () => {
-  it('is the one that a second, independent reading of the rules makes, for 10,000 random role sets', { timeout: 120_000 }, () => {
+  it('RB-01 is the one that a second, independent reading of the rules makes, for 10,000 random role sets', { timeout: 120_000 }, () => {
     let allowed = 0;
     fc.assert(
       fc.property(subject, request, (who, what) => {
@@ -93,7 +93,7 @@ describe('a decision', () => {
     expect(allowed).toBeLessThan(9000);
   });
 
-  it('does not depend on the order of the roles', { timeout: 60_000 }, () => {
+  it('RB-01 does not depend on the order of the roles', { timeout: 60_000 }, () => {
     fc.assert(
       fc.property(
         subject.chain((who) => fc.tuple(fc.constant(who), fc.shuffledSubarray([...who.roles], { minLength: who.roles.length }))),

@@ -59,7 +59,7 @@ describe('decide', () => {
   });
 
   // CockroachDB users were reached past a deny by writing them in another case (Teleport 15.3.6).
-  it('denies a principal in any case and any spelling, but allows it only as it is written', () => {
+  it('AG-10 denies a principal in any case and any spelling, but allows it only as it is written', () => {
     const all = role('all', { dbLabels: everywhere, dbUsers: ['*'] });
     const spellings = ['admin', 'role/admin', 'arn:aws:iam::123456789012:role/admin'];
     expect(ask([all, role('no', {}, { dbUsers: ['ADMIN'] })], { principal: spellings }).allowed).toBe(false);
@@ -86,7 +86,7 @@ describe('decide', () => {
     expect(ask([role('new', { dbUsers: ['Reader'] }, {}, 'v4')]).allowed).toBe(false);
   });
 
-  it('takes labels named like parts of every object for plain names', () => {
+  it('RB-07 takes labels named like parts of every object for plain names', () => {
     const odd = role('odd', { dbLabels: JSON.parse('{"__proto__":["x"]}'), dbUsers: ['Reader'] });
     expect(ask([odd], { labels: {} }).allowed).toBe(false);
     expect(ask([odd], { labels: JSON.parse('{"__proto__":"x"}') }).allowed).toBe(true);

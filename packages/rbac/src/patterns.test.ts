@@ -10,7 +10,7 @@ describe('patterns that bring V8 to a stop', () => {
   const hostile = ['^(a+)+$', '^(x+x+)+y$', '^(a|aa)+$', '^([a-z]+)*$', '^(.*)(.*)(.*)(.*)(.*)b$', '^(a*)*(b*)*c$'];
 
   // The budget is 50 ms a decision, in time of the processor: on a busy machine the clock says nothing.
-  it('are decided in milliseconds at the longest label there can be', () => {
+  it('RB-02 are decided in milliseconds at the longest label there can be', () => {
     for (const pattern of hostile) {
       const role: Role = { name: 'r', version: 'v6', allow: { dbLabels: { env: [pattern] } }, deny: {}, options: {} };
       const subject = compileSubject({ user: 'a', roles: [role], traits: {} });
@@ -24,7 +24,7 @@ describe('patterns that bring V8 to a stop', () => {
     }
   });
 
-  it('of a hundred roles are compiled once, and decided together in one bounded time', () => {
+  it('RB-02 of a hundred roles are compiled once, and decided together in one bounded time', () => {
     const roles = Array.from(
       { length: 100 },
       (_, index): Role => ({ name: `r${index}`, version: 'v6', allow: { dbLabels: { env: [`^(a+)+x${index}$`] } }, deny: {}, options: {} }),

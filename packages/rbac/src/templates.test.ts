@@ -51,7 +51,7 @@ describe('a template', () => {
     expect(allows('{{external.__proto__}}', 'a', JSON.parse('{"__proto__":["a"]}'))).toBe(true);
   });
 
-  it('takes what a trait holds for text: no wildcard, no pattern, no second template', () => {
+  it('RB-04 takes what a trait holds for text: no wildcard, no pattern, no second template', () => {
     const traits = { t: ['*', '.*', '^.*$', '{{internal.logins}}', 'arn:aws:iam::*:role/*'], logins: ['Admin'] };
     for (const principal of ['Admin', 'anything', 'arn:aws:iam::123456789012:role/Admin'])
       expect(allows('{{external.t}}', principal, traits)).toBe(false);

@@ -19,7 +19,7 @@ describe('validateRole', () => {
   });
 
   it.each(['^(?=a)$', '^(?<!a)b$', '^(a)\\1$', '^a{1,1001}$', '^[a-$', '^(a$'])(
-    'refuses %s, which RE2 does not know, with its place',
+    'RB-03 refuses %s, which RE2 does not know, with its place',
     (pattern) => {
       expect(problemOf(pattern)).toMatch(/^spec\.allow\.db_labels\.env\[1\]: not a regular expression that RE2 accepts: /u);
     },

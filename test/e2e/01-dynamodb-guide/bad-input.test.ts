@@ -60,7 +60,7 @@ ${settings.extra ?? ''}db_service:
     expect((await cluster.sh('tctl get role/typo')).code).toBe(5);
   });
 
-  it('the second of two documents wrong: the first is not stored either', async () => {
+  it('RB-06 the second of two documents wrong: the first is not stored either', async () => {
     write(
       'two.yaml',
       `kind: role\nversion: v6\nmetadata:\n  name: first\nspec: {}\n---\nkind: rolle\nversion: v6\nmetadata:\n  name: second\n`,
@@ -71,7 +71,7 @@ ${settings.extra ?? ''}db_service:
     expect((await cluster.sh('tctl get role/first')).code).toBe(5);
   });
 
-  it('an unknown version, a bad pattern, an unknown variable', async () => {
+  it('RB-03 RB-06 an unknown version, a bad pattern, an unknown variable', async () => {
     write('version.yaml', `kind: role\nversion: v99\nmetadata:\n  name: x\nspec: {}\n`);
     expect((await cluster.sh('tctl create -f version.yaml')).stderr).toMatch(/version\.yaml:2:\d+.*v99/);
     write('pattern.yaml', `kind: role\nversion: v6\nmetadata:\n  name: x\nspec:\n  allow:\n    db_labels:\n      env: '^(unclosed$'\n`);
@@ -99,7 +99,7 @@ ${settings.extra ?? ''}db_service:
     }
   });
 
-  it('a busy port', async () => {
+  it('CL-03 a busy port', async () => {
     const holder = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => holder.once('listening', resolve));
     const address = holder.address();
@@ -176,7 +176,7 @@ ${settings.extra ?? ''}db_service:
     expect(said.stderr).toContain('--tunnel');
   });
 
-  it('a wrong password and an unknown user get the same answer', async () => {
+  it('LG-03 a wrong password and an unknown user get the same answer', async () => {
     const wrong = await cluster.sh(`tsh login --proxy=${cluster.proxy} --user=alice`, { person: 'x', input: 'not it at all\n' });
     const unknown = await cluster.sh(`tsh login --proxy=${cluster.proxy} --user=nobody`, { person: 'x', input: 'not it at all\n' });
     expect(wrong.code).not.toBe(0);
@@ -212,7 +212,7 @@ ${settings.extra ?? ''}db_service:
     expect(cluster.dynamoDbAtAws()).toHaveLength(before);
   });
 
-  it('a profile that others may write is not used', async () => {
+  it('CL-05 a profile that others may write is not used', async () => {
     chmodSync(cluster.homeOf('alice'), 0o777);
     const said = await cluster.sh('tsh status');
     chmodSync(cluster.homeOf('alice'), 0o700);

@@ -117,7 +117,7 @@ describe('a session certificate', () => {
     expect((await auditRecords(test, 'cert.create')).filter(({ code }) => code === 'TC000E')).toHaveLength(3);
   });
 
-  it('says the same of a database that is not there and of one that the user may not see', async () => {
+  it('RB-10 says the same of a database that is not there and of one that the user may not see', async () => {
     await begin();
     await addUser(test, { name: 'mallory', roles: ['auditor'] });
     const mallory = await signInAs(test, 'mallory');

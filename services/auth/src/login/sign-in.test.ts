@@ -68,7 +68,7 @@ describe('signing in', () => {
     expect(readCertificate(certificateDerOf(certificatePem)).notAfterMs).toBe(test.clock.now + 600_000);
   });
 
-  it('is locked after five of fifty parallel wrong passwords, for the right one too, and opens after half an hour', async () => {
+  it('LG-01 is locked after five of fifty parallel wrong passwords, for the right one too, and opens after half an hour', async () => {
     test = await startTestAuth();
     await addUser(test, { name: 'alice', roles: ['access'] });
     await Promise.all(Array.from({ length: 50 }, () => answerTo('alice', 'wrong password 123')));
@@ -80,7 +80,7 @@ describe('signing in', () => {
     expect(await answerTo('alice', PASSWORD)).toBe('ok');
   });
 
-  it('counts every spelling of a name as one account', async () => {
+  it('LG-02 counts every spelling of a name as one account', async () => {
     test = await startTestAuth();
     await addUser(test, { name: 'alice', roles: ['access'] });
     for (const spelling of ['Alice', 'alice ', 'ALICE', 'ａｌｉｃｅ', 'aLiCe'])
@@ -93,7 +93,7 @@ describe('signing in', () => {
     ).toBe('bad_request');
   });
 
-  it('gives one answer for an unknown user, a locked one, one without a password and a wrong password', async () => {
+  it('LG-03 gives one answer for an unknown user, a locked one, one without a password and a wrong password', async () => {
     test = await startTestAuth();
     await addUser(test, { name: 'alice', roles: ['access'] });
     await addUser(test, { name: 'locked', roles: ['access'] });
@@ -126,7 +126,7 @@ describe('signing in', () => {
     ]);
   });
 
-  it('takes the same time for a user that does not exist as for a wrong password', async () => {
+  it('LG-03 takes the same time for a user that does not exist as for a wrong password', async () => {
     test = await startTestAuth();
     await addUser(test, { name: 'alice', roles: ['access'] });
     const known: number[] = [];
@@ -151,7 +151,7 @@ describe('signing in', () => {
     expect(outcomes.filter((outcome) => outcome === 'limit_exceeded')).toHaveLength(5);
   }, 30_000);
 
-  it('ends what an old password signed in when an administrator sets another, and lifts the lock-out', async () => {
+  it('LG-06 ends what an old password signed in when an administrator sets another, and lifts the lock-out', async () => {
     test = await startTestAuth();
     await addUser(test, { name: 'alice', roles: ['access'] });
     const old = await signInAs(test, 'alice');

@@ -66,7 +66,7 @@ describe('resources', () => {
     expect(await outcomeOf(write('updateResource', roleNamed('dev')))).toBe('bad_request');
   });
 
-  it('let exactly one of two writers of the same revision win, a hundred times over', async () => {
+  it('RB-12 let exactly one of two writers of the same revision win, a hundred times over', async () => {
     test = await startTestAuth();
     await put(roleNamed('dev'));
     const clients = [test.client(test.admin), test.client(test.admin)];
@@ -148,7 +148,7 @@ describe('resources', () => {
     expect(await outcomeOf(signInAs(test, 'temp'))).toBe('unauthenticated');
   });
 
-  it('come in pages, and a page token that was edited or belongs to another list is refused', async () => {
+  it('RB-10 come in pages, and a page token that was edited or belongs to another list is refused', async () => {
     test = await startTestAuth();
     for (let i = 0; i < 7; i++) await put(roleNamed(`r${i}`));
     const names: string[] = [];

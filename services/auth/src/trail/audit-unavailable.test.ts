@@ -93,7 +93,7 @@ async function state(): Promise<string> {
 }
 
 describe('an audit log that cannot be written', () => {
-  it('refuses every act, which then has no effect, and lets it through once there is space', async () => {
+  it('AU-01 refuses every act, which then has no effect, and lets it through once there is space', async () => {
     const deps = await parts();
     const publicKey = generateKey().publicKeyDer;
     await createUser(deps, { person: admin, name: 'alice', roles: ['access'], traits: {}, password: PASSWORD });

@@ -30,7 +30,7 @@ const head = (more: string) =>
   `POST / HTTP/1.1\r\nHost: 127.0.0.1:${agent.port}\r\nContent-Type: application/x-amz-json-1.0\r\nX-Amz-Target: DynamoDB_20120810.ListTables\r\n${more}\r\n`;
 
 describe('the audit log comes first', () => {
-  it('a request whose intent cannot be kept is refused, AWS and STS see nothing, and the next one is served', async () => {
+  it('AU-01 a request whose intent cannot be kept is refused, AWS and STS see nothing, and the next one is served', async () => {
     let full = true;
     await start({
       spool: (real) => ({

@@ -59,7 +59,7 @@ describe('reading a ClientHello', () => {
     );
   });
 
-  it('answers, and does not throw, for any change of any byte and any bytes at all', () => {
+  it('ED-13 answers, and does not throw, for any change of any byte and any bytes at all', () => {
     const answers = new Set<string>();
     fc.assert(
       fc.property(fc.nat(real.length - 1), fc.nat(255), fc.nat(real.length), (at, value, length) => {
