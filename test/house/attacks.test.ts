@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
@@ -19,5 +19,40 @@ describe('the matrix of methods and identities', () => {
     expect(declared.length).toBeGreaterThan(25);
     const rows = [...read('test/attacks/matrix/matrix.ts').matchAll(/^ {2}'([\w.]+\/\w+)': row\(/gm)].map(([, path = '']) => path);
     expect(inOrder(rows)).toEqual(inOrder(declared));
+  });
+});
+
+describe('the catalogue of attacks', () => {
+  const rows = read('test/attacks/README.md')
+    .split('\n')
+    .flatMap((line) => {
+      const [, id = '', , proof = ''] = /^\| ([A-Z]{2}-\d{2}) \| ([^|]+) \| ([^|]+) \|$/.exec(line) ?? [];
+      return id === '' ? [] : [{ id, proof: proof.trim() }];
+    });
+
+  it('names each case once', () => {
+    expect(rows.length).toBeGreaterThan(100);
+    expect(new Set(rows.map(({ id }) => id)).size).toBe(rows.length);
+  });
+
+  it('names for each case a file in which a test carries its id, or the reason why there is none', () => {
+    const unproven = rows.flatMap(({ id, proof }) => {
+      if (proof.startsWith('none: '))
+        return [...proof.matchAll(/`([^`]+)`/g)].some(([, path = '']) => !existsSync(join(root, path))) ? [id] : [];
+      const path = /^`([\w./-]+\.test\.ts)`$/.exec(proof)?.[1] ?? '';
+      if (!existsSync(join(root, path)) || path === '') return [id];
+      // At the head of a title, where several may stand.
+      return new RegExp(`['\`](?:[A-Z]{2}-\\d{2} )*${id} `).test(read(path)) ? [] : [id];
+    });
+    expect(unproven).toEqual([]);
+  });
+
+  it('knows every id that a test of test/attacks carries', () => {
+    const known = new Set(rows.map(({ id }) => id));
+    const carried = readdirSync(join(root, 'test/attacks'), { recursive: true, encoding: 'utf8' })
+      .filter((path) => path.endsWith('.test.ts') && !path.includes('node_modules'))
+      .flatMap((path) => read(join('test/attacks', path)).match(/\b(?:ED|AP|AG|LG|CA|RB|JN|TN|CL|AU)-\d{2}\b/g) ?? []);
+    expect(carried.length).toBeGreaterThan(50);
+    expect(carried.filter((id) => !known.has(id))).toEqual([]);
   });
 });

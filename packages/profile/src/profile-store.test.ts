@@ -84,7 +84,7 @@ describe('the profile store', () => {
     expect(() => store.credentials(profile)).toThrow(/permissions 644.*chmod 600/);
   });
 
-  it('follows no link, to a file or to a directory', () => {
+  it('CL-05 follows no link, to a file or to a directory', () => {
     const elsewhere = join(home, '..', 'elsewhere');
     writeFileSync(elsewhere, 'mine', { mode: 0o600 });
     mkdirSync(home, { mode: 0o700 });

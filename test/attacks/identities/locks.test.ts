@@ -127,7 +127,7 @@ describe.skipIf(cannot !== undefined)('what is taken away', () => {
     await cluster.admin('tctl create -f denying.yaml');
   }
 
-  it('CA-08 a locked agent is cut off within five seconds, announces nothing and renews nothing', async () => {
+  it('CA-08 TN-09 a locked agent is cut off within five seconds, announces nothing and renews nothing', async () => {
     const token = (await cluster.admin('tctl tokens add --type=db --db-name=other --format=text')).trim();
     const other = await enter(cluster, { hostCas, token, role: 'db' });
     const announce = () => {

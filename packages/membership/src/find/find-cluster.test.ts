@@ -94,7 +94,7 @@ describe('a cluster is found', () => {
 });
 
 describe('a cluster is not found', () => {
-  it('where the web certificate does not verify, and the refusal says what to do', async () => {
+  it('CL-07 where the web certificate does not verify, and the refusal says what to do', async () => {
     const error = await refusal(findCluster({ proxy: proxy.address, webRoots: [auth.host.certificatePem] }));
     expect(error.code).toBe('cannot_connect');
     expect(error).not.toBeInstanceOf(NobodyListens);

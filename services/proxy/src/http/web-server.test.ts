@@ -107,7 +107,7 @@ describe('the web server', () => {
     expect(await raw(text)).toMatch(/^HTTP\/1\.1 4(?:00|31) /);
   });
 
-  it('cuts headers that dribble and a body that stops coming', async () => {
+  it('ED-09 cuts headers that dribble and a body that stops coming', async () => {
     const startedMs = performance.now();
     expect(await raw('GET / HTTP/1.1\r\nHost: a\r\nX-Slow')).toMatch(/^HTTP\/1\.1 408|^$/);
     expect(await raw('POST /v1/webapi/find HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{')).toMatch(
