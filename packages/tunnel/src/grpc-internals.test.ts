@@ -41,7 +41,7 @@ describe('the private parts of grpc-js that are used', () => {
     await once(stream, 'data');
     expect(sessions[0]?.session.effectiveLocalWindowSize).toBe(tunnelLimits.windowBytes);
     expect(sessions[0]?.settings).toMatchObject({
-      initialWindowSize: tunnelLimits.windowBytes,
+      initialWindowSize: tunnelLimits.streamWindowBytes,
       maxHeaderListSize: 16_384,
       maxConcurrentStreams: 100,
     });

@@ -42,11 +42,11 @@ export interface WideInjector {
 }
 
 /** Makes the injector of a server whose sessions have wide windows and bounded headers. One injector a server. */
-export function createWideInjector(server: Server): WideInjector {
+export function createWideInjector(server: Server, streamWindowBytes: number = tunnelLimits.windowBytes): WideInjector {
   const internals = internalsOf(server);
   internals.commonServerOptions.settings = {
     ...internals.commonServerOptions.settings,
-    initialWindowSize: tunnelLimits.windowBytes,
+    initialWindowSize: streamWindowBytes,
     maxHeaderListSize: tunnelLimits.maxMetadataBytes,
   };
   const before = new Set(internals.http2Servers.keys());

@@ -4,6 +4,8 @@ import type { Duplex } from 'node:stream';
 import { Server as GrpcServer, type ServerOptions } from '@grpc/grpc-js';
 import type { ServedService, ServerSurfaceCall } from '@postern/api';
 import { checkGrpcInternals, createWideInjector } from '#grpc-internals.ts';
+import { ReceiveWindow } from '#raw-call/receive-window.ts';
+import type { ServedConnection } from '#raw-call/server-raw-call.ts';
 import { serveRawCalls } from '#raw-call/serve-raw-calls.ts';
 import { HandshakeQueue, type HandshakeQueueOptions } from '#handshake-queue.ts';
 import { tunnelLimits } from '#limits.ts';
@@ -76,17 +78,23 @@ export function createGrpcTlsServer(options: GrpcTlsServerOptions): GrpcTlsServe
     ...options.grpcOptions,
   });
   for (const { definition, implementation } of options.services) server.addService(definition, implementation);
-  const { injector, http2Server, sessions } = createWideInjector(server);
+  const rawCalls = new Map(options.services.flatMap((service) => [...(service.rawCalls ?? [])]));
+  // Where no bytes are carried nothing would make the windows grow: there they are wide from the start.
+  const streamWindowBytes = rawCalls.size > 0 ? tunnelLimits.streamWindowBytes : tunnelLimits.windowBytes;
+  const { injector, http2Server, sessions } = createWideInjector(server, streamWindowBytes);
   const open = new Set<Duplex>();
   // What TLS proved is read once a connection: getPeerCertificate takes longer than a whole small request.
-  const peers = new WeakMap<ServerHttp2Session, Peer>();
+  const served = new WeakMap<ServerHttp2Session, ServedConnection>();
   let injected: Peer | undefined;
   http2Server.on('session', (session: ServerHttp2Session) => {
-    if (injected !== undefined) peers.set(session, injected);
+    if (injected === undefined) return;
+    const window = new ReceiveWindow(session, tunnelLimits);
+    served.set(session, { ...injected, window });
+    if (rawCalls.size > 0) session.once('remoteSettings', () => window.sample());
   });
   serveRawCalls(http2Server, {
-    handlers: new Map(options.services.flatMap(({ rawCalls }) => [...(rawCalls ?? [])])),
-    peerOf: (session) => peers.get(session),
+    handlers: rawCalls,
+    connectionOf: (session) => served.get(session),
   });
   const queue = new HandshakeQueue(options.handshakes ?? { atOnce: Number.POSITIVE_INFINITY });
   let stopped = false;

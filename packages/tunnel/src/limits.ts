@@ -8,6 +8,8 @@ export const tunnelLimits = {
   maxInFlightBytes: 256 * 1024,
   /** HTTP/2 windows: 8 MiB carries 77 MB/s at 50 ms of round trip, the default 64 KiB 0.7 MB/s. */
   windowBytes: 8 * 1024 * 1024,
+  /** Where the streams of sessions and tunnels begin; they grow to the one above as the path needs it. */
+  streamWindowBytes: 256 * 1024,
   maxMetadataBytes: limits.grpcMetadataBytes,
   maxMessageBytes: limits.grpcMessageBytes,
   streamsPerConnection: limits.streamsPerConnection,

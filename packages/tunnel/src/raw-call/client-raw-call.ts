@@ -1,5 +1,6 @@
 import type { ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2';
 import { PosternError } from '@postern/api';
+import type { ReceiveWindow } from '#raw-call/receive-window.ts';
 import { RawCall } from '#raw-call/raw-call.ts';
 import { errorIn } from '#raw-call/status.ts';
 
@@ -12,8 +13,8 @@ export class ClientRawCall extends RawCall {
 
   readonly #onConnectionBroken: (error: Error) => void;
 
-  constructor(stream: ClientHttp2Stream, onConnectionBroken: (error: Error) => void) {
-    super(stream);
+  constructor(stream: ClientHttp2Stream, window: ReceiveWindow, onConnectionBroken: (error: Error) => void) {
+    super(stream, window);
     this.#onConnectionBroken = onConnectionBroken;
     stream.on('response', (headers) => {
       if (headers['grpc-status'] !== undefined) this.#status = headers;

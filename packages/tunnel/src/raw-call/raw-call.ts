@@ -2,6 +2,7 @@ import type { Http2Stream } from 'node:http2';
 import { constants } from 'node:http2';
 import { PosternError } from '@postern/api';
 import { tunnelLimits } from '#limits.ts';
+import type { ReceiveWindow } from '#raw-call/receive-window.ts';
 import { MessageReader, type MessageSink, PREFIX_BYTES } from '#raw-call/message-reader.ts';
 
 export interface Receiver extends MessageSink {
@@ -19,6 +20,7 @@ const COPY_BYTES = 2 * 1024;
  */
 export abstract class RawCall {
   readonly stream: Http2Stream;
+  readonly #window: ReceiveWindow;
   readonly #reader = new MessageReader(tunnelLimits.maxMessageBytes);
   #closeListeners: (() => void)[] = [];
   #receiver: Receiver | undefined;
@@ -27,11 +29,15 @@ export abstract class RawCall {
   #over = false;
   #error: PosternError | undefined;
 
-  constructor(stream: Http2Stream) {
+  constructor(stream: Http2Stream, window: ReceiveWindow) {
     this.stream = stream;
+    this.#window = window;
     stream.pause();
     stream.on('error', (error: NodeJS.ErrnoException) => this.broke(error));
-    stream.on('data', (chunk: Buffer) => this.#take(chunk));
+    stream.on('data', (chunk: Buffer) => {
+      this.#window.received(chunk.length);
+      this.#take(chunk);
+    });
     // A client learns the reason with the trailers, which may follow the end of the messages.
     stream.on('end', () => setImmediate(() => this.#finish()));
     stream.on('close', () => {

@@ -5,6 +5,7 @@ import { PosternError } from '@postern/api';
 import { widenSession } from '#grpc-internals.ts';
 import { type TunnelLimits, tunnelLimits } from '#limits.ts';
 import { ClientRawCall } from '#raw-call/client-raw-call.ts';
+import { ReceiveWindow } from '#raw-call/receive-window.ts';
 import { dial } from '#raw-call/dial.ts';
 
 export interface RawConnectionOptions {
@@ -31,6 +32,7 @@ export class RawConnection {
   readonly #limits: TunnelLimits;
   readonly #abort = new AbortController();
   #session: ClientHttp2Session | undefined;
+  #window: ReceiveWindow | undefined;
   #socket: Socket | undefined;
   #state: 'connecting' | 'ready' | 'draining' | 'over' = 'connecting';
   #keepalive: NodeJS.Timeout | undefined;
@@ -60,9 +62,10 @@ export class RawConnection {
   /** Throws `unavailable` where the connection takes no calls. */
   open(path: string, headers: OutgoingHttpHeaders = {}): ClientRawCall {
     const session = this.#session;
-    if (session === undefined || session.closed || session.destroyed)
+    const window = this.#window;
+    if (session === undefined || window === undefined || session.closed || session.destroyed)
       throw new PosternError('unavailable', `the connection to ${this.#options.address} is closed`);
-    return new ClientRawCall(session.request({ ...GRPC_HEADERS, ':path': path, ...headers }), (error) => this.end(error));
+    return new ClientRawCall(session.request({ ...GRPC_HEADERS, ':path': path, ...headers }), window, (error) => this.end(error));
   }
 
   /** Resolves when the server has answered a PING; rejects where it has not in time. */
@@ -97,16 +100,18 @@ export class RawConnection {
     const { serverName } = this.#options;
     const session = connectHttp2(`https://${serverName}`, {
       createConnection: () => socket,
-      settings: { enablePush: false, initialWindowSize: this.#limits.windowBytes, maxHeaderListSize: this.#limits.maxMetadataBytes },
+      settings: { enablePush: false, initialWindowSize: this.#limits.streamWindowBytes, maxHeaderListSize: this.#limits.maxMetadataBytes },
       // Each stream is bounded by its window. Node's own 10 MB would refuse streams in the middle of a busy time.
       maxSessionMemory: Number.MAX_SAFE_INTEGER,
     });
     this.#session = session;
+    this.#window = new ReceiveWindow(session, this.#limits);
     if (this.#state !== 'connecting') return session.destroy();
     widenSession(session);
     session.once('remoteSettings', () => {
       if (this.#state !== 'connecting') return;
       this.#state = 'ready';
+      this.#window?.sample();
       this.#settleReady();
     });
     // The server leaves; what is open goes on until it is done or cut. Node (24) would answer with a graceful close in which it may

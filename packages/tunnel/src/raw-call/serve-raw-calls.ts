@@ -1,19 +1,19 @@
 import type { EventEmitter } from 'node:events';
 import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import type { RawServerCall } from '@postern/api';
-import { type ProvenPeer, ServerRawCall } from '#raw-call/server-raw-call.ts';
+import { type ServedConnection, ServerRawCall } from '#raw-call/server-raw-call.ts';
 
 export interface RawCallServing {
   /** By path: `implement` of @postern/api made them, with its gate in front of the handler. */
   readonly handlers: ReadonlyMap<string, (call: RawServerCall) => void>;
-  readonly peerOf: (session: ServerHttp2Session) => ProvenPeer | undefined;
+  readonly connectionOf: (session: ServerHttp2Session) => ServedConnection | undefined;
 }
 
 /**
  * Takes the calls of raw bytes before grpc-js sees them; every other call goes on to it. A raw path that came to grpc-js
  * all the same would be answered UNIMPLEMENTED, because `implement` gives it no handler.
  */
-export function serveRawCalls(http2Server: EventEmitter, { handlers, peerOf }: RawCallServing): void {
+export function serveRawCalls(http2Server: EventEmitter, { handlers, connectionOf }: RawCallServing): void {
   const others = http2Server.listeners('stream') as ((
     stream: ServerHttp2Stream,
     headers: IncomingHttpHeaders,
@@ -28,9 +28,9 @@ export function serveRawCalls(http2Server: EventEmitter, { handlers, peerOf }: R
       return;
     }
     const { session } = stream;
-    const peer = session === undefined ? undefined : peerOf(session as ServerHttp2Session);
+    const connection = session === undefined ? undefined : connectionOf(session as ServerHttp2Session);
     // A stream of a connection that nobody admitted.
-    if (peer === undefined) return stream.destroy();
-    handler(new ServerRawCall(stream, headers, peer));
+    if (connection === undefined) return stream.destroy();
+    handler(new ServerRawCall(stream, headers, connection));
   });
 }

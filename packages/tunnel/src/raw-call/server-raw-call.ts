@@ -1,27 +1,30 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import { Metadata } from '@grpc/grpc-js';
 import { type PosternError, type RawServerCall, type StatusObject, statusOf } from '@postern/api';
+import type { ReceiveWindow } from '#raw-call/receive-window.ts';
 import { RawCall } from '#raw-call/raw-call.ts';
 import { OK_TRAILERS, trailersOf } from '#raw-call/status.ts';
 
 const HEADERS = { ':status': 200, 'content-type': 'application/grpc+proto' };
 
-/** What TLS proved of the connection that a call came in on. */
-export interface ProvenPeer {
+/** What is known of the connection that a call came in on. */
+export interface ServedConnection {
+  /** As TLS proved it. */
   readonly certificateDer: Buffer | undefined;
   readonly remoteAddress: string;
+  readonly window: ReceiveWindow;
 }
 
 /** The end that serves the call. */
 export class ServerRawCall extends RawCall implements RawServerCall {
   readonly #stream: ServerHttp2Stream;
   readonly #headers: IncomingHttpHeaders;
-  readonly #peer: ProvenPeer;
+  readonly #peer: ServedConnection;
   #metadata: Metadata | undefined;
   #trailers = OK_TRAILERS;
 
-  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, peer: ProvenPeer) {
-    super(stream);
+  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, peer: ServedConnection) {
+    super(stream, peer.window);
     this.#stream = stream;
     this.#headers = headers;
     this.#peer = peer;
