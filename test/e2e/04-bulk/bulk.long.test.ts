@@ -142,26 +142,26 @@ describe.skipIf(cannot !== undefined)('an answer of a GiB', () => {
 
   it('comes whole, no process keeps it, and small requests beside it in the same session are answered', async () => {
     const took: number[] = [];
-    let over = false;
+    const over = new AbortController();
     const growth = await growthOf(async () => {
       const beside = (async () => {
-        while (!over) {
+        while (!over.signal.aborted) {
           const startedMs = performance.now();
           expect(await small(port)).toBe(200);
           took.push(performance.now() - startedMs);
           await delay(20);
         }
       })();
-      const { bytes, seconds } = await download(port, 'Scan').finally(() => {
-        over = true;
-      });
+      const { bytes, seconds } = await download(port, 'Scan').finally(() => over.abort());
       await beside;
       expect(bytes).toBe(GIB);
       console.info(`1 GiB at ${Math.round(bytes / 1e6 / seconds)} MB/s`);
     });
     const sorted = took.toSorted((a, b) => a - b);
     const at = (share: number) => sorted[Math.floor(sorted.length * share)] ?? Number.NaN;
-    console.info(`${took.length} beside it: p50 ${at(0.5).toFixed(1)} ms, p99 ${at(0.99).toFixed(1)} ms; growth in MiB ${JSON.stringify(growth)}`);
+    console.info(
+      `${took.length} beside it: p50 ${at(0.5).toFixed(1)} ms, p99 ${at(0.99).toFixed(1)} ms; growth in MiB ${JSON.stringify(growth)}`,
+    );
     expect(took.length).toBeGreaterThan(20);
     expect(at(0.5)).toBeLessThan(250);
     none(growth);
