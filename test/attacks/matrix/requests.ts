@@ -12,7 +12,7 @@ const role = (name: string) => ({
   json: Buffer.from(JSON.stringify({ kind: 'role', version: 'v7', metadata: { name }, spec: { allow: {} } })),
 });
 const lock = { kind: 'lock', name: 'nothing-here', withSecrets: false };
-const events = { fromMs: 0, toMs: 0, user: '', kind: '', resource: '', limit: 1, oldestFirst: false };
+const events = { fromMs: 0, toMs: 0, user: '', kind: '', resource: '', limit: 1, oldestFirst: false, sessionId: '' };
 
 /** One sensible request for each method: what an administrator, or the honest host, would be answered. Nothing in it is the caller's own. */
 export function requestOf(path: string, given: { readonly joinToken: string; readonly user: string; readonly password: string }): Sent {
