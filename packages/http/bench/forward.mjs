@@ -52,7 +52,14 @@ const roles = {
       isTls: true,
       isGuarded: false,
       ca: cert,
-      limits: { connections: 256, connectMs: 10_000, headersMs: 60_000, idleMs: 60_000, keepAliveMs: 15_000, head: { maxBytes: 65_536, maxLines: 256 } },
+      limits: {
+        connections: 256,
+        connectMs: 10_000,
+        headersMs: 60_000,
+        idleMs: 60_000,
+        keepAliveMs: 15_000,
+        head: { maxBytes: 65_536, maxLines: 256 },
+      },
     });
     const budget = new BodyBudget(1e9);
     const door = new HttpDoor({
@@ -119,7 +126,7 @@ async function drive(port, connections, ms) {
 }
 
 function start(name, given) {
-  const child = fork(import.meta.filename, [name], { execArgv: process.env.PROFILE === name ? ['--cpu-prof', '--cpu-prof-dir=/tmp/w/http-prof-fwd'] : [] });
+  const child = fork(import.meta.filename, [name]);
   const ask = (message) =>
     new Promise((resolve) => {
       child.once('message', resolve);
@@ -151,6 +158,7 @@ if (role in roles) {
       micros[name].push(((await cpu()) - before) / requests);
     }
   }
-  for (const [name, all] of Object.entries(micros)) console.log(`${name.padEnd(5)} ${all.map((one) => one.toFixed(1)).join('  ')} µs of CPU a request`);
+  for (const [name, all] of Object.entries(micros))
+    console.log(`${name.padEnd(5)} ${all.map((one) => one.toFixed(1)).join('  ')} µs of CPU a request`);
   for (const one of [...both, upstream]) one.stop();
 }
