@@ -1,5 +1,5 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer as createTcpServer, type Server as TcpServer, type Socket } from 'node:net';
 import { type Exchange, HttpDoor, type Origin, readWhole, BodyBudget } from '@postern/http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Outcome, relay } from '#forwarding/relay.ts';
@@ -105,6 +105,44 @@ describe('the relay', () => {
     expect(await answer.json()).toEqual({ ConsumedCapacity: { TableName: 'pets' } });
     expect(got[0]?.headers).toEqual(['host', HOST, 'content-length', '2', 'x-from', 'test']);
     expect(outcomes).toEqual([{ kind: 'answered', status: 200, awsRequestId: 'REQ1', bytes: 41, consumedCapacity: { TableName: 'pets' } }]);
+  });
+
+  it('passes an answer on byte for byte, chunks included, where nothing in it ends at this hop', async () => {
+    const date = 'Date: Sun, 03 May 2026 00:00:00 GMT\r\n';
+    const chunks = '5;a=b\r\nhello\r\n1\r\n!\r\n0\r\nX-Sum: 1\r\n\r\n';
+    const whole = `HTTP/1.1 200 Quite  Fine\r\nx-ODD:  a  b \r\n${date}Transfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\n${chunks}`;
+    const bare = `HTTP/1.1 200\r\nConnection: x-hop\r\nX-Hop: y\r\nKeep-Alive: timeout=5\r\n${date}Content-Length: 2\r\n\r\n{}`;
+    const toTheEnd = `HTTP/1.0 200 OK\r\n${date}\r\n{}`;
+    const answers = [whole, bare, toTheEnd];
+    const { url, outcomes } = await rig(
+      (socket: Socket) => {
+        socket.on('data', () => {
+          const answer = answers.shift() ?? '';
+          if (answer === toTheEnd) socket.end(answer);
+          else socket.write(answer);
+        });
+      },
+      { raw: true },
+    );
+    let said = '';
+    const client = connect(Number(new URL(url).port), '127.0.0.1');
+    client.on('data', (bytes) => (said += bytes.toString('latin1')));
+    const next = async (count: number) => {
+      client.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}');
+      await expect.poll(() => outcomes.length).toBe(count);
+    };
+    await next(1);
+    await expect.poll(() => said).toBe(whole);
+    said = '';
+    await next(2);
+    await expect.poll(() => said).toBe(`HTTP/1.1 200 \r\n${date}Content-Length: 2\r\n\r\n{}`);
+    said = '';
+    // Only the end of the connection says where this one ends.
+    const closed = new Promise((resolve) => client.on('close', resolve));
+    await next(3);
+    await closed;
+    expect(said).toBe(`HTTP/1.1 200 OK\r\n${date}Connection: close\r\n\r\n{}`);
+    expect(outcomes.map((outcome) => 'bytes' in outcome && outcome.bytes)).toEqual([6, 2, 2]);
   });
 
   it('follows no redirect', async () => {

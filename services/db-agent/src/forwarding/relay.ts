@@ -85,7 +85,12 @@ class Relay implements AnswerHandler, AnswerObserver {
   onHead(head: AnswerHead): void {
     this.#status = head.status;
     if (head.length === UNSAID) this.#exchange.readNoMore();
-    let isPassable = !head.isHttp10 && !this.#exchange.closesAfter && (head.connection === undefined || head.connection === 'keep-alive');
+    // Readers are choosy about a first line without a reason: it is written anew.
+    let isPassable =
+      !head.isHttp10 &&
+      head.reason !== '' &&
+      !this.#exchange.closesAfter &&
+      (head.connection === undefined || head.connection === 'keep-alive');
     let date: string | undefined;
     const { fields } = head;
     for (let at = 0; at < fields.length; at += 2) {
