@@ -15,7 +15,7 @@ import {
   SessionInfo,
 } from '@postern/api';
 import { resourceId } from '@postern/pki';
-import { createLogger } from '@postern/telemetry';
+import { createMetrics, createLogger } from '@postern/telemetry';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Membership, WatchListener } from '#membership/membership.ts';
 import { EventFields, EventHead } from '#spool/event.ts';
@@ -121,6 +121,7 @@ beforeEach(async () => {
     dynamic: false,
   };
   agent = await startAgent({
+    metrics: createMetrics(),
     kind: 'db',
     version: '0.1.0',
     nodeName: 'node',

@@ -2,13 +2,14 @@ import { appendStoredEvents, callUnary, Identity_Kind, PresenceService, type Ses
 import { resourceId, verifyPeer } from '@postern/pki';
 import { compileSubject, decide, lockMode } from '@postern/rbac';
 import { parseResource, roleFromResource } from '@postern/resources';
-import type { Logger } from '@postern/telemetry';
+import type { Logger, Metrics } from '@postern/telemetry';
 import { fullJitterBackoff, ReverseTunnelClient } from '@postern/tunnel';
 import { ProxyAddresses } from '#attach/proxy-addresses.ts';
 import { uploadEvents } from '#audit/upload-events.ts';
 import { Authorizer } from '#authorise/authorizer.ts';
 import { PolicyView, type WatchedResource } from '#authorise/policy-view.ts';
 import { agentHealth } from '#health/agent-health.ts';
+import { observeAgent } from '#health/agent-metrics.ts';
 import type { Membership } from '#membership/membership.ts';
 import { sessionTls, tunnelCredentials } from '#membership/own-tls.ts';
 import { Announcer } from '#presence/announcer.ts';
@@ -58,6 +59,7 @@ export interface StartAgentOptions {
   /** The address of the configuration; proxies that auth lists are attached to as well. */
   readonly proxyServer?: string;
   readonly logger: Logger;
+  readonly metrics: Metrics;
   readonly nowMs: () => number;
   readonly service: (parts: AgentParts) => AgentService;
 }
@@ -74,7 +76,7 @@ const FIRST_SYNC_MS = 30_000;
 
 /** Joins the parts of an agent: the watch feeds decisions, decisions guard sessions, sessions come out of tunnels. */
 export async function startAgent(options: StartAgentOptions): Promise<StartedAgent> {
-  const { kind, membership, spool, logger, nowMs } = options;
+  const { kind, membership, spool, logger, metrics, nowMs } = options;
   const { hostId, cluster } = membership;
   const stopping = new AbortController();
   const uploadingStops = new AbortController();
@@ -188,9 +190,14 @@ export async function startAgent(options: StartAgentOptions): Promise<StartedAge
     tunnels.renew();
   });
 
+  const { uploaded } = observeAgent(metrics, { tunnels, spool, sessions, viewAgeMs: () => membership.viewAgeMs() });
   const uploading = uploadEvents({
     spool,
-    append: (message) => callUnary(membership.client(), appendStoredEvents, message),
+    append: async (message) => {
+      const answer = await callUnary(membership.client(), appendStoredEvents, message);
+      uploaded.add(answer.stored + answer.duplicates);
+      return answer;
+    },
     backoff: waitMs,
     signal: uploadingStops.signal,
     onFailure: (err, attempt) => {

@@ -67,6 +67,8 @@ export interface ImplementOptions {
   readonly nowMs: () => number;
   /** Called for each error that is not an expected answer, once. */
   readonly onUnexpected: (error: unknown, method: string) => void;
+  /** Called once for each call that is no duplex stream, with 'ok' or the code of its error. */
+  readonly onAnswered?: (answer: { readonly method: string; readonly code: PosternError['code'] | 'ok' }) => void;
   /** Called for each refusal by certificate, by rule or by a handler that has not recorded it itself, for the audit log. */
   readonly onRefused?: (refusal: { readonly method: string; readonly caller: Caller | undefined; readonly reason: string }) => void;
 }
@@ -114,7 +116,9 @@ async function serveUnary(spec: Spec, call: UnaryCall, answer: sendUnaryData<unk
   if ('refusal' in admitted) return answer(admitted.refusal);
   const handle = spec.handler as (request: unknown, context: CallContext) => Promise<unknown>;
   try {
-    answer(null, await handle(call.request, admitted.context));
+    const value = await handle(call.request, admitted.context);
+    spec.options.onAnswered?.({ method: spec.method.path, code: 'ok' });
+    answer(null, value);
   } catch (error) {
     answer(toStatus(error, admitted.context.caller, spec));
   }
@@ -134,6 +138,7 @@ async function serveStream(spec: Spec, stream: WritableCall): Promise<void> {
       if (signal.aborted) break;
       if (!stream.write(answer)) await drained(stream, signal);
     }
+    spec.options.onAnswered?.({ method: spec.method.path, code: 'ok' });
     stream.end();
   } catch (error) {
     stream.emit('error', toStatus(error, admitted.context.caller, spec));
@@ -202,6 +207,7 @@ class Context implements CallContext {
 function admit(call: ServerSurfaceCall, { method: { path }, rule, options }: Spec): Admitted | { refusal: StatusObject } {
   const refuse = (code: 'unauthenticated' | 'expired' | 'denied', reason: string, caller?: Caller) => {
     options.onRefused?.({ method: path, caller, reason });
+    options.onAnswered?.({ method: path, code });
     return { refusal: statusOf(new PosternError(code, reason)) };
   };
   let caller: Caller;
@@ -276,6 +282,7 @@ export function statusOf(error: PosternError): StatusObject {
 const refusals: ReadonlySet<ErrorCode> = new Set(['unauthenticated', 'expired', 'denied', 'locked']);
 
 function toStatus(error: unknown, caller: Caller, { method: { path }, options }: Spec): StatusObject {
+  options.onAnswered?.({ method: path, code: error instanceof PosternError ? error.code : 'internal' });
   if (error instanceof PosternError && error.code !== 'internal') {
     if (refusals.has(error.code) && !error.isRecorded) options.onRefused?.({ method: path, caller, reason: error.message });
     return statusOf(error);

@@ -17,3 +17,4 @@ export {
   latencyBucketsSeconds,
   type Metrics,
 } from '#metrics/metrics.ts';
+export { processMetrics } from '#metrics/process-metrics.ts';

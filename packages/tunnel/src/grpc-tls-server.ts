@@ -52,6 +52,7 @@ export interface GrpcTlsServer {
   /** A renewed certificate or another CA list, for the handshakes that follow. */
   setTls(tls: TlsOptions): void;
   readonly connectionCount: number;
+  readonly handshakes: { readonly running: number; readonly waiting: number };
   /** Streams get `graceMs` to end; then connections are closed. */
   stop(options?: { readonly graceMs?: number }): Promise<void>;
 }
@@ -162,6 +163,7 @@ export function createGrpcTlsServer(options: GrpcTlsServerOptions): GrpcTlsServe
     acceptSecure: (socket, from) => serve(socket, from),
     peerOf,
     setTls: (next) => tls.setSecureContext(next),
+    handshakes: queue,
     get connectionCount() {
       return open.size;
     },

@@ -1,4 +1,4 @@
-import type { Logger } from '@postern/telemetry';
+import type { Logger, Metrics } from '@postern/telemetry';
 import type { AuthConfig } from '#config.ts';
 import type { JoinRole } from '#tokens/token.ts';
 import { wireAuth } from '#wiring.ts';
@@ -9,6 +9,7 @@ export type { JoinRole } from '#tokens/token.ts';
 export interface StartAuthOptions {
   readonly config: AuthConfig;
   readonly logger: Logger;
+  readonly metrics?: Metrics;
   readonly nowMs?: () => number;
 }
 

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { type ImplementOptions, implement, PosternError, services } from '@postern/api';
 import { openRedisStore, openSqliteStore, type Store } from '@postern/store';
+import { createMetrics } from '@postern/telemetry';
+import { authMetrics } from '#auth-metrics.ts';
 import type { AuditLog } from '#audit/audit-log.ts';
 import { openAuditLog } from '#audit/open-audit-log.ts';
 import { volumeText } from '#audit/volume-watch.ts';
@@ -130,10 +132,12 @@ async function serveWith(
     shelves: openShelves({ store, roles, nowMs }),
   };
   const refusals = refusalRecorder({ trail, nowMs, onError: (err) => logger.warn({ err }, 'a refusal could not be recorded') });
+  const counters = authMetrics(parts.metrics ?? createMetrics(), { connections: () => listener.connectionCount });
   const serving: ImplementOptions = {
     identify: (call) => callers.identify(call),
     nowMs,
     onUnexpected: (err, method) => logger.error({ err, method }, 'a call failed'),
+    onAnswered: (answer) => counters.answered(answer),
     onRefused: ({ method, caller, reason }) => refusals.call({ method, caller, reason }),
   };
   const served = [

@@ -2,7 +2,7 @@ import type { AgentParts, AgentService } from '@postern/agent';
 import { SessionInfo } from '@postern/api';
 import { agentCredentials, AssumeRoleCache, type AwsLog, dialUrl, type DynamoDbService, SigningKeys } from '@postern/aws';
 import { BodyBudget } from '@postern/http';
-import type { Logger } from '@postern/telemetry';
+import type { Logger, Metrics } from '@postern/telemetry';
 import { RequestRecords } from '#audit/request-records.ts';
 import { SessionRecords } from '#audit/session-records.ts';
 import { BODY_BUDGET_BYTES, type DbAgentConfig } from '#config.ts';
@@ -23,13 +23,14 @@ export interface DbServiceOptions {
   readonly config: Pick<DbAgentConfig, 'databases' | 'resources'>;
   readonly env: StartDbAgentOptions['env'];
   readonly logger: Logger;
+  readonly metrics: Metrics;
   readonly nowMs: () => number;
   readonly upstream?: Omit<UpstreamsOptions, 'dialUrl'>;
 }
 
 /** Everything of a database agent but its place in the cluster. */
 export function createDbService(options: DbServiceOptions): AgentService {
-  const { parts, config, env, logger, nowMs } = options;
+  const { parts, config, env, logger, metrics, nowMs } = options;
   const { spool, hostId, labelsOf } = parts;
   const databases = new ServedDatabases({
     databases: config.databases,
@@ -51,7 +52,12 @@ export function createDbService(options: DbServiceOptions): AgentService {
     dialUrl: (service, host) => dialUrl({ env, service: endpointNames[service], host }),
     ...options.upstream,
   });
-  const records = new RequestRecords({ spool, nowMs });
+  const requests = metrics.counter({
+    name: 'postern_db_agent_requests_total',
+    help: 'Requests by what became of them: answered by AWS, refused here, not_sent, or unknown.',
+    labelNames: ['outcome'],
+  });
+  const records = new RequestRecords({ spool, nowMs, onEnded: (outcome) => requests.add(1, { outcome }) });
   const sessionRecords = new SessionRecords({ spool, nowMs, admitted });
   const deps: ServeRequestDeps = {
     places: new SessionPlaces(admitted),

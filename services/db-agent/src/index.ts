@@ -1,4 +1,4 @@
-import type { Logger } from '@postern/telemetry';
+import type { Logger, Metrics } from '@postern/telemetry';
 import type { DbAgentConfig } from '#config.ts';
 import { wireDbAgent } from '#wiring.ts';
 
@@ -7,6 +7,7 @@ export type { DatabaseAws, DbAgentConfig, ResourceMatcher, StaticDatabase } from
 export interface StartDbAgentOptions {
   readonly config: DbAgentConfig;
   readonly logger: Logger;
+  readonly metrics?: Metrics;
   readonly nowMs?: () => number;
   /** AWS credentials and regions, and AWS_ENDPOINT_URL[_DYNAMODB | _DYNAMODB_STREAMS | _STS]. */
   readonly env: Readonly<Record<string, string | undefined>>;

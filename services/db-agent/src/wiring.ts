@@ -2,12 +2,13 @@ import { join } from 'node:path';
 import { openMembership, openSpool, startAgent } from '@postern/agent';
 import { PosternError } from '@postern/api';
 import { dialUrl } from '@postern/aws';
+import { createMetrics } from '@postern/telemetry';
 import { createDbService, endpointNames } from '#db-service.ts';
 import type { RunningAgent, StartDbAgentOptions } from '#index.ts';
 import { VERSION } from '#version.ts';
 
 export async function wireDbAgent(options: StartDbAgentOptions): Promise<RunningAgent> {
-  const { config, logger, env, nowMs = Date.now } = options;
+  const { config, logger, metrics = createMetrics(), env, nowMs = Date.now } = options;
   const { dataDir, nodeName, proxyServer } = config;
   checkEndpointSettings(env);
   // First of all, for it locks the folder: a second agent there must not renew the identity that the first one lives by.
@@ -34,8 +35,9 @@ export async function wireDbAgent(options: StartDbAgentOptions): Promise<Running
     spool,
     ...(proxyServer === undefined ? {} : { proxyServer }),
     logger,
+    metrics,
     nowMs,
-    service: (parts) => createDbService({ parts, config, env, logger, nowMs }),
+    service: (parts) => createDbService({ parts, config, env, logger, metrics, nowMs }),
   });
   return { hostId: membership.hostId, ready: () => agent.ready(), stop: () => agent.stop() };
 }

@@ -1,4 +1,4 @@
-import type { Logger } from '@postern/telemetry';
+import type { Logger, Metrics } from '@postern/telemetry';
 import type { ProxyConfig } from '#config.ts';
 import { wireProxy } from '#wiring.ts';
 
@@ -7,6 +7,7 @@ export { type ProxyConfig, type ProxyLimits, proxyLimits } from '#config.ts';
 export interface StartProxyOptions {
   readonly config: ProxyConfig;
   readonly logger: Logger;
+  readonly metrics?: Metrics;
   readonly nowMs?: () => number;
 }
 

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { PosternError } from '@postern/api';
-import { Health, type Logger } from '@postern/telemetry';
+import { Health, type Logger, type Metrics } from '@postern/telemetry';
 import { ReverseTunnelServer } from '@postern/tunnel';
 import { type ProxyConfig, proxyLimits, serverVersion } from '#config.ts';
 import { createWebServer } from '#http/web-server.ts';
@@ -12,6 +12,7 @@ import { RefusalReports } from '#outbound/report-refusals.ts';
 import { watchRouteKeys } from '#outbound/watch-route-keys.ts';
 import { Peers } from '#peering/peers.ts';
 import { type ProxyEntry, readProxyEntry } from '#peering/proxy-entry.ts';
+import { observeProxy, proxyCounters } from '#proxy-metrics.ts';
 import { AgentDirectory, isServer } from '#routing/agent-directory.ts';
 import { RouteKeys } from '#routing/route-keys.ts';
 import { authDoor } from '#tcp/auth-door.ts';
@@ -28,6 +29,7 @@ export interface ServeProxyOptions {
   readonly config: ProxyConfig;
   readonly cluster: Cluster;
   readonly logger: Logger;
+  readonly metrics: Metrics;
   readonly nowMs: () => number;
 }
 
@@ -36,7 +38,7 @@ const AUTH_SILENCE_MS = 45_000;
 const LOCK_CHECK_MS = 1_000;
 
 /** Joins the parts of a member of the cluster into a running proxy. */
-export async function serveProxy({ config, cluster, logger, nowMs }: ServeProxyOptions): Promise<RunningProxy> {
+export async function serveProxy({ config, cluster, logger, metrics, nowMs }: ServeProxyOptions): Promise<RunningProxy> {
   const { member, resources } = cluster;
   const limits = { ...proxyLimits, ...config.limits };
   const stopping = new AbortController();
@@ -45,8 +47,10 @@ export async function serveProxy({ config, cluster, logger, nowMs }: ServeProxyO
   let locked: ReadonlySet<string> = new Set();
   const isLocked = (hostId: string) => locked.has(hostId);
   const onError = (err: unknown) => logger.error({ err }, 'unexpected error');
+  const counters = proxyCounters(metrics);
   const reports = new RefusalReports({ hostId: member.hostId, nowMs });
   const onRefused = ({ clientAddress, reason, door }: { clientAddress: string; reason: string; door?: Door['kind'] }) => {
+    counters.refused(door ?? 'connection');
     logger.info({ clientAddress, reason, kind: door ?? 'connection' }, 'connection refused');
     // What asked for no door of the cluster, as a scanner does, stays in this proxy's own log.
     if (door !== undefined && door !== 'web') reports.add({ clientAddress, reason, door });
@@ -143,6 +147,7 @@ export async function serveProxy({ config, cluster, logger, nowMs }: ServeProxyO
         onRefused,
         onOpened: (session) => {
           sessions.add(session);
+          counters.sessionOpened();
           logger.info({ ...session }, 'session opened');
         },
         onClosed: (session, counts) => {
@@ -158,6 +163,7 @@ export async function serveProxy({ config, cluster, logger, nowMs }: ServeProxyO
       web: webDoor({ pairs, web, limits }),
     },
   });
+  observeProxy(metrics, { tunnels, handshakes: tunnelDoor.handshakes, listener, openSessions: () => sessions.size });
   const { host, port } = listener.address;
   if (publicAddress === '')
     publicAddress = `${host === '0.0.0.0' || host === '::' ? hostname() : host.includes(':') ? `[${host}]` : host}:${port}`;

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { enterCluster, type HostMember, ResourceCache } from '@postern/membership';
+import { createMetrics } from '@postern/telemetry';
 import { serverVersion } from '#config.ts';
 import type { RunningProxy, StartProxyOptions } from '#index.ts';
 import { serveProxy } from '#serve-proxy.ts';
@@ -11,7 +12,7 @@ const BETWEEN_ATTEMPTS_MS = 1_000;
 const FIRST_VIEW_MS = 5_000;
 
 /** Joins the cluster, or goes on with the identity of an earlier join, and serves. */
-export async function wireProxy({ config, logger, nowMs = Date.now }: StartProxyOptions): Promise<RunningProxy> {
+export async function wireProxy({ config, logger, metrics = createMetrics(), nowMs = Date.now }: StartProxyOptions): Promise<RunningProxy> {
   const member = await enter({ config, logger, nowMs });
   const resources = new ResourceCache({
     client: () => member.client(),
@@ -24,6 +25,7 @@ export async function wireProxy({ config, logger, nowMs = Date.now }: StartProxy
     const running = await serveProxy({
       config,
       logger,
+      metrics,
       nowMs,
       cluster: {
         member,
@@ -47,7 +49,7 @@ export async function wireProxy({ config, logger, nowMs = Date.now }: StartProxy
   }
 }
 
-async function enter({ config, logger, nowMs }: Required<StartProxyOptions>): Promise<HostMember> {
+async function enter({ config, logger, nowMs }: Required<Omit<StartProxyOptions, 'metrics'>>): Promise<HostMember> {
   const { authAddress: authServer, dataDir, nodeName, join } = config;
   const deadline = performance.now() + WAIT_FOR_AUTH_MS;
   for (let attempt = 1; ; attempt++) {

@@ -2,7 +2,7 @@ import { createWriteStream, rmSync, writeFileSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { PosternError } from '@postern/api/errors';
 import { type LogConfig, readTeleportConfig } from '@postern/config';
-import { createLogger, createMetrics, Health, type Logger, serveDiagnostics } from '@postern/telemetry';
+import { createLogger, createMetrics, Health, type Logger, type Metrics, processMetrics, serveDiagnostics } from '@postern/telemetry';
 import { type Running, stopAll } from '#start/running.ts';
 import { addressText, startServices } from '#start/start-services.ts';
 import { UsageError } from '@postern/terminal/usage-error';
@@ -32,13 +32,14 @@ export async function startCommand(flags: StartFlags): Promise<void> {
     ...(destination === undefined ? {} : { destination }),
   });
   const stopping = stopSignal(logger);
-  const starting = startServices({ config, logger, env: process.env, insecure: flags.insecure === true });
+  const metrics = createMetrics();
+  const starting = startServices({ config, logger, metrics, env: process.env, insecure: flags.insecure === true });
   const running = await Promise.race([starting, stopping.then(() => undefined)]);
   if (running === undefined) throw new PosternError('internal', 'stopped before everything had started');
   const diagnostics = await serveHealth(
     running,
     flags.diagAddr ?? (config.diagAddress === undefined ? undefined : addressText(config.diagAddress)),
-    logger,
+    { logger, metrics },
   );
   if (flags.pidFile !== undefined) writeFileSync(flags.pidFile, `${process.pid}\n`);
   logger.info({ pid: process.pid }, 'ready');
@@ -84,7 +85,11 @@ async function drained(running: Running): Promise<void> {
   await Promise.race([stopAll(running), late]).finally(() => clearTimeout(timer));
 }
 
-async function serveHealth(running: Running, address: string | undefined, logger: Logger) {
+async function serveHealth(
+  running: Running,
+  address: string | undefined,
+  { logger, metrics }: { readonly logger: Logger; readonly metrics: Metrics },
+) {
   if (address === undefined) return undefined;
   const [, host, port] = /^(\[[^\]]+\]|[^:]+):(\d{1,5})$/.exec(address) ?? [];
   if (host === undefined) throw new UsageError(`--diag-addr: "${address}" is not host:port`);
@@ -92,7 +97,7 @@ async function serveHealth(running: Running, address: string | undefined, logger
   for (const [name, part] of Object.entries(running)) {
     health.add({ name, decides: 'ready', check: () => (part as NonNullable<Running['auth']>).ready() });
   }
-  const metrics = createMetrics();
+  processMetrics(metrics);
   const server = await serveDiagnostics({ health, metrics, host: host.replace(/^\[|\]$/g, ''), port: Number(port) });
   logger.info({ component: 'diagnostics', listenAddress: `${server.address.host}:${server.address.port}` }, 'diagnostics have started');
   return server;

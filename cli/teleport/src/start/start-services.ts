@@ -1,12 +1,14 @@
 import { PosternError } from '@postern/api/errors';
 import type { TeleportConfig } from '@postern/config';
-import type { Logger } from '@postern/telemetry';
+import type { Logger, Metrics } from '@postern/telemetry';
 import { type Running, stopAll } from '#start/running.ts';
 import { authConfig, dbAgentConfig, type LocalAuth, proxyConfig } from '#start/service-configs.ts';
 
 export interface StartServicesOptions {
   readonly config: TeleportConfig;
   readonly logger: Logger;
+  /** Each service adds its own: one page a process. */
+  readonly metrics: Metrics;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly insecure: boolean;
   /** Called when a service runs, in the order of their starts. */
@@ -18,7 +20,7 @@ export interface StartServicesOptions {
  * over loopback TCP with certificates; only the token that joins them is handed over in memory.
  */
 export async function startServices(options: StartServicesOptions): Promise<Running> {
-  const { config, logger, env, insecure, onStarted } = options;
+  const { config, logger, metrics, env, insecure, onStarted } = options;
   if (config.app?.enabled === true)
     throw new PosternError('unimplemented', 'app_service: applications are not served by this version, set enabled: "no"');
   const wanted = [config.auth, config.proxy, config.db].some((section) => section?.enabled === true);
@@ -29,7 +31,7 @@ export async function startServices(options: StartServicesOptions): Promise<Runn
     let local: LocalAuth | undefined;
     if (forAuth !== undefined) {
       const { startAuth } = await import('@postern/auth');
-      const auth = await named('auth_service', startAuth({ config: forAuth, logger: logger.child({ component: 'auth' }) }));
+      const auth = await named('auth_service', startAuth({ config: forAuth, logger: logger.child({ component: 'auth' }), metrics }));
       running = { ...running, auth };
       const address = reachable(auth.address);
       local = { address, caPins: auth.caPins, hostCaPems: auth.hostCaPems, createToken: (role) => auth.createLocalToken(role) };
@@ -39,7 +41,7 @@ export async function startServices(options: StartServicesOptions): Promise<Runn
     const forProxy = await proxyConfig(config, local);
     if (forProxy !== undefined) {
       const { startProxy } = await import('@postern/proxy');
-      const proxy = await named('proxy_service', startProxy({ config: forProxy, logger: logger.child({ component: 'proxy' }) }));
+      const proxy = await named('proxy_service', startProxy({ config: forProxy, logger: logger.child({ component: 'proxy' }), metrics }));
       running = { ...running, proxy };
       logger.info(
         { component: 'proxy', listenAddress: addressText(proxy.address), publicAddress: proxy.publicAddress },
@@ -50,7 +52,10 @@ export async function startServices(options: StartServicesOptions): Promise<Runn
     const forAgent = await dbAgentConfig(config, local, { insecure, proxyAddress: running.proxy && reachable(running.proxy.address) });
     if (forAgent !== undefined) {
       const { startDbAgent } = await import('@postern/db-agent');
-      const agent = await named('db_service', startDbAgent({ config: forAgent, logger: logger.child({ component: 'db-agent' }), env }));
+      const agent = await named(
+        'db_service',
+        startDbAgent({ config: forAgent, logger: logger.child({ component: 'db-agent' }), metrics, env }),
+      );
       running = { ...running, agent };
       logger.info({ component: 'db-agent', hostId: agent.hostId, count: forAgent.databases.length }, 'database agent has started');
       onStarted?.('db-agent', agent.hostId);

@@ -63,7 +63,7 @@ export function createMetrics(): Metrics {
       };
     },
     observed(definition) {
-      register(definition, definition.type, () => [`${definition.name} ${definition.read()}`]);
+      register(definition, definition.type, () => [`${definition.name} ${numberText(definition.read())}`]);
     },
     histogram(definition) {
       const { name, buckets } = definition;
@@ -122,6 +122,11 @@ class Series<Entry> {
 function withLabel(labels: string, name: string, value: string): string {
   const own = `${name}="${value}"`;
   return labels === '' ? `{${own}}` : `${labels.slice(0, -1)},${own}}`;
+}
+
+/** As the format writes what JavaScript calls Infinity. */
+function numberText(value: number): string {
+  return Number.isFinite(value) || Number.isNaN(value) ? String(value) : value > 0 ? '+Inf' : '-Inf';
 }
 
 const MAX_LABEL_LENGTH = 128;

@@ -20,6 +20,8 @@ export interface ListenerOptions {
 }
 export interface Listener {
   readonly address: { readonly host: string; readonly port: number };
+  /** Past their handshake. */
+  readonly connectionCount: number;
   renewIdentity(identity: HostIdentityMaterial): void;
   stop(): Promise<void>;
 }
@@ -50,6 +52,9 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   const bound = server.address() as AddressInfo;
   return {
     address: { host: bound.address, port: bound.port },
+    get connectionCount() {
+      return grpc.connectionCount;
+    },
     renewIdentity: (identity) => grpc.setTls(tlsOptions(options, identity)),
     stop: async () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));

@@ -46,11 +46,17 @@ export type RecordsSpool = Pick<Spool, 'write' | 'writeLater'>;
 export class RequestRecords {
   readonly #spool: RecordsSpool;
   readonly #nowMs: () => number;
+  readonly #onEnded: (outcome: Outcome['kind'] | 'refused') => void;
   readonly #texts = new WeakMap<SessionPlace, SessionTexts>();
 
-  constructor(options: { readonly spool: RecordsSpool; readonly nowMs: () => number }) {
+  constructor(options: {
+    readonly spool: RecordsSpool;
+    readonly nowMs: () => number;
+    readonly onEnded?: (outcome: Outcome['kind'] | 'refused') => void;
+  }) {
     this.#spool = options.spool;
     this.#nowMs = options.nowMs;
+    this.#onEnded = options.onEnded ?? (() => undefined);
   }
 
   /** Resolves once the intent is on disk; rejects where it cannot be, and then nothing may be sent. */
@@ -78,6 +84,7 @@ export class RequestRecords {
   }
 
   refused(facts: RefusedFacts): void {
+    this.#onEnded('refused');
     const { session, place, asked, reason, role, status } = facts;
     const fields = {
       ...(place ? brief(session, place) : unplaced(session)),

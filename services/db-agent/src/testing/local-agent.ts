@@ -10,7 +10,7 @@ import { Identity, Identity_Kind } from '@postern/api';
 // oxlint-disable-next-line no-restricted-imports -- the rule keeps AWS's stand-in out of what runs; here it judges what was sent
 import { type Emulator, startEmulator } from '@postern/aws-emulator';
 import { compileSubject, decide, type Role } from '@postern/rbac';
-import { createLogger } from '@postern/telemetry';
+import { createMetrics, createLogger } from '@postern/telemetry';
 import type { StaticDatabase } from '#config.ts';
 import { createDbService, type DbServiceOptions } from '#db-service.ts';
 
@@ -139,6 +139,7 @@ export async function startLocalAgent(options: LocalAgentOptions = {}): Promise<
   });
   const labels = { env: 'dev' };
   const service = createDbService({
+    metrics: createMetrics(),
     parts: { hostId: 'agent-1', cluster: 'test', spool, labelsOf: () => labels, resourcesChanged: () => undefined },
     config: { databases: options.databases ?? [orders], resources: [] },
     env: { AWS_ACCESS_KEY_ID: 'AKIDAGENT', AWS_SECRET_ACCESS_KEY: 'agent-secret', AWS_ENDPOINT_URL: emulator.url, ...options.env },

@@ -17,7 +17,7 @@ import {
   resourceId,
   serverIdentityCheck,
 } from '@postern/pki';
-import { createLogger } from '@postern/telemetry';
+import { createMetrics, createLogger } from '@postern/telemetry';
 import { ReverseTunnelClient, type ReverseTunnelClientOptions, wideChannelOptions } from '@postern/tunnel';
 import type { ProxyConfig } from '#config.ts';
 import type { RunningProxy } from '#index.ts';
@@ -140,6 +140,7 @@ export class TestCluster {
     const dataDir = mkdtempSync(join(tmpdir(), 'postern-proxy-'));
     const port = this.#auth?.port ?? 1;
     const running = await serveProxy({
+      metrics: createMetrics(),
       config: {
         listen: { host: '127.0.0.1', port: 0 },
         dataDir,

@@ -17,6 +17,7 @@ export interface TunnelDoorOptions {
 }
 
 export interface TunnelDoor {
+  readonly handshakes: { readonly running: number; readonly waiting: number };
   accept(socket: Duplex, from: Origin): void;
   stop(options: { readonly graceMs: number }): Promise<void>;
 }
@@ -74,7 +75,11 @@ export function createTunnelDoor(options: TunnelDoorOptions): TunnelDoor {
     },
   });
   member.onRenewed(() => server.setTls(tlsOf(member)));
-  return { accept: (socket, from) => server.acceptSocket(socket, from), stop: ({ graceMs }) => server.stop({ graceMs }) };
+  return {
+    handshakes: server.handshakes,
+    accept: (socket, from) => server.acceptSocket(socket, from),
+    stop: ({ graceMs }) => server.stop({ graceMs }),
+  };
 }
 
 function tlsOf(member: Member): TlsOptions {
