@@ -40,6 +40,9 @@ export class Cluster {
   proxyPort = 0;
   authAddress = '';
   authHost: Daemon | undefined;
+  /** Where the proxy is apart. */
+  proxyHost: Daemon | undefined;
+  readonly #diagPorts = new Map<string, number>();
   emulatorUrl = '';
   emulator: Daemon | undefined;
   emulatorPort = 0;
@@ -79,6 +82,7 @@ export class Cluster {
     this.#hostEnv = options.env ?? {};
     await makeWebCertificate(this.dir);
     this.proxyPort = await freePort();
+    for (const part of ['auth', 'proxy']) this.#diagPorts.set(part, await freePort());
     const auth = { dir: this.dir, port: await freePort(), ...(options.storage === undefined ? {} : { storage: options.storage }) };
     this.authAddress = `127.0.0.1:${auth.port}`;
     if (options.apart !== true) {
@@ -98,11 +102,27 @@ export class Cluster {
 
   /** The host of auth, and of the proxy where they are not apart; called again after it was killed. */
   startAuthHost(): Daemon {
-    this.authHost = this.daemon('auth-host', ['teleport', 'start', '-c', this.authConfig], this.#hostEnv.auth);
+    this.authHost = this.daemon('auth-host', ['teleport', 'start', '-c', this.authConfig, ...this.#diagFlag('auth')], this.#hostEnv.auth);
     return this.authHost;
   }
   startProxyHost(): Daemon {
-    return this.daemon('proxy-host', ['teleport', 'start', '-c', this.proxyConfig], this.#hostEnv.proxy);
+    this.proxyHost = this.daemon(
+      'proxy-host',
+      ['teleport', 'start', '-c', this.proxyConfig, ...this.#diagFlag('proxy')],
+      this.#hostEnv.proxy,
+    );
+    return this.proxyHost;
+  }
+  #diagFlag(part: 'auth' | 'proxy'): string[] {
+    const port = this.#diagPorts.get(part);
+    return port === undefined ? [] : [`--diag-addr=127.0.0.1:${port}`];
+  }
+
+  /** What the process of auth or of the proxy tells of itself, by the metric's name with its labels. */
+  async metrics(part: 'auth' | 'proxy'): Promise<ReadonlyMap<string, number>> {
+    const page = await (await fetch(`http://127.0.0.1:${this.#diagPorts.get(part) ?? 0}/metrics`)).text();
+    const lines = page.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+    return new Map(lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]));
   }
 
   proxyIsReady(): Promise<void> {
