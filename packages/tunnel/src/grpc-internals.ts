@@ -11,6 +11,9 @@ export function wideChannelOptions(extra: ChannelOptions = {}): ChannelOptions {
     'grpc.keepalive_time_ms': tunnelLimits.keepaliveMs,
     'grpc.keepalive_timeout_ms': tunnelLimits.keepaliveTimeoutMs,
     'grpc.keepalive_permit_without_calls': 1,
+    // Left to itself a channel waits up to two minutes between dials: too long after a restart of the other end.
+    'grpc.initial_reconnect_backoff_ms': tunnelLimits.redialFirstMs,
+    'grpc.max_reconnect_backoff_ms': tunnelLimits.redialMs,
     // Retries keep a copy of what was sent; a byte stream can never be sent twice.
     'grpc.enable_retries': 0,
     'grpc.enable_channelz': 0,

@@ -25,6 +25,9 @@ export const tunnelLimits = {
   handshakesWaiting: 10_000,
   /** A handshake takes a few round trips; one that lasts longer gives way to one that waits. */
   handshakeGiveWayMs: 2_000,
+  /** Between the dials of one channel; half as much again and no more by chance. */
+  redialFirstMs: 500,
+  redialMs: 5_000,
   helloMs: 10_000,
   keepaliveMs: 15_000,
   keepaliveTimeoutMs: 10_000,

@@ -86,30 +86,34 @@ export class ChangeQueue {
 
 /** Hands each committed change to the watchers of its prefix, in commit order. */
 export class WatchHub {
-  readonly #queues = new Set<ChangeQueue>();
+  /** By prefix: thousands of agents watch the same few, and a change of another is not asked of each. */
+  readonly #queues = new Map<string, Set<ChangeQueue>>();
 
   get size(): number {
-    return this.#queues.size;
+    return [...this.#queues.values()].reduce((sum, { size }) => sum + size, 0);
   }
 
   subscribe(prefix: string, maxBehind: number): ChangeQueue {
     const queue = new ChangeQueue(prefix, maxBehind);
-    this.#queues.add(queue);
+    const queues = this.#queues.get(prefix) ?? new Set();
+    this.#queues.set(prefix, queues.add(queue));
     return queue;
   }
 
   unsubscribe(queue: ChangeQueue): void {
-    this.#queues.delete(queue);
+    const queues = this.#queues.get(queue.prefix);
+    queues?.delete(queue);
+    if (queues?.size === 0) this.#queues.delete(queue.prefix);
   }
 
   publish(change: Change): void {
     const key = keyOf(change);
-    for (const queue of this.#queues) {
-      if (key.startsWith(queue.prefix)) queue.push(change);
+    for (const [prefix, queues] of this.#queues) {
+      if (key.startsWith(prefix)) for (const queue of queues) queue.push(change);
     }
   }
 
   failAll(error: StoreError): void {
-    for (const queue of this.#queues) queue.fail(error);
+    for (const queues of this.#queues.values()) for (const queue of queues) queue.fail(error);
   }
 }

@@ -3,6 +3,7 @@ import { proxyHeader } from '@postern/pki';
 import type { ProxyLimits } from '#config.ts';
 import { refuse } from '#tcp/alert.ts';
 import { alerts } from '#tcp/client-hello.ts';
+import { onHandshakeOver } from '#tcp/handshake-over.ts';
 import type { Arrival } from '#tcp/public-listener.ts';
 import { splice } from '#tcp/splice.ts';
 
@@ -27,11 +28,9 @@ export function authDoor(options: AuthDoorOptions): (arrival: Arrival) => Promis
     // Without a key, before the first answer of auth, the address counts as this proxy's own.
     if (key) auth.write(proxyHeader({ clientAddress: socket.remoteAddress ?? '', clientPort: socket.remotePort ?? 0, key }));
     auth.write(head);
-    // Auth closes a handshake that stalls, and has its own limit for callers without a certificate: what is still open
-    // after that is an agent, a proxy or a person, and many of them may stand behind one address.
-    const handshake = setTimeout(proven, options.limits.handshakeMs + 1_000);
-    handshake.unref();
-    socket.once('close', () => clearTimeout(handshake));
+    // Auth has its own limit for callers without a certificate: who is past the handshake is an agent, a proxy or a person, and
+    // many of them may stand behind one address. A thousand agents that come back together must not drive each other out.
+    onHandshakeOver(socket, auth, proven);
     splice(socket, auth, { idleMs: options.limits.spliceIdleMs });
   };
 }
