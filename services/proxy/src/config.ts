@@ -28,6 +28,8 @@ export const proxyLimits = {
   /** Sockets of one client address that are not yet a verified tunnel. */
   socketsPerAddress: limits.socketsPerAddress,
   sockets: 20_000,
+  /** Connections of one route ticket before the agent has accepted their certificate. tsh opens one at a time. */
+  unprovenPerTicket: 8,
   /** A spliced connection without a byte either way. tsh sends a ping every 15 s. */
   spliceIdleMs: 10 * 60_000,
   connectAuthMs: 5_000,

@@ -9,6 +9,9 @@ import type { OpenSessions } from '#session/open-sessions.ts';
 /** The metadata key in which tsh says on which local port the connection was accepted. */
 export const LOCAL_PORT_KEY = 'postern-local-port';
 const SWEEP_MS = 1000;
+const HANDSHAKES_AT_ONCE = 64;
+const MAX_HANDSHAKES_WAITING = 1_000;
+const HANDSHAKE_GIVES_WAY_MS = 1_000;
 
 export interface SessionConnection {
   readonly session: LiveSession;
@@ -76,6 +79,8 @@ export function createSessionServer(options: SessionServerOptions): SessionServe
     tls: options.tls,
     services: [served],
     grpcOptions: { 'grpc.max_concurrent_streams': limits.streamsPerSession },
+    // Whoever holds a ticket may begin a handshake here: those that stall give way to one that waits.
+    handshakes: { atOnce: HANDSHAKES_AT_ONCE, maxWaiting: MAX_HANDSHAKES_WAITING, giveWayMs: HANDSHAKE_GIVES_WAY_MS },
     admit: (connection) => sessions.admit(connection),
     onHandshakeFailed: options.onHandshakeFailed,
   });

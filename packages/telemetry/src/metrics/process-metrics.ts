@@ -26,6 +26,8 @@ export function processMetrics(metrics: Metrics): void {
   });
   gauge('process_resident_memory_bytes', 'Memory of the process that is in RAM.', () => process.memoryUsage.rss());
   gauge('nodejs_heap_size_used_bytes', 'JavaScript heap in use.', () => process.memoryUsage().heapUsed);
+  gauge('nodejs_heap_size_total_bytes', 'JavaScript heap that the system has given.', () => process.memoryUsage().heapTotal);
+  gauge('nodejs_external_memory_bytes', 'Memory outside the heap that JavaScript objects hold.', () => process.memoryUsage().external);
   gauge('process_open_fds', 'Open file descriptors; 0 where the system does not tell.', openDescriptors);
   metrics.observed({
     name: 'process_cpu_seconds_total',

@@ -33,6 +33,8 @@ export interface TunnelSessionOptions {
 
 export type Retired = 'wanted' | 'drained';
 
+/** An agent that nobody uses keeps one: each costs a proxy 25 kB, and a proxy has thousands of agents. */
+const IDLE_CARRIES_UNUSED = 1;
 const IDLE_CARRIES = 4;
 /** Room on each connection for the control stream and for streams that are being closed. */
 const SPARE_STREAMS = 8;
@@ -63,7 +65,7 @@ export class TunnelSession {
   #busy = 0;
   #retired = false;
   #over = false;
-  #wanted = IDLE_CARRIES;
+  #wanted = IDLE_CARRIES_UNUSED;
   #proxyId = '';
   #settleAttached: (proxyId: string) => void = () => undefined;
   #failAttached: (error: Error) => void = () => undefined;
@@ -214,6 +216,7 @@ export class TunnelSession {
         taken = true;
         this.#idle.delete(call);
         this.#busy += 1;
+        this.#wanted = Math.max(this.#wanted, IDLE_CARRIES);
         this.#answer(call, message);
         this.#refill();
       },

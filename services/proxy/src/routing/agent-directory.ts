@@ -21,7 +21,9 @@ const UNHEALTHY_MS = 30_000;
 
 /** Which agents serve a resource, by what auth lists; an agent's own word counts for nothing here. */
 export class AgentDirectory {
-  readonly #byResource = new Map<string, Set<string>>();
+  #byResource: ReadonlyMap<string, ReadonlySet<string>> = new Map();
+  /** Of each resource that is listed, by kind and name. */
+  #keys: ReadonlyMap<string, string> = new Map();
   readonly #failedAtMs = new Map<string, number>();
   readonly #nowMs: () => number;
   readonly #random: () => number;
@@ -30,15 +32,23 @@ export class AgentDirectory {
     this.#random = options.random ?? Math.random;
   }
 
-  /** Replaces everything by the servers that auth lists now. */
+  /**
+   * Replaces everything by the servers that auth lists now. Thousands of agents announce themselves each minute, and what they say
+   * is mostly what they said before: a resource that is listed already costs no hash.
+   */
   replace(servers: readonly ServerResource[]): void {
-    this.#byResource.clear();
+    const byResource = new Map<string, Set<string>>();
+    const keys = new Map<string, string>();
     for (const { kind, metadata, spec } of servers) {
       if (isRefused(spec.database?.status) || isRefused(spec.app?.status)) continue;
-      const key = resourceId(kind.replace(/_server$/, ''), metadata.name).toString('hex');
-      const agents = this.#byResource.get(key) ?? new Set<string>();
-      this.#byResource.set(key, agents.add(spec.host_id));
+      const resource = `${kind}/${metadata.name}`;
+      const key = keys.get(resource) ?? this.#keys.get(resource) ?? resourceId(kind.replace(/_server$/, ''), metadata.name).toString('hex');
+      keys.set(resource, key);
+      const agents = byResource.get(key) ?? new Set<string>();
+      byResource.set(key, agents.add(spec.host_id));
     }
+    this.#byResource = byResource;
+    this.#keys = keys;
   }
 
   /** In the order to try: shuffled, those that failed lately last. */

@@ -3,8 +3,10 @@ import type { ProxyLimits } from '#config.ts';
 import { openSession, type SessionRouting } from '#routing/open-session.ts';
 import { refuse } from '#tcp/alert.ts';
 import { alerts } from '#tcp/client-hello.ts';
+import { onHandshakeOver } from '#tcp/handshake-over.ts';
 import type { Arrival } from '#tcp/public-listener.ts';
 import { splice } from '#tcp/splice.ts';
+import { TicketLimit } from '#tcp/ticket-limit.ts';
 
 export interface OpenSession {
   readonly clientAddress: string;
@@ -24,7 +26,14 @@ export interface SessionDoorOptions {
 
 /** Joins a ticket's holder to an agent of its resource. What passes is TLS between those two. */
 export function sessionDoor(options: SessionDoorOptions): (arrival: Arrival, ticket: string) => Promise<void> {
+  const unproven = new TicketLimit(options.limits.unprovenPerTicket);
   return async ({ socket, head, clientAddress, proven }, ticket) => {
+    const release = unproven.admit(ticket, { clientAddress, nowMs: performance.now(), close: () => socket.destroy() });
+    if (!release) {
+      options.onRefused({ clientAddress, reason: 'too many connections of one ticket are not past their handshake', door: 'session' });
+      return void socket.destroy();
+    }
+    socket.once('close', release);
     const hungUp = new AbortController();
     const abort = () => hungUp.abort();
     socket.once('close', abort);
@@ -32,7 +41,11 @@ export function sessionDoor(options: SessionDoorOptions): (arrival: Arrival, tic
       const opened = await openSession(options.routing, { ticket, clientAddress, head, signal: hungUp.signal });
       socket.off('close', abort);
       if (socket.destroyed) return void opened.stream.destroy();
-      proven();
+      // The agent knows who it is; from outside all that can be seen is that the agent has gone on.
+      onHandshakeOver(socket, opened.stream, () => {
+        release();
+        proven();
+      });
       const { agentId, viaProxyId } = opened;
       const session: OpenSession = { clientAddress, agentId, ...(viaProxyId === undefined ? {} : { proxyId: viaProxyId }) };
       options.onOpened(session);
