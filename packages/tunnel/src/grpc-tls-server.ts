@@ -8,6 +8,7 @@ import { ReceiveWindow } from '#raw-call/receive-window.ts';
 import type { ServedConnection } from '#raw-call/server-raw-call.ts';
 import { serveRawCalls } from '#raw-call/serve-raw-calls.ts';
 import { HandshakeQueue, type HandshakeQueueOptions } from '#handshake-queue.ts';
+import { type ResetLimit, limitResets } from '#reset-limit.ts';
 import { tunnelLimits } from '#limits.ts';
 
 export interface Peer {
@@ -32,6 +33,8 @@ export interface GrpcTlsServerOptions {
   readonly admit?: (connection: GrpcConnection) => boolean;
   /** Paces handshakes; without it each begins at once. */
   readonly handshakes?: HandshakeQueueOptions;
+  /** Of calls that end in a reset; without it as many as nghttp2 lets pass, which is for peers that have proven who they are. */
+  readonly resets?: ResetLimit;
   readonly onHandshakeFailed?: (error: Error, remoteAddress: string) => void;
 }
 
@@ -92,6 +95,7 @@ export function createGrpcTlsServer(options: GrpcTlsServerOptions): GrpcTlsServe
     const window = new ReceiveWindow(session, tunnelLimits);
     served.set(session, { ...injected, window });
     if (rawCalls.size > 0) session.once('remoteSettings', () => window.sample());
+    if (options.resets) limitResets(session, options.resets);
   });
   serveRawCalls(http2Server, {
     handlers: rawCalls,

@@ -31,6 +31,8 @@ const MAX_BEFORE_HANDSHAKE = 2000;
 /** A client with nothing to ask is closed; watches have heartbeats and stay. */
 const IDLE_MS = 10 * 60_000;
 const GRACE_MS = 2000;
+/** A watch or two that are withdrawn; anybody may call here. */
+const RESETS = { atOnce: 100, perSecond: 10 };
 
 /** Auth's one port: an optional PROXY header, then TLS with a client certificate where there is one, then gRPC. */
 export async function listen(options: ListenerOptions): Promise<Listener> {
@@ -38,6 +40,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     tls: tlsOptions(options, options.identity),
     services: options.services,
     grpcOptions: { 'grpc.max_connection_idle_ms': IDLE_MS, 'grpc.max_send_message_length': limits.grpcMessageBytes },
+    resets: RESETS,
     admit: admission(options),
     onHandshakeFailed: (error, address) => options.onRefused({ address, reason: `handshake failed: ${error.message}` }),
   });
