@@ -30,12 +30,17 @@ export interface HandshakeTurn {
  * Lets a bounded number of TLS handshakes run at a time. A thousand agents that redial at once would otherwise share the
  * processor so thinly that all of them run into the handshake's limit together, and none gets through.
  *
+ * Whoever came last is next: beyond what the processor can do, a queue in order of arrival serves those who are about to give up, and
+ * nobody in time. Who waits too long has cost nothing, and comes again.
+ *
  * Whoever stops in the middle of a handshake must not keep the door shut for others with a few sockets: a slow one gives
  * way once another waits.
  */
 export class HandshakeQueue {
   readonly #options: Required<HandshakeQueueOptions>;
-  readonly #waiting = new Set<Turn>();
+  /** A stack; turns that are over stay in it until they come up. */
+  readonly #stack: Turn[] = [];
+  #waiting = 0;
   readonly #running = new Set<Turn>();
 
   constructor(options: HandshakeQueueOptions) {
@@ -51,7 +56,7 @@ export class HandshakeQueue {
     return this.#running.size;
   }
   get waiting(): number {
-    return this.#waiting.size;
+    return this.#waiting;
   }
 
   /** Calls `begin` when it is this connection's turn; where that never comes, `refused`, and closes the connection. */
@@ -59,19 +64,19 @@ export class HandshakeQueue {
     const turn: Turn = { raw, begin, refused, timer: undefined, state: 'waiting', slow: false };
     raw.once('close', () => this.#end(turn));
     if (this.#running.size < this.#options.atOnce) return this.#run(turn);
-    if (this.#waiting.size >= this.#options.maxWaiting) return this.#cut(turn, 'too many connections wait for their handshake');
-    this.#waiting.add(turn);
+    this.#waiting += 1;
+    if (this.#waiting > this.#options.maxWaiting) return this.#cut(turn, 'too many connections wait for their handshake');
+    this.#stack.push(turn);
     turn.timer = setTimeout(() => this.#cut(turn, 'the handshake had no turn in time'), this.#options.waitMs).unref();
     for (const other of this.#running) if (other.slow) return this.#giveWay(other);
   }
 
   #run(turn: Turn): void {
     clearTimeout(turn.timer);
-    this.#waiting.delete(turn);
     this.#running.add(turn);
     turn.state = 'running';
     turn.timer = setTimeout(() => {
-      if (this.#waiting.size > 0) this.#giveWay(turn);
+      if (this.#waiting > 0) this.#giveWay(turn);
       else turn.slow = true;
     }, this.#options.giveWayMs).unref();
     turn.begin({
@@ -94,12 +99,14 @@ export class HandshakeQueue {
 
   #end(turn: Turn, as: 'over' | 'cut' = 'over'): boolean {
     if (turn.state === 'over' || turn.state === 'cut') return false;
+    if (!this.#running.delete(turn)) this.#waiting -= 1;
     turn.state = as;
     clearTimeout(turn.timer);
-    this.#waiting.delete(turn);
-    this.#running.delete(turn);
-    for (const next of this.#waiting) {
-      if (this.#running.size >= this.#options.atOnce) break;
+    while (this.#running.size < this.#options.atOnce) {
+      const next = this.#stack.pop();
+      if (!next) break;
+      if (next.state !== 'waiting') continue;
+      this.#waiting -= 1;
       this.#run(next);
     }
     return true;

@@ -18,7 +18,7 @@ beforeEach(async () => {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   client = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
-  client.on('error', () => undefined);
+  client.setMaxListeners(0).on('error', () => undefined);
 });
 afterEach(() => {
   client.destroy();

@@ -25,7 +25,7 @@ export const proxyLimits = {
   peekMs: limits.handshakeMs,
   peekBytes: 16 * 1024,
   handshakeMs: limits.handshakeMs,
-  /** Sockets of one client address that are not yet a verified tunnel. */
+  /** Sockets of one client address that have said nothing yet; and at each door those that are not past their handshake. */
   socketsPerAddress: limits.socketsPerAddress,
   sockets: 20_000,
   /** Connections of one route ticket before the agent has accepted their certificate. tsh opens one at a time. */

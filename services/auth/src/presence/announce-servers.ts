@@ -5,14 +5,17 @@ import { requireHost } from '#hosts/host-record.ts';
 import { requireHostWords } from '#hosts/host-words.ts';
 import { requireUnlocked } from '#locks/locks.ts';
 import { claimName, releaseName } from '#presence/claim-name.ts';
-import { isResourceName, judgeServer } from '#presence/judge-server.ts';
+import { isResourceName, type Judgement, judgeServer } from '#presence/judge-server.ts';
 import { findServers, isRefused } from '#presence/served-resource.ts';
 import { type ServerSettings, serverResource } from '#presence/server-resource.ts';
 import { readResource, type ResourceJson } from '#resources/stored-resource.ts';
+import { isStillSaid } from '#presence/still-said.ts';
 import { keys } from '#state/keys.ts';
 import type { Trail } from '#trail/act.ts';
 
 export const ANNOUNCED_FOR_MS = 10 * 60_000;
+/** For so long what is repeated is not written again; an agent that falls silent is listed for six to ten minutes more. */
+const REPEATED_FOR_MS = 4 * 60_000;
 /** Each may be one write and one deletion in a batch, and a batch of the store holds a thousand. */
 const MAX_SERVERS = 400;
 
@@ -45,12 +48,20 @@ export async function announceServers(deps: PresenceDeps, said: Announcement): P
   await requireUnlocked(deps, { hostId: host.id, tokenId: host.tokenId });
   const kind = host.role === 'app' ? 'app' : 'db';
   const expiresMs = deps.nowMs() + ANNOUNCED_FOR_MS;
+  const judgements = new Map<string, Judgement>();
+  for (const server of said.servers) judgements.set(server.name, await judgeServer(deps.store, host, server));
+  const admitted = [...judgements.values()].flatMap(({ ok, settings }) => (ok ? [settings] : []));
+  const { nodeName, version } = said;
+  if (
+    admitted.length === judgements.size &&
+    (await isStillSaid(deps.store, { host, settings: admitted, nodeName, version }, expiresMs - REPEATED_FOR_MS))
+  )
+    return answerOf(new Map(admitted.map((settings) => [settings.name, { settings }])));
   const judged = new Map<string, Judged>();
-  for (const server of said.servers) {
-    const judgement = await judgeServer(deps.store, host, server);
+  for (const [name, judgement] of judgements) {
     const { settings } = judgement;
     const reason = judgement.ok ? await claimName(deps.store, { host, settings, expiresMs }) : judgement.reason;
-    judged.set(server.name, reason === undefined ? { settings } : { settings, refused: reason });
+    judged.set(name, reason === undefined ? { settings } : { settings, refused: reason });
   }
   const namesBefore = await announcedNames(deps.store, host.id);
   const before = await readServers(deps.store, { kind, hostId: host.id, names: [...namesBefore] });

@@ -2,7 +2,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import type { ServedService } from '@postern/api';
 import { limits } from '@postern/limits';
 import { type HostIdentityMaterial, serverTlsOptions } from '@postern/pki';
-import { createGrpcTlsServer, type GrpcConnection, type GrpcTlsServer } from '@postern/tunnel';
+import { createGrpcTlsServer, type GrpcConnection, type GrpcTlsServer, tunnelLimits } from '@postern/tunnel';
 import type { Authorities } from '#authorities/authorities.ts';
 import { anonymousLimit } from '#tcp/anonymous-limit.ts';
 import type { Callers } from '#tcp/callers.ts';
@@ -40,6 +40,8 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     tls: tlsOptions(options, options.identity),
     services: options.services,
     grpcOptions: { 'grpc.max_connection_idle_ms': IDLE_MS, 'grpc.max_send_message_length': limits.grpcMessageBytes },
+    // Thousands of agents that come back at once come in turns; without, none of them and no person gets an answer for seconds.
+    handshakes: { atOnce: tunnelLimits.handshakesAtOnce },
     resets: RESETS,
     admit: admission(options),
     onHandshakeFailed: (error, address) => options.onRefused({ address, reason: `handshake failed: ${error.message}` }),

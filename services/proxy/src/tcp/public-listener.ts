@@ -1,7 +1,7 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { PosternError } from '@postern/api';
 import type { ProxyLimits } from '#config.ts';
-import { AddressLimit } from '#tcp/address-limit.ts';
+import { AddressLimit, type Admission } from '#tcp/address-limit.ts';
 import { refuse } from '#tcp/alert.ts';
 import { alerts } from '#tcp/client-hello.ts';
 import { type Door, doorOf } from '#tcp/doors.ts';
@@ -44,14 +44,16 @@ export interface PublicListener {
 /** The one public port. Reads the ClientHello of each connection, without ending TLS, and hands it to a door. */
 export async function listenPublicly(options: PublicListenerOptions): Promise<PublicListener> {
   const { limits } = options;
-  const unproven = new AddressLimit(limits.socketsPerAddress);
+  const silent = new AddressLimit(limits.socketsPerAddress);
+  // Each door counts for itself: agents that all come back at once must not keep a person behind the same address from signing in.
+  const unproven = mapDoors(() => new AddressLimit(limits.socketsPerAddress));
   const open = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 }, (socket) => {
     const ip = socket.remoteAddress;
     // A connection that was reset while it waited to be accepted has no address any more.
     if (ip === undefined) return void socket.destroy();
     const clientAddress = `${ip.includes(':') ? `[${ip}]` : ip}:${socket.remotePort ?? 0}`;
-    const admission = unproven.admit(ip, { nowMs: performance.now(), close: () => socket.destroy() });
+    const admission = silent.admit(ip, { nowMs: performance.now(), close: () => socket.destroy() });
     if (!admission) {
       options.onRefused({ clientAddress, reason: 'too many connections of one address' });
       return void socket.destroy();
@@ -62,7 +64,14 @@ export async function listenPublicly(options: PublicListenerOptions): Promise<Pu
       admission.release();
     });
     socket.on('error', () => socket.destroy());
-    route({ socket, clientAddress, proven: admission.release }, { ...options, onGreeted: admission.greeted }).catch((error: unknown) => {
+    const atDoor = (door: Door) => {
+      admission.release();
+      const next = unproven[door.kind].admit(ip, { nowMs: performance.now(), close: () => socket.destroy() });
+      next?.greeted();
+      if (next) socket.once('close', next.release);
+      return next;
+    };
+    route({ socket, clientAddress }, { ...options, atDoor }).catch((error: unknown) => {
       if (!(error instanceof PosternError)) options.onError(error);
       socket.destroy();
     });
@@ -81,7 +90,12 @@ export async function listenPublicly(options: PublicListenerOptions): Promise<Pu
   };
 }
 
-async function route(arriving: Omit<Arrival, 'head'>, options: PublicListenerOptions & { readonly onGreeted: () => void }): Promise<void> {
+interface Route extends PublicListenerOptions {
+  /** Counts the connection at its door; undefined where it is one too many there. */
+  readonly atDoor: (door: Door) => Admission | undefined;
+}
+
+async function route(arriving: Omit<Arrival, 'head' | 'proven'>, options: Route): Promise<void> {
   const { socket, clientAddress } = arriving;
   const peeked = await peekClientHello(socket, { maxBytes: options.limits.peekBytes, timeoutMs: options.limits.peekMs });
   if (peeked.kind === 'gone') return void socket.destroy();
@@ -90,9 +104,13 @@ async function route(arriving: Omit<Arrival, 'head'>, options: PublicListenerOpt
     return refuse(socket, peeked.alert);
   }
   if (socket.destroyed) return;
-  options.onGreeted();
   const door = doorOf(peeked.serverName);
-  const arrival: Arrival = { ...arriving, head: peeked.bytes };
+  const admission = options.atDoor(door);
+  if (!admission) {
+    options.onRefused({ clientAddress, reason: 'too many connections of one address', door: door.kind });
+    return void socket.destroy();
+  }
+  const arrival: Arrival = { ...arriving, head: peeked.bytes, proven: admission.release };
   switch (door.kind) {
     case 'session':
       return options.doors.session(arrival, door.ticket);
@@ -105,6 +123,10 @@ async function route(arriving: Omit<Arrival, 'head'>, options: PublicListenerOpt
     case 'web':
       return options.doors.web(arrival);
   }
+}
+
+function mapDoors<T>(make: () => T): Record<Door['kind'], T> {
+  return { session: make(), auth: make(), tunnel: make(), web: make() };
 }
 
 function listen(server: Server, at: { readonly host: string; readonly port: number }): Promise<{ host: string; port: number }> {
