@@ -44,7 +44,7 @@ describe.skipIf(cannot !== undefined)('calls that are withdrawn as soon as they 
     const startedMs = performance.now();
     const tookMs: number[] = [];
     while (performance.now() - startedMs < FOR_MS - 2_000) {
-      tookMs.push(await crowd.signInMs());
+      tookMs.push(await crowd.loginMs());
       await delay(3_000);
     }
     const seconds = (performance.now() - startedMs) / 1000;
@@ -52,11 +52,11 @@ describe.skipIf(cannot !== undefined)('calls that are withdrawn as soon as they 
     const [proxyShare, authShare] = [share(crowd.proxyPid, proxy.cpuSeconds), share(crowd.authPid, auth.cpuSeconds)];
     const { sent, cut } = await flooding;
     console.log(
-      `${sent} calls withdrawn, ${cut} connections cut; proxy ${proxyShare.toFixed(2)} and auth ${authShare.toFixed(2)} of a core; sign-in at most ${Math.max(...tookMs).toFixed(0)} ms`,
+      `${sent} calls withdrawn, ${cut} connections cut; proxy ${proxyShare.toFixed(2)} and auth ${authShare.toFixed(2)} of a core; tsh login at most ${Math.max(...tookMs).toFixed(0)} ms`,
     );
     expect(cut).toBeGreaterThan(SOCKETS * 2);
     expect(proxyShare).toBeLessThan(0.6);
-    expect(Math.max(...tookMs)).toBeLessThan(2_000);
+    expect(Math.max(...tookMs)).toBeLessThan(crowd.patienceMs);
   });
 
   it('ED-11 are cut at the door of the tunnels', async () => {

@@ -25,7 +25,7 @@ describe.skipIf(cannot !== undefined)('an agent that was taken over, at the door
   it('TN-07 keeps four of a thousand connections, and an honest agent and a person get through beside it', async () => {
     const before = usageOf(crowd.proxyPid);
     const opening = Promise.allSettled(Array.from({ length: 1_000 }, () => connect()));
-    expect(await crowd.signInMs()).toBeLessThan(2_000);
+    expect(await crowd.loginMs()).toBeLessThan(crowd.patienceMs);
     const sockets = (await opening).flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
     await until('all but four to be closed', 20_000, () =>
       sockets.filter(({ destroyed }) => !destroyed).length === CONNECTIONS_PER_AGENT ? true : undefined,
@@ -43,7 +43,7 @@ describe.skipIf(cannot !== undefined)('an agent that was taken over, at the door
       if (!socket.write(Buffer.concat(frames))) await Promise.race([once(socket, 'drain'), once(socket, 'close')]);
     }
     await until('it to be closed', 10_000, () => (socket.destroyed ? true : undefined));
-    expect(await crowd.signInMs()).toBeLessThan(2_000);
+    expect(await crowd.loginMs()).toBeLessThan(crowd.patienceMs);
     expect(usageOf(crowd.proxyPid).rssMiB - before).toBeLessThan(100);
   });
 
@@ -53,7 +53,7 @@ describe.skipIf(cannot !== undefined)('an agent that was taken over, at the door
     socket.write(callFrames(1, ATTACH, { 'x-long': Buffer.alloc(10 * 1024 * 1024, 'a') }));
     await until('it to be closed', 10_000, () => (socket.destroyed ? true : undefined));
     expect(usageOf(crowd.proxyPid).rssMiB - before).toBeLessThan(50);
-    expect(await crowd.signInMs()).toBeLessThan(2_000);
+    expect(await crowd.loginMs()).toBeLessThan(crowd.patienceMs);
   });
 
   it('TN-09 is out five seconds after it was locked, and stays out', async () => {

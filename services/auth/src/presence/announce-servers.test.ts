@@ -54,6 +54,25 @@ describe('what an agent announces', () => {
     expect(await auditRecords(test, 'db_server.refused')).toHaveLength(2);
   });
 
+  it('is written once for what is repeated each minute, again before it expires, and at once where it changes', async () => {
+    test = await startTestAuth();
+    const agent = await agentFor('orders');
+    const expires = async (labels: Record<string, string> = {}) => {
+      expect((await announce(test, agent, [server('orders', { labels })])).refusals).toEqual([]);
+      return (await listed(test.admin))[0]?.json['metadata']?.['expires'] as string | undefined;
+    };
+    const first = await expires();
+    for (let minute = 0; minute < 4; minute++) {
+      test.clock.now += 59_000;
+      expect(await expires()).toBe(first);
+    }
+    test.clock.now += 59_000;
+    const second = await expires();
+    expect(second).not.toBe(first);
+    test.clock.now += 1_000;
+    expect(await expires({ team: 'a' })).not.toBe(second);
+  });
+
   it('does not reach users where it was refused', async () => {
     test = await startTestAuth();
     await announce(test, await agentFor('orders'), [server('customers'), server('orders')]);

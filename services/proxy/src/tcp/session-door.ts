@@ -28,7 +28,11 @@ export interface SessionDoorOptions {
 export function sessionDoor(options: SessionDoorOptions): (arrival: Arrival, ticket: string) => Promise<void> {
   const unproven = new TicketLimit(options.limits.unprovenPerTicket);
   return async ({ socket, head, clientAddress, proven }, ticket) => {
-    const release = unproven.admit(ticket, { clientAddress, nowMs: performance.now(), close: () => socket.destroy() });
+    const release = unproven.admit(ticket, {
+      address: socket.remoteAddress ?? '',
+      nowMs: performance.now(),
+      close: () => socket.destroy(),
+    });
     if (!release) {
       options.onRefused({ clientAddress, reason: 'too many connections of one ticket are not past their handshake', door: 'session' });
       return void socket.destroy();

@@ -7,7 +7,7 @@ function stand(limit: number) {
   let count = 0;
   const come = (nowMs: number, ip = '203.0.113.1', ticket = 't') => {
     const name = `${ip}#${count++}`;
-    return tickets.admit(ticket, { clientAddress: `${ip}:5`, nowMs, close: () => closed.push(name) });
+    return tickets.admit(ticket, { address: ip, nowMs, close: () => closed.push(name) });
   };
   return { come, closed };
 }

@@ -25,11 +25,11 @@ export class TicketLimit {
   /** Takes a connection out of the count when called; undefined where the connection is one too many. `close` is called if it has to give way. */
   admit(
     ticket: string,
-    connection: { readonly clientAddress: string; readonly nowMs: number; readonly close: () => void },
+    connection: { /** Without a port. */ readonly address: string; readonly nowMs: number; readonly close: () => void },
   ): (() => void) | undefined {
-    const { clientAddress, nowMs, close } = connection;
+    const { address, nowMs, close } = connection;
     const open = this.#open.get(ticket) ?? new Set();
-    const entry: Unproven = { network: networkOf(clientAddress), sinceMs: nowMs, close };
+    const entry: Unproven = { network: networkOf(address), sinceMs: nowMs, close };
     if (open.size >= this.#limit) {
       const leaving = whoGivesWay(open, entry);
       if (!leaving) return undefined;
