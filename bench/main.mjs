@@ -9,6 +9,7 @@ const shapes = {
   certs: { load: () => import('./certs.mjs') },
   audit: { load: () => import('./audit.mjs') },
   bulk: { load: () => import('./bulk.mjs') },
+  agents: { load: () => import('./agents.mjs'), long: true },
 };
 
 const chosen = process.argv.slice(2).filter((word) => !word.startsWith('-'));

@@ -3,14 +3,14 @@ import { readdirSync, readFileSync } from 'node:fs';
 const TICKS_PER_SECOND = 100;
 const MIB = 1024;
 
-export interface Usage {
+export interface ProcessLoad {
   readonly cpuSeconds: number;
   readonly rssMiB: number;
   readonly descriptors: number;
 }
 
 /** What the kernel says of a process; its children are not counted. */
-export function usageOf(pid: number): Usage {
+export function loadOf(pid: number): ProcessLoad {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
   const kib = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
   const ticks = Number(fields[11]) + Number(fields[12]);
@@ -19,8 +19,8 @@ export function usageOf(pid: number): Usage {
 
 /** The share of one processor that a process takes over a time. */
 export async function cpuShare(pid: number, overMs: number): Promise<number> {
-  const before = usageOf(pid).cpuSeconds;
+  const before = loadOf(pid).cpuSeconds;
   const startedMs = performance.now();
   await new Promise((resolve) => setTimeout(resolve, overMs));
-  return (usageOf(pid).cpuSeconds - before) / ((performance.now() - startedMs) / 1000);
+  return (loadOf(pid).cpuSeconds - before) / ((performance.now() - startedMs) / 1000);
 }

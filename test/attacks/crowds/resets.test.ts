@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ask, dial, type Held, sessionName } from '@postern/test-harness/dial.ts';
 import { callFrames, openHttp2, resetFrame } from '@postern/test-harness/http2-frames.ts';
 import { lacking } from '@postern/test-harness/programs.ts';
-import { usageOf } from '@postern/test-harness/usage.ts';
+import { loadOf } from '@postern/test-harness/process-load.ts';
 import { AUTH, Crowd, TUNNEL } from '#crowds/crowd.ts';
 
 const cannot = lacking('openssl');
@@ -40,7 +40,7 @@ describe.skipIf(cannot !== undefined)('calls that are withdrawn as soon as they 
 
   it('ED-11 cost auth and the proxy little, and somebody signs in beside them', async () => {
     const flooding = flood({ serverName: AUTH, path: '/postern.v1.Login/SignIn' }, FOR_MS);
-    const [proxy, auth] = [usageOf(crowd.proxyPid), usageOf(crowd.authPid)];
+    const [proxy, auth] = [loadOf(crowd.proxyPid), loadOf(crowd.authPid)];
     const startedMs = performance.now();
     const tookMs: number[] = [];
     while (performance.now() - startedMs < FOR_MS - 2_000) {
@@ -48,7 +48,7 @@ describe.skipIf(cannot !== undefined)('calls that are withdrawn as soon as they 
       await delay(3_000);
     }
     const seconds = (performance.now() - startedMs) / 1000;
-    const share = (pid: number, before: number) => (usageOf(pid).cpuSeconds - before) / seconds;
+    const share = (pid: number, before: number) => (loadOf(pid).cpuSeconds - before) / seconds;
     const [proxyShare, authShare] = [share(crowd.proxyPid, proxy.cpuSeconds), share(crowd.authPid, auth.cpuSeconds)];
     const { sent, cut } = await flooding;
     console.log(

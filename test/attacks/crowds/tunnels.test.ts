@@ -3,7 +3,7 @@ import type { Held } from '@postern/test-harness/dial.ts';
 import { callFrames, openHttp2 } from '@postern/test-harness/http2-frames.ts';
 import { until } from '@postern/test-harness/processes.ts';
 import { lacking } from '@postern/test-harness/programs.ts';
-import { usageOf } from '@postern/test-harness/usage.ts';
+import { loadOf } from '@postern/test-harness/process-load.ts';
 import { Crowd, TUNNEL } from '#crowds/crowd.ts';
 
 const cannot = lacking('openssl');
@@ -23,7 +23,7 @@ describe.skipIf(cannot !== undefined)('an agent that was taken over, at the door
   afterAll(() => crowd.stage.cluster.stop());
 
   it('TN-07 keeps four of a thousand connections, and an honest agent and a person get through beside it', async () => {
-    const before = usageOf(crowd.proxyPid);
+    const before = loadOf(crowd.proxyPid);
     const opening = Promise.allSettled(Array.from({ length: 1_000 }, () => connect()));
     expect(await crowd.loginMs()).toBeLessThan(crowd.patienceMs);
     const sockets = (await opening).flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
@@ -31,12 +31,12 @@ describe.skipIf(cannot !== undefined)('an agent that was taken over, at the door
       sockets.filter(({ destroyed }) => !destroyed).length === CONNECTIONS_PER_AGENT ? true : undefined,
     );
     await crowd.stage.attached(crowd.stage.agent('honest'));
-    expect(usageOf(crowd.proxyPid).descriptors).toBeLessThan(before.descriptors + 40);
+    expect(loadOf(crowd.proxyPid).descriptors).toBeLessThan(before.descriptors + 40);
     for (const socket of sockets) socket.destroy();
   });
 
   it('TN-07 is cut when it opens a hundred thousand streams, and the proxy does not grow by them', async () => {
-    const before = usageOf(crowd.proxyPid).rssMiB;
+    const before = loadOf(crowd.proxyPid).rssMiB;
     const socket = await until('a connection', 10_000, () => connect().catch(() => undefined));
     for (let i = 0; i < 100_000 && !socket.destroyed; i += 1_000) {
       const frames = Array.from({ length: 1_000 }, (_, j) => callFrames(1 + 2 * (i + j), i + j === 0 ? ATTACH : CARRY));
@@ -44,15 +44,15 @@ describe.skipIf(cannot !== undefined)('an agent that was taken over, at the door
     }
     await until('it to be closed', 10_000, () => (socket.destroyed ? true : undefined));
     expect(await crowd.loginMs()).toBeLessThan(crowd.patienceMs);
-    expect(usageOf(crowd.proxyPid).rssMiB - before).toBeLessThan(100);
+    expect(loadOf(crowd.proxyPid).rssMiB - before).toBeLessThan(100);
   });
 
   it('TN-07 is cut when its metadata are ten megabytes', async () => {
-    const before = usageOf(crowd.proxyPid).rssMiB;
+    const before = loadOf(crowd.proxyPid).rssMiB;
     const socket = await until('a connection', 10_000, () => connect().catch(() => undefined));
     socket.write(callFrames(1, ATTACH, { 'x-long': Buffer.alloc(10 * 1024 * 1024, 'a') }));
     await until('it to be closed', 10_000, () => (socket.destroyed ? true : undefined));
-    expect(usageOf(crowd.proxyPid).rssMiB - before).toBeLessThan(50);
+    expect(loadOf(crowd.proxyPid).rssMiB - before).toBeLessThan(50);
     expect(await crowd.loginMs()).toBeLessThan(crowd.patienceMs);
   });
 

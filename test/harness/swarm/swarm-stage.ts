@@ -1,0 +1,101 @@
+import { availableParallelism, loadavg } from 'node:os';
+import { Cluster, PASSWORD } from '#cluster.ts';
+import type { Daemon } from '#processes.ts';
+import { Swarm } from '#swarm/swarm.ts';
+import { cpuShare, loadOf } from '#process-load.ts';
+
+export interface Idle {
+  readonly rssMiB: number;
+  readonly rssKibPerAgent: number;
+  /** Of one processor. */
+  readonly cpuShare: number;
+  readonly loopLagP99Ms: number;
+}
+
+export interface Storm {
+  /** From the restart until every agent has its tunnel, its watch and auth's answer. */
+  readonly allBackMs: number;
+  /** Of `tsh login`, again and again meanwhile; a try that failed counts as what it took, and is told apart. */
+  readonly loginMs: readonly number[];
+  readonly loginsFailed: number;
+}
+
+const LOGIN_EVERY_MS = 7_000;
+
+/** A cluster with its proxy apart and a swarm attached to it. */
+export class SwarmStage {
+  readonly cluster = new Cluster();
+  readonly swarm = new Swarm(this.cluster);
+  #empty: Readonly<Record<'auth' | 'proxy', number>> = { auth: 0, proxy: 0 };
+  #agents = 0;
+
+  async open(agents: number): Promise<void> {
+    const { cluster, swarm } = this;
+    await cluster.start({ apart: true });
+    await cluster.admin('tctl users add admin --roles=editor --password-stdin', { input: `${PASSWORD}\n` });
+    this.#empty = { auth: this.#usage('auth').rssMiB, proxy: this.#usage('proxy').rssMiB };
+    this.#agents = agents;
+    await swarm.grow(agents);
+    await swarm.allReady(120_000);
+  }
+
+  async close(): Promise<void> {
+    await this.swarm.stop();
+    await this.cluster.stop();
+  }
+
+  /** How much longer than on a machine of its own everything takes here. */
+  get busyness(): number {
+    return Math.max(1, (loadavg()[0] ?? 0) / availableParallelism());
+  }
+
+  daemonOf(part: 'auth' | 'proxy'): Daemon {
+    const daemon = part === 'auth' ? this.cluster.authHost : this.cluster.proxyHost;
+    if (!daemon) throw new Error(`${part} was not started`);
+    return daemon;
+  }
+
+  async idle(part: 'auth' | 'proxy', overMs: number): Promise<Idle> {
+    await this.cluster.metrics(part);
+    const share = await cpuShare(this.daemonOf(part).child.pid ?? 0, overMs);
+    const { rssMiB } = this.#usage(part);
+    const lag = (await this.cluster.metrics(part)).get('nodejs_eventloop_lag_p99_seconds') ?? Number.NaN;
+    const rssKibPerAgent = ((rssMiB - this.#empty[part]) * 1024) / this.#agents;
+    return { rssMiB, rssKibPerAgent, cpuShare: share, loopLagP99Ms: lag * 1000 };
+  }
+
+  /** Ends a process, starts it again, and waits until every agent stands while an administrator keeps signing in. */
+  async restart(part: 'auth' | 'proxy', signal: 'SIGKILL' | 'SIGTERM', withinMs: number): Promise<Storm> {
+    const { cluster, swarm } = this;
+    await this.daemonOf(part).stop(signal);
+    if (part === 'auth') cluster.startAuthHost();
+    else cluster.startProxyHost();
+    const startedMs = performance.now();
+    await cluster.proxyIsReady();
+    const over = new AbortController();
+    const logins = (async () => {
+      const tookMs: number[] = [];
+      let failed = 0;
+      while (!over.signal.aborted || tookMs.length === 0) {
+        const fromMs = performance.now();
+        await cluster.signIn('admin').catch(() => (failed += 1));
+        tookMs.push(performance.now() - fromMs);
+        await new Promise((resolve) => setTimeout(resolve, LOGIN_EVERY_MS));
+      }
+      return { loginMs: tookMs, loginsFailed: failed };
+    })();
+    try {
+      await swarm.allReady(withinMs);
+      const allBackMs = performance.now() - startedMs;
+      over.abort();
+      return { allBackMs, ...(await logins) };
+    } finally {
+      over.abort();
+      await logins;
+    }
+  }
+
+  #usage(part: 'auth' | 'proxy') {
+    return loadOf(this.daemonOf(part).child.pid ?? 0);
+  }
+}
