@@ -103,7 +103,7 @@ function membershipOf(material: MemberMaterial, { proxy }: Place): Membership {
 function noSpool(): Spool {
   return {
     report: { closedUnknown: 0, unreadable: [] },
-    write: () => Promise.reject(new Error('an agent of the swarm serves no request')),
+    write: (_event, durable) => void setImmediate(durable, new Error('an agent of the swarm serves no request')),
     writeLater: () => undefined,
     drain: ({ signal }) => new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true })),
     stats: () => ({ bytes: 0, waiting: 0, oldestMs: undefined, replacedOutcomes: 0, dropped: 0 }),

@@ -80,7 +80,15 @@ export class RequestRecords {
     const id = randomUUID();
     const phase = { phase: 'intent', requestId: id } as const;
     this.#spool.write({ head, id, code: 'TDY01I', timeMs: nowMs, success: true, fields: known.intent, phase }, durable);
-    return new OpenRecord({ spool: this.#spool, nowMs: this.#nowMs, head, fields: known.outcome, requestId: id, startedMs: nowMs });
+    return new OpenRecord({
+      spool: this.#spool,
+      nowMs: this.#nowMs,
+      head,
+      fields: known.outcome,
+      requestId: id,
+      startedMs: nowMs,
+      onEnded: this.#onEnded,
+    });
   }
 
   refused(facts: RefusedFacts): void {
@@ -145,6 +153,7 @@ interface Begun {
   readonly head: EventHead;
   readonly fields: EventFields;
   readonly requestId: string;
+  readonly onEnded: (outcome: Outcome['kind']) => void;
   readonly startedMs: number;
 }
 
@@ -160,7 +169,8 @@ export class OpenRecord {
   end(outcome: Outcome): void {
     if (this.#ended) return;
     this.#ended = true;
-    const { spool, nowMs, head, fields, requestId, startedMs } = this.#given;
+    const { spool, nowMs, head, fields, requestId, startedMs, onEnded } = this.#given;
+    onEnded(outcome.kind);
     const timeMs = nowMs();
     spool.writeLater({
       head,
