@@ -12,7 +12,6 @@ const role = (name: string) => ({
   json: Buffer.from(JSON.stringify({ kind: 'role', version: 'v7', metadata: { name }, spec: { allow: {} } })),
 });
 const lock = { kind: 'lock', name: 'nothing-here', withSecrets: false };
-const events = { fromMs: 0, toMs: 0, user: '', kind: '', resource: '', limit: 1, oldestFirst: false, sessionId: '' };
 
 /** One sensible request for each method: what an administrator, or the honest host, would be answered. Nothing in it is the caller's own. */
 export function requestOf(path: string, given: { readonly joinToken: string; readonly user: string; readonly password: string }): Sent {
@@ -50,8 +49,8 @@ export function requestOf(path: string, given: { readonly joinToken: string; rea
     // Not an address: a good one would have agents dial it.
     'Presence/AnnounceProxy': { publicAddress: '', ownAddress: '', version: '0.1.0' },
     'Audit/AppendEvents': { events: [] },
-    'Audit/QueryEvents': events,
-    'Audit/TailEvents': events,
+    'Audit/QueryEvents': { limit: 1 },
+    'Audit/TailEvents': {},
     'Audit/VerifyLog': {},
     'Audit/WatchVerification': {},
     'Access/ExplainAccess': { user: 'nothing-here', resourceKind: 'db', resourceName: 'orders', principal: 'Reader' },
@@ -72,10 +71,17 @@ export function requestOf(path: string, given: { readonly joinToken: string; rea
   return { messages: [serializer(path)(request)], end: short !== 'ReverseTunnel/Attach' };
 }
 
+interface AnyMethod {
+  readonly path: string;
+  readonly requestDeserialize: (bytes: Buffer) => object;
+  readonly requestSerialize: (request: object) => Uint8Array;
+}
+
+/** Fields that are not given are as absent ones are read. */
 function serializer(path: string): (request: object) => Uint8Array {
   for (const { definition } of Object.values(services)) {
-    for (const method of Object.values(definition) as { path: string; requestSerialize: (request: never) => Uint8Array }[])
-      if (method.path === `/${path}`) return method.requestSerialize as (request: object) => Uint8Array;
+    const method = (Object.values(definition) as unknown as AnyMethod[]).find((each) => each.path === `/${path}`);
+    if (method) return (request) => method.requestSerialize({ ...method.requestDeserialize(Buffer.alloc(0)), ...request });
   }
   throw new Error(`${path} is served by nobody`);
 }
