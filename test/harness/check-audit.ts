@@ -43,10 +43,16 @@ export async function checkAudit(
   { withinMs = UPLOADED_MS }: { readonly withinMs?: number } = {},
 ): Promise<{ readonly intents: number; readonly unknown: number }> {
   let lines: readonly AuditLine[] = [];
+  let failure: unknown = new Error('the log was never read');
   await until('the log', withinMs, async () => {
-    lines = await auditLines(cluster);
-    return missing(cluster, lines).length === 0 ? true : undefined;
+    // Auth may still be on its way back.
+    lines = await auditLines(cluster).catch((error: unknown) => {
+      failure = error;
+      return lines;
+    });
+    return lines.length > 0 && missing(cluster, lines).length === 0 ? true : undefined;
   }).catch(() => undefined);
+  if (lines.length === 0) throw failure;
   mustBeNone(missing(cluster, lines));
   const intents = requestsIn(lines, 'intent');
   const outcomes = requestsIn(lines, 'outcome');

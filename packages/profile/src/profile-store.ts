@@ -6,6 +6,7 @@ import { checkPrivateDir, ensurePrivateDir, readPrivateFile, removePrivateFile, 
 import { type Credentials, type Profile, profileFromJson, profileToJson } from '#profile.ts';
 
 const SUFFIX = '.json';
+const LISTED = 'listed';
 const CURRENT = 'current-profile';
 
 /**
@@ -107,6 +108,17 @@ export class ProfileStore {
       .filter((name) => name.endsWith(SUFFIX))
       .map((name) => decodeURIComponent(name.slice(0, -SUFFIX.length)))
       .sort();
+  }
+
+  /** What auth listed last, for while it is away; it ends with the sign-in whose roles it shows. */
+  saveListed(profile: Profile, json: string): void {
+    const dir = join(this.#keysDir(profile.proxy), `${fileName(profile.user)}-db`);
+    ensurePrivateDir(dir);
+    writePrivateFile(join(dir, LISTED), json);
+  }
+
+  loadListed(profile: Profile): string | undefined {
+    return this.#read('keys', fileName(profile.proxy), `${fileName(profile.user)}-db`, LISTED);
   }
 
   removeDatabase(profile: Profile, name: string): void {

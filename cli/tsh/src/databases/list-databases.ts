@@ -1,6 +1,7 @@
-import { type VisibleDatabase, usersText, visibleDatabases } from '#databases/visible-databases.ts';
+import { knownDatabases } from '#databases/known-databases.ts';
+import { type VisibleDatabase, usersText } from '#databases/visible-databases.ts';
 import { type GlobalOptions, signedIn } from '@postern/profile/signed-in';
-import { type Format, labelsText, print, say, table } from '@postern/terminal/output';
+import { type Format, labelsText, print, say, table, warn } from '@postern/terminal/output';
 
 export interface ListDatabasesOptions {
   readonly globals: GlobalOptions;
@@ -13,7 +14,9 @@ const MANY_ROWS = 20;
 
 export async function listDatabases(options: ListDatabasesOptions): Promise<void> {
   const who = signedIn(options.globals, process.env, Date.now());
-  const databases = (await visibleDatabases(who)).filter((database) => matches(database, options));
+  const known = await knownDatabases(who);
+  if (known.stale) warn(`${known.stale.because}: the list is as of ${known.stale.asOf}`);
+  const databases = known.databases.filter((database) => matches(database, options));
   const loggedIn = who.store.databases(who.profile);
   await print(
     options.format,

@@ -1,0 +1,103 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import type { Aftermath } from '@postern/test-harness/aftermath.ts';
+import { PASSWORD, ROLE } from '@postern/test-harness/cluster.ts';
+import { getItem, HANG_MS, Load } from '@postern/test-harness/load.ts';
+import { DATABASE, type Stage } from '@postern/test-harness/stage.ts';
+
+/** What is refused is refused within this, plus the start of a program on a machine that is busy. */
+const REFUSED_MS = 2_000 + 1_500;
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+export interface Away {
+  readonly forMs: number;
+  /** When a role of `lock: strict` is looked at, with what it must see then. */
+  readonly strictCutAtMs?: number;
+}
+
+/** Two users, one with a role of `lock: strict`, each with a tunnel; carol has a certificate of `tsh db login` and none of them open. */
+export async function furnishForAway(stage: Stage): Promise<{ readonly alice: number; readonly sam: number }> {
+  const { cluster } = stage;
+  const role = `kind: role\nversion: v6\nmetadata: { name: strict }\nspec:\n  options: { lock: strict }\n  allow: { db_labels: { '*': '*' }, db_users: ['${ROLE}'] }\n`;
+  mkdirSync(cluster.dir, { recursive: true });
+  writeFileSync(join(cluster.dir, 'strict.yaml'), role);
+  await cluster.admin('tctl create -f strict.yaml');
+  await stage.user('sam', 'strict');
+  await stage.user('carol', 'dynamo');
+  const alice = (await stage.tunnel()).port;
+  const sam = (await cluster.openTunnel('sam')).port;
+  await cluster.mustSh(`tsh db login --db-user=${ROLE} ${DATABASE}`, { person: 'carol' });
+  await cluster.mustSh('tsh db ls', { person: 'carol' });
+  return { alice, sam };
+}
+
+/** F-22: auth is gone for a while; the table of what goes on and what does not, line by line. */
+export function authAway(
+  stage: Stage,
+  ports: () => { readonly alice: number; readonly sam: number },
+  options: Away & { readonly aftermath: () => Aftermath },
+): void {
+  const { cluster } = stage;
+
+  it(`F-22 auth killed for ${Math.round(options.forMs / 1000)} s: what was granted goes on, nothing new is granted, nothing is lost`, async () => {
+    const { alice, sam } = ports();
+    const load = new Load(alice, { connections: 2, pauseMs: options.forMs > 60_000 ? 500 : 50 });
+    const strict = new Load(sam, { connections: 1, pauseMs: 500 });
+    await cluster.authHost?.stop('SIGKILL');
+    const goneMs = Date.now();
+
+    // A certificate of tsh db login opens a new tunnel.
+    const fresh = await cluster.openTunnel('carol');
+    expect((await getItem(fresh.port)).status).toBe(200);
+
+    // Nothing new is granted, and that is said at once.
+    for (const [line, input] of [
+      [`tsh login --proxy=${cluster.proxy} --user=alice`, `${PASSWORD}\n`],
+      [`tsh db login --db-user=${ROLE} ${DATABASE}`, ''],
+    ] as const) {
+      const askedMs = Date.now();
+      const said = await cluster.sh(line, { input, timeoutMs: 20_000 });
+      expect({ line, code: said.code, stderr: said.stderr }).toMatchObject({
+        code: 6,
+        stderr: expect.stringMatching(/auth|cluster/) as unknown,
+      });
+      expect(said.stderr.trim().split('\n').length).toBeLessThanOrEqual(2);
+      expect(Date.now() - askedMs).toBeLessThan(REFUSED_MS);
+    }
+
+    // The list of databases is the one that was known, and says so.
+    const listed = await cluster.sh('tsh db ls', { person: 'carol', timeoutMs: 20_000 });
+    expect({ code: listed.code, stdout: listed.stdout }).toMatchObject({ code: 0, stdout: expect.stringContaining(DATABASE) as unknown });
+    expect(listed.stderr).toMatch(/cannot be reached|cannot connect/);
+    expect(listed.stderr).toMatch(/as of \d{4}-/);
+
+    await pause(Math.max(0, options.forMs - (Date.now() - goneMs)));
+    const during = load.since(goneMs);
+    expect(during.filter(({ status, tookMs }) => status !== 200 || tookMs > HANG_MS)).toEqual([]);
+    expect(during.length).toBeGreaterThan(50);
+    const strictlyServed = strict
+      .since(goneMs)
+      .filter(({ status }) => status === 200)
+      .at(-1);
+    const { strictCutAtMs } = options;
+    if (strictCutAtMs === undefined) expect(strict.since(goneMs).filter(({ status }) => status !== 200)).toEqual([]);
+    else {
+      // Auth was last heard up to a heartbeat before it was killed.
+      expect((strictlyServed?.sentMs ?? 0) - goneMs).toBeGreaterThan(strictCutAtMs - 20_000);
+      expect((strictlyServed?.sentMs ?? 0) - goneMs).toBeLessThan(strictCutAtMs + 5_000);
+      expect(strict.answers.at(-1)?.body).toMatch(/has not heard from auth for \d+ minutes, and a role of yours has lock: strict/);
+    }
+
+    cluster.startAuthHost();
+    await cluster.proxyIsReady();
+    const backMs = Date.now();
+    await load.stop();
+    await strict.stop();
+    await options.aftermath().check({ port: alice });
+    expect(Date.now() - backMs).toBeLessThan(60_000);
+    await stage.recovers(sam, 30_000);
+    await cluster.signIn('alice');
+    await fresh.daemon.stop();
+  });
+}
