@@ -27,14 +27,14 @@ describe.skipIf(cannot !== undefined)('processes killed while requests fly', () 
     await cluster.stop();
   });
 
-  it('a second agent on the same data_dir is refused with a sentence, and the first goes on', async () => {
+  it('F-58 a second agent on the same data_dir is refused with a sentence, and the first goes on', async () => {
     const twin = stage.agent('twin', { data: 'one' });
     expect(await twin.exited).toBe(1);
     expect(twin.log()).toMatch(/spool .* is in use by another agent: stop that one first/);
     expect((await getItem(tunnel.port)).status).toBe(200);
   });
 
-  it('an agent killed in mid-flight: what was open is closed as unknown, nobody signs in again, the port stays', async () => {
+  it('F-06 an agent killed in mid-flight: what was open is closed as unknown, nobody signs in again, the port stays', async () => {
     const emulator = cluster.emulator;
     emulator?.child.kill('SIGSTOP');
     const open = Promise.all(Array.from({ length: 6 }, () => getItem(tunnel.port)));
@@ -64,7 +64,7 @@ describe.skipIf(cannot !== undefined)('processes killed while requests fly', () 
     expect(unknown).toBeGreaterThanOrEqual(6);
   });
 
-  it('auth and proxy killed: a client hears 503 in AWS’s words, and everything comes back by itself', async () => {
+  it('F-04 auth and proxy killed: a client hears 503 in AWS’s words, and everything comes back by itself', async () => {
     const killedMs = Date.now();
     const said = one.log().length;
     await cluster.authHost?.stop('SIGKILL');
@@ -82,7 +82,7 @@ describe.skipIf(cannot !== undefined)('processes killed while requests fly', () 
     expect(tunnel.daemon.child.exitCode).toBeNull();
   });
 
-  it('one of two agents killed: requests go to the other', async () => {
+  it('F-06 one of two agents killed: requests go to the other', async () => {
     stage.token = (await cluster.admin(`tctl tokens add --type=db --db-name=${DATABASE} --db-protocol=dynamodb --format=text`)).trim();
     const two = stage.agent('two');
     await stage.attached(two);
@@ -122,7 +122,7 @@ describe.skipIf(cannot !== undefined)('processes killed while requests fly', () 
     await inside.stop();
   });
 
-  it('a login that ends while its tunnel is open: the sentence, exit code 3, and no request after it', async () => {
+  it('F-24 a login that ends while its tunnel is open: the sentence, exit code 3, and no request after it', async () => {
     await stage.role('brief', '12s');
     await stage.user('bea', 'brief');
     const brief = await cluster.openTunnel('bea');

@@ -8,6 +8,7 @@ const hints = {
   chromium: ['chromium --version', 'chromium (apt-get install chromium)'],
   faketime: ['test -e /usr/lib/*-linux-gnu/faketime/libfaketime.so.1', 'libfaketime (apt-get install faketime)'],
   iptables: ['iptables -n -L INPUT', 'iptables, and be root (apt-get install iptables)'],
+  tmpfs: ['d=$(mktemp -d) && mount -t tmpfs tmpfs "$d" && umount "$d" && rmdir "$d"', 'the right to mount a tmpfs (be root)'],
   jq: ['jq --version', 'jq (apt-get install jq)'],
   nginx: ['test -x /usr/sbin/nginx', 'nginx (apt-get install nginx-light)'],
   ssh: ['ssh -V', 'ssh (apt-get install openssh-client)'],

@@ -60,3 +60,33 @@ describe('the contracts', () => {
     expect(ruled.toSorted((a, b) => a.localeCompare(b))).toEqual(declared.toSorted((a, b) => a.localeCompare(b)));
   });
 });
+
+describe('the table of faults', () => {
+  const folder = 'test/faults';
+  const rows = [...read(`${folder}/README.md`).matchAll(/^\| (F-\d\d) \| (.+?) \|/gm)].map(([, id = '', files = '']) => ({
+    id,
+    files: [...files.matchAll(/`([\w.-]+\.test\.ts)`/g)].map((match) => match[1] ?? ''),
+  }));
+  /** A case may stand in a file that its test file imports, as rounds do that differ in their number only. */
+  const withImports = (file: string) => {
+    const text = read(join(folder, file));
+    return [text, ...[...text.matchAll(/from '#([\w-]+\.ts)'/g)].map((match) => read(join(folder, match[1] ?? '')))].join('\n');
+  };
+
+  it('names for each id files in which a case has it', () => {
+    expect(rows.length).toBeGreaterThan(20);
+    for (const { id, files } of rows) {
+      expect({ id, files: files.length > 0 }).toEqual({ id, files: true });
+      for (const file of files) expect({ id, file, has: withImports(file).includes(`${id} `) }).toMatchObject({ has: true });
+    }
+  });
+
+  it('has a row for each id that a case has', () => {
+    const cases = new Set(
+      readdirSync(join(root, folder))
+        .filter((file) => file.endsWith('.ts'))
+        .flatMap((file) => [...read(join(folder, file)).matchAll(/['`[ ](F-\d\d) /g)].map((match) => match[1] ?? '')),
+    );
+    expect([...cases].filter((id) => !rows.some((row) => row.id === id))).toEqual([]);
+  });
+});

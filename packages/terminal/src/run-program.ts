@@ -5,6 +5,8 @@ import { printableLines } from '#output.ts';
 import { UsageError } from '#usage-error.ts';
 
 const USAGE_EXIT_CODE = 2;
+/** Output is data and waits for its reader. Messages and log lines do not: a service must stop although nobody reads them. */
+const LAST_WORDS_MS = 1_000;
 
 /**
  * Runs a command line to its end and leaves the process with the exit code of what happened. It is the one
@@ -21,7 +23,7 @@ export async function runProgram(program: Command, argv: readonly string[]): Pro
     code = report(error, argv.includes('-d') || argv.includes('--debug'));
   }
   await flushed(process.stdout);
-  await flushed(process.stderr);
+  await Promise.race([flushed(process.stderr), new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS))]);
   process.exit(code);
 }
 
