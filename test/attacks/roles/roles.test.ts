@@ -6,6 +6,7 @@ import { dial, type Held, signInRaw } from '@postern/test-harness/dial.ts';
 import { lacking } from '@postern/test-harness/programs.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AUTH, enter, hostCasOf, localAdmin } from '../identities/held.ts';
+import { hostileHosts } from '../requests/hostile-hosts.ts';
 
 const cannot = lacking('openssl');
 const ROLES = 60;
@@ -84,6 +85,43 @@ describe.skipIf(cannot !== undefined)('roles and files', () => {
     expect(slowestMs).toBeLessThan(1_000);
     victor.close();
     admin.close();
+  });
+
+  it('AG-01 AG-02 a text that looks like a host of AWS is no address of a database, in a file and in an announcement', async () => {
+    const database = (uri: string, n: number) =>
+      JSON.stringify({
+        kind: 'db',
+        version: 'v3',
+        metadata: { name: `evil-${n}` },
+        spec: { protocol: 'dynamodb', uri, aws: { region: 'us-east-1', account_id: '123456789012' } },
+      });
+    const { code, stderr } = await create(hostileHosts.map(database).join('\n---\n'));
+    expect(code).toBe(1);
+    const named = new Set([...stderr.matchAll(/file\.yaml:(\d+):\d+: [^\n]*uri/g)].map(([, line]) => (Number(line) - 1) / 2));
+    expect(hostileHosts.filter((_, n) => !named.has(n))).toEqual([]);
+    expect(await cluster.admin('tctl get db --format=json')).not.toContain('evil-');
+    const token = (await cluster.admin('tctl tokens add --type=db --db-name=lured --format=text')).trim();
+    const agent = as(await enter(cluster, { hostCas, token, role: 'db' }));
+    for (const uri of hostileHosts) {
+      const server = {
+        kind: 'db',
+        name: 'lured',
+        protocol: 'dynamodb',
+        uri,
+        description: '',
+        labels: {},
+        awsRegion: 'us-east-1',
+        awsAccountId: '123456789012',
+        dynamic: false,
+      };
+      const { refusals } = await callUnary(agent, PresenceService.announceServers, {
+        servers: [server],
+        nodeName: 'host',
+        version: '0.1.0',
+      });
+      expect([uri, refusals.map(({ name }) => name)]).toEqual([uri, ['lured']]);
+    }
+    agent.close();
   });
 
   it('RB-03 a pattern of another language is refused with its place, and not stored', async () => {

@@ -1,5 +1,6 @@
 import type { Server } from '@postern/api';
 import type { Labels } from '@postern/rbac';
+import { dynamoDbUri } from '@postern/resources';
 import type { Store } from '@postern/store';
 import type { HostRecord } from '#hosts/host-record.ts';
 import { labelProblem } from '#presence/labels.ts';
@@ -27,6 +28,9 @@ export async function judgeServer(store: Store, host: HostRecord, server: Server
   }
   if (!isResourceName(server.name)) return refuse('the name is not one that a resource can have');
   if (tooLong) return refuse(`a setting is longer than ${MAX_SETTING_LENGTH} characters`);
+  // Nobody dials what stands here; but administrators and users read it, and files and resources are held to the same.
+  const address = server.kind === 'db' && server.uri !== '' ? dynamoDbUri(server.uri) : undefined;
+  if (address !== undefined && 'refusal' in address) return refuse(`uri ${JSON.stringify(server.uri.slice(0, 80))} ${address.refusal}`);
   return server.dynamic ? judgeDynamic(store, server, claimed) : judgeStatic(host, server, claimed);
 }
 
