@@ -28,6 +28,15 @@ async function port(onConnection: (socket: Socket) => void): Promise<{ readonly 
 }
 
 describe('auth that cannot be reached', () => {
+  it('is told without OpenSSL’s words where the proxy’s auth door says so with an alert', async () => {
+    const INTERNAL_ERROR_ALERT = Buffer.from([21, 3, 3, 0, 2, 2, 80]);
+    const { address } = await port((socket) => socket.once('data', () => socket.end(INTERNAL_ERROR_ALERT)));
+    await expect(reachAuth(new Client(address, credentials.createSsl()), address, ask)).rejects.toMatchObject({
+      code: 'cannot_connect',
+      message: `the proxy at ${address} cannot reach auth: it is down or restarting, try again later`,
+    });
+  });
+
   it('is told in a sentence and soon where the connection stands and nobody speaks, as behind a frozen auth', async () => {
     const { address } = await port(() => undefined);
     const startedMs = performance.now();

@@ -52,6 +52,11 @@ function explained(error: unknown, address: string): unknown {
   const { cause } = error;
   if (cause instanceof Error && 'code' in cause && cause.code === DEADLINE_EXCEEDED) return silent(address, cause);
   if (!error.message.includes('No connection established')) return error;
+  // What the proxy's auth door answers where auth does not: OpenSSL's own words for it say nothing to a person.
+  if (error.message.includes('alert internal error'))
+    return new PosternError('cannot_connect', `the proxy at ${address} cannot reach auth: it is down or restarting, try again later`, {
+      cause: error,
+    });
   const [, reason] = /Last error: (?:Error: )?(?:connect )?(.+?)\.? Resolution note/s.exec(error.message) ?? [];
   return new PosternError(
     'cannot_connect',
