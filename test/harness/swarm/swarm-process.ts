@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { Socket } from 'node:net';
 import type { StartedAgent } from '@postern/agent';
 import { type MemberMaterial, openAuthChannel } from '@postern/membership';
 import { joinAs, type Place, startLightAgent } from '#swarm/light-agent.ts';
@@ -21,6 +22,18 @@ export interface Counted {
 const AT_ONCE = 16;
 
 const agents: StartedAgent[] = [];
+
+/** Agents stand on hosts of their own: each connection comes from one of 250 loopback addresses, as if twenty stood behind each NAT. */
+const HOSTS = 250;
+// oxlint-disable-next-line unbound-method -- called with the socket as its `this` below
+const { connect } = Socket.prototype;
+Socket.prototype.connect = function fromSomeHost(this: Socket, ...given: unknown[]) {
+  // net.connect hands over its arguments already sorted: an array whose first element is the options.
+  const [first] = Array.isArray(given[0]) ? (given[0] as unknown[]) : given;
+  if (typeof first === 'object' && first !== null && 'port' in first)
+    Object.assign(first, { localAddress: `127.1.0.${1 + Math.floor(Math.random() * HOSTS)}` });
+  return Reflect.apply(connect, this, given) as Socket;
+};
 
 process.on('message', (order: Order) => {
   void obey(order).then(

@@ -1,6 +1,6 @@
 import { availableParallelism, loadavg } from 'node:os';
 import { Cluster, PASSWORD } from '#cluster.ts';
-import type { Daemon } from '#processes.ts';
+import { type Daemon, until } from '#processes.ts';
 import { Swarm } from '#swarm/swarm.ts';
 import { cpuShare, loadOf } from '#process-load.ts';
 
@@ -68,10 +68,10 @@ export class SwarmStage {
   async restart(part: 'auth' | 'proxy', signal: 'SIGKILL' | 'SIGTERM', withinMs: number): Promise<Storm> {
     const { cluster, swarm } = this;
     await this.daemonOf(part).stop(signal);
+    const startedMs = performance.now();
     if (part === 'auth') cluster.startAuthHost();
     else cluster.startProxyHost();
-    const startedMs = performance.now();
-    await cluster.proxyIsReady();
+    await this.#answers(part);
     const over = new AbortController();
     const logins = (async () => {
       const tookMs: number[] = [];
@@ -85,6 +85,11 @@ export class SwarmStage {
       return { loginMs: tookMs, loginsFailed: failed };
     })();
     try {
+      // An agent goes on for a minute with what auth said last, so that auth is asked who is there.
+      if (part === 'auth')
+        await until('every agent to watch auth', withinMs, async () =>
+          ((await cluster.metrics('auth')).get('postern_auth_connections') ?? 0) > this.#agents ? true : undefined,
+        );
       await swarm.allReady(withinMs);
       const allBackMs = performance.now() - startedMs;
       over.abort();
@@ -93,6 +98,12 @@ export class SwarmStage {
       over.abort();
       await logins;
     }
+  }
+
+  /** Until a process that was started again tells of itself. */
+  async #answers(part: 'auth' | 'proxy'): Promise<void> {
+    await until(`${part} to answer`, 30_000, () => this.cluster.metrics(part).catch(() => undefined));
+    await this.cluster.proxyIsReady();
   }
 
   #usage(part: 'auth' | 'proxy') {

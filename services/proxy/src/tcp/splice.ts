@@ -2,6 +2,9 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { joinStreams } from '@postern/tunnel';
 
+/** For the last bytes of one end to be taken by a slow reader at the other. */
+const LINGER_MS = 20_000;
+
 export interface SpliceOptions {
   /** Without a byte either way for so long both ends are closed. */
   readonly idleMs: number;
@@ -18,16 +21,24 @@ export function splice(client: Socket, far: Duplex, options: SpliceOptions): { r
   client.setNoDelay(true);
   const idle = setTimeout(() => joined.close(), options.idleMs);
   idle.unref();
+  // Neither TLS nor HTTP/2 goes on in one direction alone. A peer that vanished never closes its half, though the other end has.
+  let lingering: NodeJS.Timeout | undefined;
+  const linger = () => (lingering ??= setTimeout(() => joined.close(), LINGER_MS).unref());
+  client.once('end', linger);
+  far.once('end', linger);
   client.on('data', (bytes: Buffer) => {
     bytesIn += bytes.length;
     idle.refresh();
+    lingering?.refresh();
   });
   far.on('data', (bytes: Buffer) => {
     bytesOut += bytes.length;
     idle.refresh();
+    lingering?.refresh();
   });
   const joined = joinStreams(client, far, () => {
     clearTimeout(idle);
+    clearTimeout(lingering);
     options.onClosed?.({ bytesIn, bytesOut });
   });
   return joined;
