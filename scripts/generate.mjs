@@ -1,4 +1,4 @@
-// npm run generate: TypeScript from proto/. With --check nothing is written and a difference fails.
+// npm run generate: TypeScript from proto/ and from AWS's tables in packages/aws/data. With --check nothing is written and a difference fails.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -39,4 +39,7 @@ must('buf', ['generate', 'proto', '--template', template]);
 if (checking) {
   must('diff', ['-r', into, target]);
   rmSync(into, { recursive: true });
+}
+for (const name of ['generate-operations', 'generate-hosts']) {
+  must('node', [`packages/aws/scripts/${name}.mjs`, ...(checking ? ['--check'] : [])]);
 }

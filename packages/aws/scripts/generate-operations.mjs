@@ -1,5 +1,6 @@
-// Writes src/dynamodb/operations.generated.ts from data/dynamodb-operations.json; prints it instead with --print, for the test that compares.
-import { readFileSync, writeFileSync } from 'node:fs';
+// Writes src/dynamodb/operations.generated.ts from data/dynamodb-operations.json.
+import { readFileSync } from 'node:fs';
+import { generated } from './generated-file.mjs';
 
 const source = new URL('../data/dynamodb-operations.json', import.meta.url);
 const target = new URL('../src/dynamodb/operations.generated.ts', import.meta.url);
@@ -43,5 +44,4 @@ export const generatedOperations: readonly OperationModel[] = [
 ${lines.join('\n')}
 ];
 `;
-if (process.argv.includes('--print')) process.stdout.write(text);
-else writeFileSync(target, text);
+generated(target, text);

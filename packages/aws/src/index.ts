@@ -9,6 +9,8 @@ export { SigningError } from '#sigv4/signing-error.ts';
 export { type SigningKey, SigningKeys, type SigningScope } from '#sigv4/signing-keys.ts';
 export { type VerifiedRequest, type Verifier, type VerifyInput, type VerifyRefusal, verifyRequest } from '#sigv4/verify-request.ts';
 
+export { awsTarget, type AwsScope, type AwsTarget, type AwsTargetInput, type OwnHost } from '#endpoints/aws-target.ts';
+export { awsTunnel, type AwsTunnel } from '#endpoints/aws-tunnel.ts';
 export { type DynamoDbEndpoint, resolveDynamoDbUri } from '#endpoints/dynamodb-uri.ts';
 export { dynamodbHost, type DynamoDbService, type DynamoDbTarget, type DynamoDbVariant, stsHost } from '#endpoints/hosts.ts';
 export { type Partition, type PartitionId, partitionOf } from '#endpoints/partitions.ts';
