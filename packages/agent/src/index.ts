@@ -2,6 +2,7 @@ export type { Refused, Standing } from '#authorise/authorizer.ts';
 export type { HostMaterial, Membership, WatchListener } from '#membership/membership.ts';
 export { openMembership, type OpenMembershipOptions } from '#membership/open-membership.ts';
 export type { ServedResource } from '#presence/served-resource.ts';
+export { CONNECT_KEYS, type ConnectFacts, type LocalKey, nothingSaid } from '#session/connect-facts.ts';
 export { LiveSession, type LiveSessionFacts } from '#session/live-session.ts';
 export type { RefusedConnection } from '#session/open-sessions.ts';
 export type { SessionConnection } from '#session/session-server.ts';

@@ -11,6 +11,7 @@ import {
   type AnnounceServersResponse,
   type AnnounceServersRequest,
   AuditService,
+  PosternError,
   PresenceService,
   SessionInfo,
 } from '@postern/api';
@@ -161,6 +162,7 @@ beforeEach(async () => {
         onSessionEnd: () => undefined,
         onRefused: () => undefined,
         describe: () => SessionInfo.fromPartial({}),
+        signInToConsole: () => Promise.reject(new PosternError('unimplemented', 'no console here')),
         problems: () => [],
         underWay: 0,
         stop: () => Promise.resolve(),

@@ -1,4 +1,12 @@
-import { appendStoredEvents, callUnary, Identity_Kind, PresenceService, type SessionInfo } from '@postern/api';
+import {
+  appendStoredEvents,
+  callUnary,
+  type ConsoleSignIn,
+  Identity_Kind,
+  PresenceService,
+  type SessionInfo,
+  type SignInToConsoleRequest,
+} from '@postern/api';
 import { resourceId, verifyPeer } from '@postern/pki';
 import { compileSubject, decide, lockMode } from '@postern/rbac';
 import { parseResource, roleFromResource } from '@postern/resources';
@@ -32,6 +40,8 @@ export interface AgentService {
   onSessionEnd(session: LiveSession): void;
   onRefused(refused: RefusedConnection): void;
   describe(session: LiveSession): SessionInfo;
+  /** See SessionServerOptions. */
+  signInToConsole(session: LiveSession, request: SignInToConsoleRequest): Promise<ConsoleSignIn>;
   /** What an administrator should know, in sentences. */
   problems(): readonly string[];
   /** Requests under way. */
@@ -138,6 +148,7 @@ export async function startAgent(options: StartAgentOptions): Promise<StartedAge
     nowMs,
     onConnection: (connection) => service.onConnection(connection),
     describe: (session) => service.describe(session),
+    signInToConsole: (session, request) => service.signInToConsole(session, request),
     onHandshakeFailed: (error, clientAddress) => service.onRefused({ reason: error.message, clientAddress }),
     onUnexpected: (err, action) => logger.error({ err, action }, 'a call of a session failed'),
   });

@@ -42,7 +42,14 @@ export {
   WriteResourceRequest,
 } from '#gen/postern/v1/resources.ts';
 export { RouteKey, RouteKeySet, RouteKeysService, WatchRouteKeysRequest } from '#gen/postern/v1/route_keys.ts';
-export { AgentSessionService, Bytes, DescribeSessionRequest, SessionInfo } from '#gen/postern/v1/session.ts';
+export {
+  AgentSessionService,
+  Bytes,
+  ConsoleSignIn,
+  DescribeSessionRequest,
+  SessionInfo,
+  SignInToConsoleRequest,
+} from '#gen/postern/v1/session.ts';
 export { Authority, ClusterStatus, GetStatusRequest, StatusService } from '#gen/postern/v1/status.ts';
 export {
   AddTokenRequest,

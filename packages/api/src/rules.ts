@@ -53,6 +53,9 @@ export const services = {
   access: { definition: AccessService, rules: { explainAccess: people } },
   status: { definition: StatusService, rules: { getStatus: people } },
   routeKeys: { definition: RouteKeysService, rules: { watchRouteKeys: proxies } },
-  agentSession: { definition: AgentSession, rules: { connect: { kinds: [SESSION] }, describe: { kinds: [SESSION] } } },
+  agentSession: {
+    definition: AgentSession,
+    rules: { connect: { kinds: [SESSION] }, describe: { kinds: [SESSION] }, signInToConsole: { kinds: [SESSION] } },
+  },
   reverseTunnel: { definition: ReverseTunnel, rules: { attach: agents, carry: hosts } },
 } as const satisfies Record<string, { definition: object; rules: Record<string, Rule> }>;

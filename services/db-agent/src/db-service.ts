@@ -1,5 +1,5 @@
 import type { AgentParts, AgentService } from '@postern/agent';
-import { SessionInfo } from '@postern/api';
+import { PosternError, SessionInfo } from '@postern/api';
 import { agentCredentials, AssumeRoleCache, type AwsLog, dialUrl, type DynamoDbService, SigningKeys } from '@postern/aws';
 import { BodyBudget } from '@postern/http';
 import type { Logger, Metrics } from '@postern/telemetry';
@@ -118,6 +118,8 @@ export function createDbService(options: DbServiceOptions): AgentService {
         awsAccountId: database?.accountId ?? '',
       });
     },
+    signInToConsole: () =>
+      Promise.reject(new PosternError('unimplemented', 'a database has no console: tsh apps console is for AWS applications')),
     problems: () => databases.problems,
     get underWay() {
       return underWay;

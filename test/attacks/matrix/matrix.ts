@@ -62,4 +62,5 @@ export const matrix: Readonly<Record<string, Row>> = {
   'postern.v1.ReverseTunnel/Carry': row('tunnel', '- - - y y y - - -'),
   'postern.v1.AgentSession/Connect': row('session', '- - - - - - - y -'),
   'postern.v1.AgentSession/Describe': row('session', '- - - - - - - y -'),
+  'postern.v1.AgentSession/SignInToConsole': row('session', '- - - - - - - y -'),
 };

@@ -57,6 +57,7 @@ export function requestOf(path: string, given: { readonly joinToken: string; rea
     'Status/GetStatus': {},
     'RouteKeys/WatchRouteKeys': {},
     'AgentSession/Describe': {},
+    'AgentSession/SignInToConsole': { destination: '', issuer: '' },
     'ReverseTunnel/Attach': { frame: { $case: 'hello', value: { version: '0.1.0', resourceIds: [] } } },
   };
   const raw: Readonly<Record<string, Buffer>> = {

@@ -1,6 +1,6 @@
 import type { Client } from '@grpc/grpc-js';
 import { type Membership, type ServedResource, type Spool, startAgent, type StartedAgent } from '@postern/agent';
-import { callUnary, SessionInfo, TokensService } from '@postern/api';
+import { callUnary, PosternError, SessionInfo, TokensService } from '@postern/api';
 import { HostMember, joinCluster, type MemberMaterial, ResourceCache } from '@postern/membership';
 import { createMetrics, type Logger } from '@postern/telemetry';
 
@@ -66,6 +66,7 @@ export function startLightAgent(name: string, material: MemberMaterial, place: P
       onSessionEnd: () => undefined,
       onRefused: () => undefined,
       describe: () => SessionInfo.fromPartial({}),
+      signInToConsole: () => Promise.reject(new PosternError('unimplemented', 'no console here')),
       problems: () => [],
       underWay: 0,
       stop: () => Promise.resolve(),

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createSecureContext } from 'node:tls';
 import { Client, credentials } from '@grpc/grpc-js';
-import { AgentSession, callUnary, Identity_Kind, SessionInfo } from '@postern/api';
+import { AgentSession, callUnary, ConsoleSignIn, Identity_Kind, SessionInfo } from '@postern/api';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Refused, Standing } from '#authorise/authorizer.ts';
 import type { LiveSession } from '#session/live-session.ts';
@@ -72,6 +72,7 @@ beforeEach(async () => {
       connection.stream.pipe(connection.stream);
     },
     describe: (session) => SessionInfo.fromPartial({ user: session.user, agentId: AGENT_ID }),
+    signInToConsole: (session, { destination }) => Promise.resolve(ConsoleSignIn.fromPartial({ url: `${destination}?as=${session.user}` })),
   });
   const listener = await listenFor(server);
   port = listener.port;
@@ -96,6 +97,8 @@ describe('a session', () => {
     expect(seen.started[0]?.facts.clientAddress).toMatch(/^198\.51\.100\.7:/);
     const info = await callUnary(client, AgentSession.describe, {});
     expect(info).toMatchObject({ user: 'alice', agentId: AGENT_ID });
+    const signIn = await callUnary(client, AgentSession.signInToConsole, { destination: 'home', issuer: '' });
+    expect(signIn).toMatchObject({ url: 'home?as=alice' });
     client.close();
     await expect.poll(() => seen.ended.length).toBe(1);
     expect(sessions.size).toBe(0);

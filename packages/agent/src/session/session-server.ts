@@ -1,24 +1,31 @@
 import type { Duplex } from 'node:stream';
 import type { TlsOptions } from 'node:tls';
-import { type Caller, implement, PosternError, type ServerSurfaceCall, services, type SessionInfo, statusOf } from '@postern/api';
+import {
+  type Caller,
+  type ConsoleSignIn,
+  implement,
+  PosternError,
+  type ServerSurfaceCall,
+  services,
+  type SessionInfo,
+  type SignInToConsoleRequest,
+  statusOf,
+} from '@postern/api';
 import { limits } from '@postern/limits';
 import { byteStream, createGrpcTlsServer, peerOf, ServerRawCall } from '@postern/tunnel';
+import { type ConnectFacts, readConnectFacts } from '#session/connect-facts.ts';
 import { errorCodeOf, type LiveSession } from '#session/live-session.ts';
 import type { OpenSessions } from '#session/open-sessions.ts';
 
-/** The metadata key in which tsh says on which local port the connection was accepted. */
-export const LOCAL_PORT_KEY = 'postern-local-port';
 const SWEEP_MS = 1000;
 const HANDSHAKES_AT_ONCE = 64;
 const MAX_HANDSHAKES_WAITING = 1_000;
 const HANDSHAKE_GIVES_WAY_MS = 1_000;
 
-export interface SessionConnection {
+export interface SessionConnection extends ConnectFacts {
   readonly session: LiveSession;
-  /** The bytes of one local connection: HTTP/1.1. */
+  /** The bytes of one local connection: HTTP/1.1, or the client's own TLS where `tunnelHost` is named. */
   readonly stream: Duplex;
-  /** Undefined where tsh did not say. */
-  readonly localPort: number | undefined;
 }
 
 export interface SessionServerOptions {
@@ -27,6 +34,8 @@ export interface SessionServerOptions {
   readonly sessions: OpenSessions;
   readonly onConnection: (connection: SessionConnection) => void;
   readonly describe: (session: LiveSession) => SessionInfo;
+  /** Rejects with a PosternError; `unimplemented` where the agent's resources have no console. */
+  readonly signInToConsole: (session: LiveSession, request: SignInToConsoleRequest) => Promise<ConsoleSignIn>;
   readonly onHandshakeFailed: (error: Error, clientAddress: string) => void;
   readonly onUnexpected: (error: unknown, method: string) => void;
   readonly nowMs: () => number;
@@ -48,6 +57,12 @@ export function createSessionServer(options: SessionServerOptions): SessionServe
     return session;
   };
 
+  const calledBy = (caller: Caller): LiveSession => {
+    const session = caller.kind === 'identified' ? sessions.withSerial(caller.serial) : undefined;
+    if (!session) throw new PosternError('unauthenticated', 'this connection has no session');
+    return session;
+  };
+
   const identify = (call: ServerSurfaceCall): Caller => {
     const { identity, serial, notAfterMs, clientAddress } = sessionOf(call).facts;
     return { kind: 'identified', identity, serial, notAfterMs, address: clientAddress };
@@ -64,12 +79,16 @@ export function createSessionServer(options: SessionServerOptions): SessionServe
         // A stream that is cut tells so by 'close'; without a listener the error would end the process.
         stream.on('error', () => stream.destroy());
         session.addStream(stream);
-        options.onConnection({ session, stream, localPort: readPort(context.metadata.get(LOCAL_PORT_KEY)) });
+        options.onConnection({ session, stream, ...readConnectFacts(context.metadata) });
       },
-      describe: (_request, context) => {
-        const session = context.caller.kind === 'identified' ? sessions.withSerial(context.caller.serial) : undefined;
-        if (!session) return Promise.reject(new PosternError('unauthenticated', 'this connection has no session'));
-        return Promise.resolve(options.describe(session));
+      async describe(_request, context) {
+        return options.describe(calledBy(context.caller));
+      },
+      async signInToConsole(request, context) {
+        const session = calledBy(context.caller);
+        const stopped = session.endedBy ?? sessions.whyNot(session);
+        if (stopped) throw new PosternError(errorCodeOf(stopped), stopped.reason);
+        return options.signInToConsole(session, request);
       },
     },
     { identify, nowMs: options.nowMs, onUnexpected: options.onUnexpected },
@@ -94,11 +113,4 @@ export function createSessionServer(options: SessionServerOptions): SessionServe
       return server.stop(stopping);
     },
   };
-}
-
-function readPort(values: readonly (string | Buffer)[]): number | undefined {
-  const [value, ...more] = values;
-  if (typeof value !== 'string' || more.length > 0 || !/^[1-9][0-9]{0,4}$/.test(value)) return undefined;
-  const port = Number(value);
-  return port <= 65_535 ? port : undefined;
 }

@@ -15,7 +15,8 @@ import {
   verifyPeer,
 } from '@postern/pki';
 import { wideChannelOptions } from '@postern/tunnel';
-import { LOCAL_PORT_KEY, type SessionServer } from '#session/session-server.ts';
+import { CONNECT_KEYS } from '#session/connect-facts.ts';
+import type { SessionServer } from '#session/session-server.ts';
 
 export interface SessionWish {
   readonly user?: string;
@@ -131,7 +132,7 @@ export class TestCluster {
 /** Opens a stream as any gRPC client may: grpc-js and nothing of ours stands at this end. */
 export function openStream(client: Client, localPort: number | undefined): Duplex {
   const metadata = new Metadata();
-  if (localPort !== undefined) metadata.set(LOCAL_PORT_KEY, String(localPort));
+  if (localPort !== undefined) metadata.set(CONNECT_KEYS.localPort, String(localPort));
   const call = openDuplex(client, AgentSession.connect, { metadata });
   const stream = new Duplex({
     read: () => void call.resume(),

@@ -1,4 +1,5 @@
 import { createServer, type AddressInfo, connect, type Socket } from 'node:net';
+import { nothingSaid } from '@postern/agent';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ClientExchange, createHttpDoor } from '#sessions/http-door.ts';
 
@@ -31,7 +32,7 @@ beforeEach(async () => {
   const listener = createServer({ allowHalfOpen: true }, (stream) => {
     sockets.add(stream);
     stream.on('error', () => stream.destroy());
-    door.accept(stream, { stream, localPort: 8000, session: undefined as never });
+    door.accept(stream, { ...nothingSaid, stream, localPort: 8000, session: undefined as never });
   });
   await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
   port = (listener.address() as AddressInfo).port;

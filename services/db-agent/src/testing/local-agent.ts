@@ -5,7 +5,16 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
-import { type AgentService, fieldsText, LiveSession, openSpool, type Spool, type SpoolEvent, type Standing } from '@postern/agent';
+import {
+  type AgentService,
+  fieldsText,
+  LiveSession,
+  nothingSaid,
+  openSpool,
+  type Spool,
+  type SpoolEvent,
+  type Standing,
+} from '@postern/agent';
 import { Identity, Identity_Kind } from '@postern/api';
 // oxlint-disable-next-line no-restricted-imports -- the rule keeps AWS's stand-in out of what runs; here it judges what was sent
 import { type Emulator, startEmulator } from '@postern/aws-emulator';
@@ -154,7 +163,7 @@ export async function startLocalAgent(options: LocalAgentOptions = {}): Promise<
     sockets.add(socket);
     socket.on('error', () => socket.destroy());
     session.addStream(socket);
-    service.onConnection({ session, stream: socket, localPort: localPort === undefined ? port : localPort.is });
+    service.onConnection({ ...nothingSaid, session, stream: socket, localPort: localPort === undefined ? port : localPort.is });
   });
   await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
   const { port } = listener.address() as AddressInfo;

@@ -23,7 +23,7 @@ import { HostIdentity } from "./join.ts";
 export const protobufPackage = "postern.v1";
 
 export interface IssueSessionCertRequest {
-  /** "db". */
+  /** "db" or "app". */
   resourceKind: string;
   resourceName: string;
   principal: string;

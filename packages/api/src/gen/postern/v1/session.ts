@@ -41,6 +41,21 @@ export interface SessionInfo {
   awsAccountId: string;
 }
 
+export interface SignInToConsoleRequest {
+  /** A page of the console of the application's partition; empty: the application's own. */
+  destination: string;
+  /** Where the console sends the user when its session ends: an address of the proxy; empty: the application's launch page. */
+  issuer: string;
+}
+
+export interface ConsoleSignIn {
+  url: string;
+  /** Until when the address may be opened. */
+  urlValidUntilMs: number;
+  /** How long the console's session lasts from then on. */
+  sessionSeconds: number;
+}
+
 function createBaseBytes(): Bytes {
   return { data: Buffer.alloc(0) };
 }
@@ -374,6 +389,200 @@ export const SessionInfo: MessageFns<SessionInfo> = {
   },
 };
 
+function createBaseSignInToConsoleRequest(): SignInToConsoleRequest {
+  return { destination: "", issuer: "" };
+}
+
+export const SignInToConsoleRequest: MessageFns<SignInToConsoleRequest> = {
+  encode(message: SignInToConsoleRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.destination !== "") {
+      writer.uint32(10).string(message.destination);
+    }
+    if (message.issuer !== "") {
+      writer.uint32(18).string(message.issuer);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SignInToConsoleRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSignInToConsoleRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.destination = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.issuer = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SignInToConsoleRequest {
+    return {
+      destination: isSet(object.destination) ? globalThis.String(object.destination) : "",
+      issuer: isSet(object.issuer) ? globalThis.String(object.issuer) : "",
+    };
+  },
+
+  toJSON(message: SignInToConsoleRequest): unknown {
+    const obj: any = {};
+    if (message.destination !== "") {
+      obj.destination = message.destination;
+    }
+    if (message.issuer !== "") {
+      obj.issuer = message.issuer;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SignInToConsoleRequest>): SignInToConsoleRequest {
+    return SignInToConsoleRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SignInToConsoleRequest>): SignInToConsoleRequest {
+    const message = createBaseSignInToConsoleRequest();
+    message.destination = object.destination ?? "";
+    message.issuer = object.issuer ?? "";
+    return message;
+  },
+};
+
+function createBaseConsoleSignIn(): ConsoleSignIn {
+  return { url: "", urlValidUntilMs: 0, sessionSeconds: 0 };
+}
+
+export const ConsoleSignIn: MessageFns<ConsoleSignIn> = {
+  encode(message: ConsoleSignIn, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.url !== "") {
+      writer.uint32(10).string(message.url);
+    }
+    if (message.urlValidUntilMs !== 0) {
+      writer.uint32(16).int64(message.urlValidUntilMs);
+    }
+    if (message.sessionSeconds !== 0) {
+      writer.uint32(24).int32(message.sessionSeconds);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ConsoleSignIn {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConsoleSignIn();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.url = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.urlValidUntilMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.sessionSeconds = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ConsoleSignIn {
+    return {
+      url: isSet(object.url) ? globalThis.String(object.url) : "",
+      urlValidUntilMs: isSet(object.urlValidUntilMs)
+        ? globalThis.Number(object.urlValidUntilMs)
+        : isSet(object.url_valid_until_ms)
+        ? globalThis.Number(object.url_valid_until_ms)
+        : 0,
+      sessionSeconds: isSet(object.sessionSeconds)
+        ? globalThis.Number(object.sessionSeconds)
+        : isSet(object.session_seconds)
+        ? globalThis.Number(object.session_seconds)
+        : 0,
+    };
+  },
+
+  toJSON(message: ConsoleSignIn): unknown {
+    const obj: any = {};
+    if (message.url !== "") {
+      obj.url = message.url;
+    }
+    if (message.urlValidUntilMs !== 0) {
+      obj.urlValidUntilMs = Math.round(message.urlValidUntilMs);
+    }
+    if (message.sessionSeconds !== 0) {
+      obj.sessionSeconds = Math.round(message.sessionSeconds);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ConsoleSignIn>): ConsoleSignIn {
+    return ConsoleSignIn.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ConsoleSignIn>): ConsoleSignIn {
+    const message = createBaseConsoleSignIn();
+    message.url = object.url ?? "";
+    message.urlValidUntilMs = object.urlValidUntilMs ?? 0;
+    message.sessionSeconds = object.sessionSeconds ?? 0;
+    return message;
+  },
+};
+
 /** AgentSession is served by an agent to the holder of a session certificate, end to end through the proxy. */
 export type AgentSessionService = typeof AgentSessionService;
 export const AgentSessionService = {
@@ -397,12 +606,31 @@ export const AgentSessionService = {
     responseSerialize: (value: SessionInfo): Buffer => Buffer.from(SessionInfo.encode(value).finish()),
     responseDeserialize: (value: Buffer): SessionInfo => SessionInfo.decode(value),
   },
+  /**
+   * An address that signs a browser in to the AWS console under the session's role: a secret worth fifteen minutes.
+   * Application agents only; UNIMPLEMENTED elsewhere.
+   */
+  signInToConsole: {
+    path: "/postern.v1.AgentSession/SignInToConsole" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SignInToConsoleRequest): Buffer =>
+      Buffer.from(SignInToConsoleRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SignInToConsoleRequest => SignInToConsoleRequest.decode(value),
+    responseSerialize: (value: ConsoleSignIn): Buffer => Buffer.from(ConsoleSignIn.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ConsoleSignIn => ConsoleSignIn.decode(value),
+  },
 } as const;
 
 export interface AgentSessionServer extends UntypedServiceImplementation {
   /** One stream per local TCP connection. On the wire each message is raw bytes, not this message: see packages/tunnel. */
   connect: handleBidiStreamingCall<Bytes, Bytes>;
   describe: handleUnaryCall<DescribeSessionRequest, SessionInfo>;
+  /**
+   * An address that signs a browser in to the AWS console under the session's role: a secret worth fifteen minutes.
+   * Application agents only; UNIMPLEMENTED elsewhere.
+   */
+  signInToConsole: handleUnaryCall<SignInToConsoleRequest, ConsoleSignIn>;
 }
 
 export interface AgentSessionClient extends Client {
@@ -424,6 +652,25 @@ export interface AgentSessionClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: SessionInfo) => void,
+  ): ClientUnaryCall;
+  /**
+   * An address that signs a browser in to the AWS console under the session's role: a secret worth fifteen minutes.
+   * Application agents only; UNIMPLEMENTED elsewhere.
+   */
+  signInToConsole(
+    request: SignInToConsoleRequest,
+    callback: (error: ServiceError | null, response: ConsoleSignIn) => void,
+  ): ClientUnaryCall;
+  signInToConsole(
+    request: SignInToConsoleRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ConsoleSignIn) => void,
+  ): ClientUnaryCall;
+  signInToConsole(
+    request: SignInToConsoleRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ConsoleSignIn) => void,
   ): ClientUnaryCall;
 }
 
