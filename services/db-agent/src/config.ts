@@ -1,3 +1,4 @@
+import type { DynamoDbService } from '@postern/aws';
 import { limits } from '@postern/limits';
 
 /**
@@ -45,6 +46,9 @@ export interface ResourceMatcher {
   readonly aws?: { readonly assumeRoleArn?: string; readonly externalId?: string };
 }
 
+/** As the operator's AWS_ENDPOINT_URL_… are named. */
+export const endpointNames: Record<DynamoDbService, string> = { dynamodb: 'DYNAMODB', streams: 'DYNAMODB_STREAMS' };
+
 export const MAX_BODY_BYTES = limits.dbBodyBytes;
 export const MAX_HEADER_BYTES = limits.headerBytes;
 export const MAX_HEADER_LINES = limits.headerLines;
@@ -53,9 +57,3 @@ export const BODY_IDLE_MS = limits.bodyIdleMs;
 /** For a whole body, however steadily it drips. */
 export const BODY_MS = 300_000;
 export const BODY_BUDGET_BYTES = limits.dbBodiesBytes;
-export const CONNECT_TIMEOUT_MS = 10_000;
-export const ANSWER_HEADERS_TIMEOUT_MS = 60_000;
-export const ANSWER_IDLE_MS = 60_000;
-export const MAX_ANSWER_HEADER_BYTES = 64 * 1024;
-export const MAX_ANSWER_HEADER_LINES = 256;
-export const CONNECTIONS_PER_TARGET = 256;

@@ -1,22 +1,26 @@
-import type { AgentParts, AgentService } from '@postern/agent';
+import {
+  type AgentParts,
+  type AgentService,
+  awsLog,
+  ClockSkew,
+  RoleCredentials,
+  SessionPlaces,
+  SessionRecords,
+  Upstreams,
+  type UpstreamsOptions,
+} from '@postern/agent';
 import { PosternError, SessionInfo } from '@postern/api';
-import { agentCredentials, AssumeRoleCache, type AwsLog, dialUrl, type DynamoDbService, SigningKeys } from '@postern/aws';
+import { agentCredentials, AssumeRoleCache, dialUrl, SigningKeys } from '@postern/aws';
 import { BodyBudget } from '@postern/http';
 import type { Logger, Metrics } from '@postern/telemetry';
 import { RequestRecords } from '#audit/request-records.ts';
-import { SessionRecords } from '#audit/session-records.ts';
+import { sessionEvents } from '#audit/session-events.ts';
 import { BODY_BUDGET_BYTES, type DbAgentConfig } from '#config.ts';
-import { RoleCredentials } from '#credentials/role-credentials.ts';
-import { ServedDatabases } from '#databases/served-databases.ts';
-import { ClockSkew } from '#forwarding/clock-skew.ts';
-import { Upstreams, type UpstreamsOptions } from '#forwarding/upstreams.ts';
+import { servedDatabases } from '#databases/served-databases.ts';
 import type { StartDbAgentOptions } from '#index.ts';
 import { serveRequest, type ServeRequestDeps } from '#requests/serve-request.ts';
-import { SessionPlaces } from '#requests/session-place.ts';
+import { sessionPlace } from '#requests/session-place.ts';
 import { createHttpDoor } from '#sessions/http-door.ts';
-
-/** As the operator's AWS_ENDPOINT_URL_… are named. */
-export const endpointNames: Record<DynamoDbService, string> = { dynamodb: 'DYNAMODB', streams: 'DYNAMODB_STREAMS' };
 
 export interface DbServiceOptions {
   readonly parts: AgentParts;
@@ -32,7 +36,7 @@ export interface DbServiceOptions {
 export function createDbService(options: DbServiceOptions): AgentService {
   const { parts, config, env, logger, metrics, nowMs } = options;
   const { spool, hostId, labelsOf } = parts;
-  const databases = new ServedDatabases({
+  const databases = servedDatabases({
     databases: config.databases,
     matchers: config.resources,
     labelsOf,
@@ -49,7 +53,7 @@ export function createDbService(options: DbServiceOptions): AgentService {
     now: nowMs,
   });
   const upstreams = new Upstreams({
-    dialUrl: (service, host) => dialUrl({ env, service: endpointNames[service], host }),
+    dialUrl: (service, host) => dialUrl({ env, service, host }),
     ...options.upstream,
   });
   const requests = metrics.counter({
@@ -58,9 +62,9 @@ export function createDbService(options: DbServiceOptions): AgentService {
     labelNames: ['outcome'],
   });
   const records = new RequestRecords({ spool, nowMs, onEnded: (outcome) => requests.add(1, { outcome }) });
-  const sessionRecords = new SessionRecords({ spool, nowMs, admitted });
+  const sessionRecords = new SessionRecords({ spool, nowMs, ...sessionEvents(admitted) });
   const deps: ServeRequestDeps = {
-    places: new SessionPlaces(admitted),
+    places: new SessionPlaces(admitted, sessionPlace),
     budget: new BodyBudget(BODY_BUDGET_BYTES),
     records,
     credentials: new RoleCredentials(assumer, nowMs),
@@ -108,7 +112,7 @@ export function createDbService(options: DbServiceOptions): AgentService {
     onRefused: (refused) => sessionRecords.refused(refused),
     describe: (session) => {
       const { route, notAfterMs } = session.facts;
-      const database = admitted(route.resourceName)?.database;
+      const database = admitted(route.resourceName)?.resource;
       return SessionInfo.fromPartial({
         user: session.user,
         ...route,
@@ -129,13 +133,5 @@ export function createDbService(options: DbServiceOptions): AgentService {
       upstreams.destroy();
       return Promise.resolve();
     },
-  };
-}
-
-function awsLog(logger: Logger): AwsLog {
-  return (level, message, fields = {}) => {
-    const { role, detail, ...rest } = fields as { role?: unknown; detail?: unknown };
-    const words = Object.entries(rest).map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`);
-    logger[level]({ role, reason: detail ?? words.join(', ') }, message);
   };
 }

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { EventFields, EventHead, type LiveSession, type Spool } from '@postern/agent';
-import type { Outcome } from '#forwarding/relay.ts';
+import { EventFields, EventHead, type LiveSession, OpenRecord, type Outcome, type RequestEvent, type Spool } from '@postern/agent';
 import type { SessionPlace } from '#requests/session-place.ts';
 
 /** What a request asked for, as far as it was understood. Never a body, nor anything from inside an item. */
@@ -22,6 +21,7 @@ export interface RefusedFacts {
 }
 
 export const REQUEST_EVENT = 'db.session.dynamodb.request';
+const CODES = { ok: 'TDY01I', failed: 'TDY01E' };
 /** What is shown of a client's own text in the log. */
 const MAX_TEXT = 256;
 
@@ -34,7 +34,7 @@ interface Known {
 
 /** What the requests of a session repeat; the operations in it are those of the table, so it is bounded. */
 interface SessionTexts {
-  readonly head: EventHead;
+  readonly event: RequestEvent;
   readonly brief: EventFields;
   readonly whole: EventFields;
   readonly byOperation: Map<string, Known>;
@@ -74,21 +74,8 @@ export class RequestRecords {
     facts: Pick<RefusedFacts, 'session' | 'asked'> & { readonly place: SessionPlace },
     durable: (error: Error | undefined) => void,
   ): OpenRecord {
-    const { head, known } = this.#known(facts);
-    const nowMs = this.#nowMs();
-    // The request is called by its intent: both are found by one id.
-    const id = randomUUID();
-    const phase = { phase: 'intent', requestId: id } as const;
-    this.#spool.write({ head, id, code: 'TDY01I', timeMs: nowMs, success: true, fields: known.intent, phase }, durable);
-    return new OpenRecord({
-      spool: this.#spool,
-      nowMs: this.#nowMs,
-      head,
-      fields: known.outcome,
-      requestId: id,
-      startedMs: nowMs,
-      onEnded: this.#onEnded,
-    });
+    const { event, known } = this.#known(facts);
+    return new OpenRecord(event, known, durable);
   }
 
   refused(facts: RefusedFacts): void {
@@ -106,7 +93,7 @@ export class RequestRecords {
     this.#spool.writeLater({
       head: headOf(session),
       id: randomUUID(),
-      code: 'TDY01E',
+      code: CODES.failed,
       timeMs: this.#nowMs(),
       success: false,
       fields: EventFields.of(fields),
@@ -114,16 +101,16 @@ export class RequestRecords {
   }
 
   #known({ session, place, asked }: Pick<RefusedFacts, 'session' | 'asked'> & { readonly place: SessionPlace }): {
-    readonly head: EventHead;
+    readonly event: RequestEvent;
     readonly known: Known;
   } {
-    const { head, brief, whole, byOperation } = this.#textsOf(session, place);
+    const { event, brief, whole, byOperation } = this.#textsOf(session, place);
     const before = byOperation.get(asked.operation ?? '');
-    if (before !== undefined && isSame(before.asked, asked)) return { head, known: before };
+    if (before !== undefined && isSame(before.asked, asked)) return { event, known: before };
     const request = EventFields.of(shown(asked));
     const known = { asked, intent: whole.and(request).asPrefix(), outcome: brief.and(request).asPrefix() };
     byOperation.set(asked.operation ?? '', known);
-    return { head, known };
+    return { event, known };
   }
 
   #textsOf(session: LiveSession, place: SessionPlace): SessionTexts {
@@ -141,46 +128,10 @@ export class RequestRecords {
       user_roles: session.facts.identity.roles,
       'addr.remote': session.facts.clientAddress,
     });
-    const texts = { head: headOf(session), brief: short, whole, byOperation: new Map<string, Known>() };
+    const event = { spool: this.#spool, nowMs: this.#nowMs, head: headOf(session), codes: CODES, onEnded: this.#onEnded };
+    const texts = { event, brief: short, whole, byOperation: new Map<string, Known>() };
     this.#texts.set(place, texts);
     return texts;
-  }
-}
-
-interface Begun {
-  readonly spool: RecordsSpool;
-  readonly nowMs: () => number;
-  readonly head: EventHead;
-  readonly fields: EventFields;
-  readonly requestId: string;
-  readonly onEnded: (outcome: Outcome['kind']) => void;
-  readonly startedMs: number;
-}
-
-/** A request whose outcome is owed, exactly once. */
-export class OpenRecord {
-  readonly #given: Begun;
-  #ended = false;
-
-  constructor(given: Begun) {
-    this.#given = given;
-  }
-
-  end(outcome: Outcome): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    const { spool, nowMs, head, fields, requestId, startedMs, onEnded } = this.#given;
-    onEnded(outcome.kind);
-    const timeMs = nowMs();
-    spool.writeLater({
-      head,
-      id: randomUUID(),
-      code: outcome.kind === 'answered' ? 'TDY01I' : 'TDY01E',
-      timeMs,
-      success: outcome.kind === 'answered' && outcome.status < 400,
-      fields: fields.and({ duration_ms: timeMs - startedMs, ...outcomeFields(outcome) }),
-      phase: { phase: 'outcome', requestId },
-    });
   }
 }
 
@@ -224,17 +175,5 @@ function shown(asked: Asked): Fields {
     target: target.slice(0, MAX_TEXT),
     ...(operation === undefined ? {} : { operation }),
     ...(tables === undefined ? {} : { tables }),
-  };
-}
-
-function outcomeFields(outcome: Outcome): Fields {
-  if (outcome.kind === 'not_sent') return { outcome: 'not_sent', status_code: 0, error: outcome.reason };
-  const seen = { aws_request_id: outcome.awsRequestId, bytes: outcome.bytes };
-  if (outcome.kind === 'unknown') return { outcome: 'unknown', status_code: outcome.status ?? 0, error: outcome.reason, ...seen };
-  return {
-    outcome: 'answered',
-    status_code: outcome.status,
-    ...seen,
-    ...(outcome.consumedCapacity === undefined ? {} : { consumed_capacity: outcome.consumedCapacity }),
   };
 }

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { StaticDatabase } from '#config.ts';
 import { readDatabase } from '#databases/database.ts';
-import { ServedDatabases } from '#databases/served-databases.ts';
+import { servedDatabases, type ServedDatabasesOptions } from '#databases/served-databases.ts';
 
 const written = {
   name: 'orders',
@@ -84,8 +84,8 @@ describe('the databases of an agent', () => {
   });
   let labels: Record<string, Readonly<Record<string, string>>>;
   let problems: string[];
-  const make = (matchers: ConstructorParameters<typeof ServedDatabases>[0]['matchers'], databases: StaticDatabase[] = [fromFile]) =>
-    new ServedDatabases({
+  const make = (matchers: ServedDatabasesOptions['matchers'], databases: StaticDatabase[] = [fromFile]) =>
+    servedDatabases({
       databases,
       matchers,
       labelsOf: (name) => labels[name],
@@ -119,8 +119,8 @@ describe('the databases of an agent', () => {
     served.putDynamic('b', resource('b', { team: 'shop-one' }));
     served.putDynamic('c', resource('c', { env: 'prod' }));
     expect(served.wanted().map(({ name }) => name)).toEqual(['a', 'b']);
-    expect(served.admitted('a')?.database.assumeRoleArn).toBe('arn:aws:iam::111122223333:role/Hop');
-    expect(served.admitted('b')?.database.assumeRoleArn).toBeUndefined();
+    expect(served.admitted('a')?.resource.assumeRoleArn).toBe('arn:aws:iam::111122223333:role/Hop');
+    expect(served.admitted('b')?.resource.assumeRoleArn).toBeUndefined();
     expect(served.admitted('c')).toBeUndefined();
     served.putDynamic('a', resource('a', { env: 'prod' }));
     expect(served.admitted('a')).toBeUndefined();
@@ -149,7 +149,7 @@ describe('the databases of an agent', () => {
     const served = make([{ labels: { '*': ['*'] } }]);
     labels = { orders: {} };
     served.putDynamic('orders', resource('orders', {}, { aws: { region: 'eu-west-1', account_id: '999988887777' } }));
-    expect(served.admitted('orders')?.database).toMatchObject({ origin: 'config', region: 'us-east-1' });
+    expect(served.admitted('orders')?.resource).toMatchObject({ origin: 'config', region: 'us-east-1' });
     expect(served.problems[0]).toMatch(/its|own file/);
   });
 

@@ -1,9 +1,8 @@
-import type { Refused } from '@postern/agent';
+import type { Outcome, Refused } from '@postern/agent';
 import { PosternError } from '@postern/api';
 import { CredentialError, type DynamoDbRefusalCode } from '@postern/aws';
 import type { WholeFailure } from '@postern/http';
 import { BODY_IDLE_MS, BODY_MS } from '#config.ts';
-import type { Outcome } from '#forwarding/relay.ts';
 import { tooLarge } from '#sessions/request-shape.ts';
 
 /** A request that does not go on: what the client's SDK is told, and what the log says. */

@@ -1,12 +1,21 @@
-import type { SessionConnection } from '@postern/agent';
+import {
+  browserRefusal,
+  type ClockSkew,
+  MAX_IN_FLIGHT,
+  type OpenRecord,
+  readHead,
+  relay,
+  type RequestHead,
+  type RoleCredentials,
+  type SessionConnection,
+  type SessionPlaces,
+  type Upstreams,
+} from '@postern/agent';
 import { type Credentials, type DynamoDbOperation, dynamodbOperation, type SigningKeys, signRequest, tablesInSlices } from '@postern/aws';
 import { type BodyBudget, readWhole } from '@postern/http';
-import type { Asked, OpenRecord, RequestRecords } from '#audit/request-records.ts';
-import { MAX_BODY_BYTES } from '#config.ts';
-import type { RoleCredentials } from '#credentials/role-credentials.ts';
-import type { ClockSkew } from '#forwarding/clock-skew.ts';
-import { relay } from '#forwarding/relay.ts';
-import { MAX_IN_FLIGHT, type Upstreams } from '#forwarding/upstreams.ts';
+import type { Asked, RequestRecords } from '#audit/request-records.ts';
+import { endpointNames, MAX_BODY_BYTES } from '#config.ts';
+import type { Database } from '#databases/database.ts';
 import { answerRefusal } from '#requests/answer-refusal.ts';
 import {
   answerLost,
@@ -21,14 +30,12 @@ import {
   unsignable,
   type Who,
 } from '#requests/refusals.ts';
-import type { SessionPlace, SessionPlaces } from '#requests/session-place.ts';
-import { browserRefusal } from '#sessions/browser-guard.ts';
+import type { SessionPlace } from '#requests/session-place.ts';
 import type { ClientExchange } from '#sessions/http-door.ts';
-import { readHead, type RequestHead } from '#sessions/request-head.ts';
 import { shapeRefusal } from '#sessions/request-shape.ts';
 
 export interface ServeRequestDeps {
-  readonly places: SessionPlaces;
+  readonly places: SessionPlaces<Database, SessionPlace>;
   readonly budget: BodyBudget;
   readonly records: RequestRecords;
   readonly credentials: RoleCredentials;
@@ -71,7 +78,7 @@ export async function serveRequest(deps: ServeRequestDeps, exchange: ClientExcha
       asked: askedOf(exchange, head, operation),
       place,
     });
-  const upstream = deps.upstreams.to(operation.service, place.database.hosts[operation.service]);
+  const upstream = deps.upstreams.to(endpointNames[operation.service], place.database.hosts[operation.service]);
   if (upstream.inFlight >= MAX_IN_FLIGHT)
     return refuse(deps, exchange, {
       refusal: busy('too many requests of this agent wait for AWS'),

@@ -1,7 +1,7 @@
+import { readHead } from '@postern/agent';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MAX_BODY_BYTES } from '#config.ts';
-import { readHead } from '#sessions/request-head.ts';
 import { shapeRefusal } from '#sessions/request-shape.ts';
 
 const good = [

@@ -1,5 +1,5 @@
+import type { RequestHead } from '@postern/agent';
 import { MAX_BODY_BYTES, MAX_HEADER_LINES } from '#config.ts';
-import type { RequestHead } from '#sessions/request-head.ts';
 
 export interface ShapeRefusal {
   readonly code: 'ValidationException' | 'RequestEntityTooLargeException';

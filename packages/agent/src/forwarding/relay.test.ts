@@ -2,7 +2,8 @@ import { createServer as createHttpServer, type IncomingMessage, type Server, ty
 import { type AddressInfo, connect, createServer as createTcpServer, type Server as TcpServer, type Socket } from 'node:net';
 import { type Exchange, HttpDoor, type Origin, readWhole, BodyBudget } from '@postern/http';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type Outcome, relay } from '#forwarding/relay.ts';
+import type { Outcome } from '#audit/outcome.ts';
+import { relay } from '#forwarding/relay.ts';
 import { Upstreams } from '#forwarding/upstreams.ts';
 
 const HOST = 'dynamodb.us-east-1.amazonaws.com';

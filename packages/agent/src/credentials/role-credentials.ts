@@ -1,13 +1,26 @@
-import type { LiveSession } from '@postern/agent';
 import { type AssumeRoleRequest, CredentialError, type Credentials } from '@postern/aws';
-import type { SessionPlace } from '#requests/session-place.ts';
+import type { LiveSession } from '#session/live-session.ts';
+
+/** The role of a session and how the agent gets at it: one object for as long as none of it changes. */
+export interface AssumedRole {
+  readonly roleArn: string;
+  readonly roleSessionName: string;
+  readonly assume: {
+    /** Whose STS is asked. */
+    readonly region: string;
+    /** Assumed first, with `externalId`; the user's role is assumed from it. */
+    readonly assumeRoleArn?: string | undefined;
+    readonly externalId: string | undefined;
+    readonly sessionTags: Readonly<Record<string, string>>;
+  };
+}
 
 /** The part of AssumeRoleCache that is used here. */
 export interface RoleAssumer {
   credentialsFor(request: AssumeRoleRequest): Promise<Credentials>;
 }
 
-/** The tag that carries the person's name to policies; a database's own tags cannot replace it. */
+/** The tag that carries the person's name to policies; a resource's own tags cannot replace it. */
 export const USER_TAG = 'postern:user';
 /** What STS allows in the value of a tag. */
 const TAG_VALUE = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]{0,256}$/u;
@@ -28,19 +41,19 @@ interface Kept {
 export class RoleCredentials {
   readonly #assumer: RoleAssumer;
   readonly #nowMs: () => number;
-  readonly #kept = new WeakMap<SessionPlace, Kept>();
+  readonly #kept = new WeakMap<AssumedRole, Kept>();
 
   constructor(assumer: RoleAssumer, nowMs: () => number) {
     this.#assumer = assumer;
     this.#nowMs = nowMs;
   }
 
-  async for(session: LiveSession, place: SessionPlace): Promise<Credentials> {
+  async for(session: LiveSession, role: AssumedRole): Promise<Credentials> {
     const nowMs = this.#nowMs();
-    let kept = this.#kept.get(place);
+    let kept = this.#kept.get(role);
     if (!kept) {
-      kept = { request: assumeRoleRequest(session, place), untilMs: 0 };
-      this.#kept.set(place, kept);
+      kept = { request: assumeRoleRequest(session, role), untilMs: 0 };
+      this.#kept.set(role, kept);
     }
     if (kept.credentials && nowMs < kept.untilMs) return kept.credentials;
     const credentials = await this.#assumer.credentialsFor(kept.request);
@@ -57,18 +70,19 @@ export class RoleCredentials {
   }
 }
 
-function assumeRoleRequest(session: LiveSession, place: SessionPlace): AssumeRoleRequest {
-  const { database } = place;
-  const own = Object.entries(database.sessionTags).filter(([key]) => key.toLowerCase() !== USER_TAG);
+/** The request of STS for a session's role; also for credentials that are not kept. */
+export function assumeRoleRequest(session: LiveSession, { roleArn, roleSessionName, assume }: AssumedRole): AssumeRoleRequest {
+  const { region, assumeRoleArn, externalId, sessionTags } = assume;
+  const own = Object.entries(sessionTags).filter(([key]) => key.toLowerCase() !== USER_TAG);
   return {
     user: session.user,
-    region: database.region,
-    roleArn: place.roleArn,
-    sessionName: place.roleSessionName,
-    sourceIdentity: place.roleSessionName,
-    tags: { ...Object.fromEntries(own), [USER_TAG]: TAG_VALUE.test(session.user) ? session.user : place.roleSessionName },
+    region,
+    roleArn,
+    sessionName: roleSessionName,
+    sourceIdentity: roleSessionName,
+    tags: { ...Object.fromEntries(own), [USER_TAG]: TAG_VALUE.test(session.user) ? session.user : roleSessionName },
     useUntilMs: session.facts.notAfterMs,
-    ...(database.assumeRoleArn === undefined ? {} : { assumeRoleArn: database.assumeRoleArn }),
-    ...(database.externalId === undefined ? {} : { externalId: database.externalId }),
+    ...(assumeRoleArn === undefined ? {} : { assumeRoleArn }),
+    ...(externalId === undefined ? {} : { externalId }),
   };
 }

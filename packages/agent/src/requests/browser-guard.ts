@@ -1,4 +1,4 @@
-import type { RequestHead } from '#sessions/request-head.ts';
+import type { RequestHead } from '#requests/request-head.ts';
 
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
 

@@ -1,25 +1,28 @@
-import type { DynamoDbService } from '@postern/aws';
 import { Origin, type OriginLimits, type Resolve } from '@postern/http';
-import {
-  ANSWER_HEADERS_TIMEOUT_MS,
-  ANSWER_IDLE_MS,
-  CONNECT_TIMEOUT_MS,
-  CONNECTIONS_PER_TARGET,
-  MAX_ANSWER_HEADER_BYTES,
-  MAX_ANSWER_HEADER_LINES,
-} from '#config.ts';
 
 export interface UpstreamsOptions {
   /** The URL that the operator's AWS_ENDPOINT_URL gives for a service, or https:// and the host. */
-  readonly dialUrl: (service: DynamoDbService, host: string) => URL;
+  readonly dialUrl: (service: string, host: string) => URL;
   readonly resolve?: Resolve;
   /** Certificates that are trusted instead of the system's; for tests with a TLS server of their own. */
   readonly ca?: string;
-  readonly timeouts?: { readonly connectMs?: number; readonly headersMs?: number; readonly idleMs?: number };
+  readonly timeouts?: UpstreamTimeouts;
 }
 
+/** How long AWS may take; see OriginLimits. */
+export interface UpstreamTimeouts {
+  readonly connectMs?: number;
+  readonly headersMs?: number;
+  readonly idleMs?: number;
+}
+
+const CONNECTIONS_PER_TARGET = 256;
 /** Beyond this another request would only wait: it is refused instead. */
 export const MAX_IN_FLIGHT = CONNECTIONS_PER_TARGET + 1024;
+const CONNECT_MS = 10_000;
+const ANSWER_HEADERS_MS = 60_000;
+const ANSWER_IDLE_MS = 60_000;
+const MAX_ANSWER_HEAD = { maxBytes: 64 * 1024, maxLines: 256 };
 /** AWS keeps idle connections longer than this, so that a request rarely meets one that is being closed. */
 const KEEP_ALIVE_MS = 15_000;
 const MAX_UPSTREAMS = 256;
@@ -28,26 +31,31 @@ const MAX_UPSTREAMS = 256;
 export class Upstreams {
   readonly #options: UpstreamsOptions;
   readonly #limits: OriginLimits;
-  readonly #byService: Record<DynamoDbService, Map<string, Origin>> = { dynamodb: new Map(), streams: new Map() };
+  readonly #byService = new Map<string, Map<string, Origin>>();
 
   constructor(options: UpstreamsOptions) {
     const { timeouts } = options;
     this.#options = options;
     this.#limits = {
       connections: CONNECTIONS_PER_TARGET,
-      connectMs: timeouts?.connectMs ?? CONNECT_TIMEOUT_MS,
-      headersMs: timeouts?.headersMs ?? ANSWER_HEADERS_TIMEOUT_MS,
+      connectMs: timeouts?.connectMs ?? CONNECT_MS,
+      headersMs: timeouts?.headersMs ?? ANSWER_HEADERS_MS,
       idleMs: timeouts?.idleMs ?? ANSWER_IDLE_MS,
       keepAliveMs: KEEP_ALIVE_MS,
-      head: { maxBytes: MAX_ANSWER_HEADER_BYTES, maxLines: MAX_ANSWER_HEADER_LINES },
+      head: MAX_ANSWER_HEAD,
     };
   }
 
-  to(service: DynamoDbService, host: string): Origin {
-    const byHost = this.#byService[service];
+  /** `service` as `dialUrl` knows it: one of those that the tables name. */
+  to(service: string, host: string): Origin {
+    let byHost = this.#byService.get(service);
+    if (!byHost) {
+      byHost = new Map();
+      this.#byService.set(service, byHost);
+    }
     let origin = byHost.get(host);
     if (!origin) {
-      // More hosts than regions, services and forms together: begin anew rather than grow.
+      // Hosts that name buckets are as many as those are: begin anew rather than grow.
       if (byHost.size >= MAX_UPSTREAMS) {
         for (const old of byHost.values()) old.retire();
         byHost.clear();
@@ -59,14 +67,12 @@ export class Upstreams {
   }
 
   destroy(): void {
-    for (const byHost of Object.values(this.#byService)) {
-      for (const origin of byHost.values()) origin.destroy();
-      byHost.clear();
-    }
+    for (const byHost of this.#byService.values()) for (const origin of byHost.values()) origin.destroy();
+    this.#byService.clear();
   }
 
   /** The name that the certificate must carry is that of what is dialled: AWS's, or that of an operator's endpoint. */
-  #open(service: DynamoDbService, host: string): Origin {
+  #open(service: string, host: string): Origin {
     const url = this.#options.dialUrl(service, host);
     const isTls = url.protocol === 'https:';
     const { resolve, ca } = this.#options;

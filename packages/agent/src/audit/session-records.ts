@@ -1,11 +1,20 @@
 import { randomUUID } from 'node:crypto';
-import { EventFields, EventHead, type LiveSession, type RefusedConnection, type Spool } from '@postern/agent';
-import type { AdmittedDatabase } from '#requests/session-place.ts';
+import type { Route } from '@postern/api';
+import type { LiveSession } from '#session/live-session.ts';
+import type { RefusedConnection } from '#session/open-sessions.ts';
+import { EventFields, EventHead } from '#spool/event.ts';
+import type { Spool } from '#spool/spool.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
 
 export interface SessionRecordsOptions {
   readonly spool: Pick<Spool, 'writeLater'>;
   readonly nowMs: () => number;
-  readonly admitted: (name: string) => AdmittedDatabase | undefined;
+  readonly start: { readonly kind: string; readonly code: string; readonly refusedCode: string };
+  readonly end: { readonly kind: string; readonly code: string };
+  /** Under Teleport's names for the kind of resource; `route` is all that is known of a connection that is refused. */
+  readonly fieldsOf: (route: Route) => Fields;
+  readonly sessionFieldsOf: (session: LiveSession) => Fields;
 }
 
 /** A stranger who holds a ticket can fail a handshake as often as he likes; the log takes so many a minute and counts the rest. */
@@ -23,13 +32,13 @@ export class SessionRecords {
   }
 
   started(session: LiveSession): void {
-    this.#write({ kind: 'db.session.start', code: 'TDB00I', success: true, session, fields: this.#fields(session) });
+    this.#write(this.#options.start, session, this.#fields(session));
   }
 
   ended(session: LiveSession): void {
     const why = session.endedBy;
     const fields = { ...this.#fields(session), reason: why ? why.cause : 'client left', ...(why ? { message: why.reason } : {}) };
-    this.#write({ kind: 'db.session.end', code: 'TDB01I', success: true, session, fields });
+    this.#write(this.#options.end, session, fields);
   }
 
   refused(refused: RefusedConnection): void {
@@ -45,55 +54,36 @@ export class SessionRecords {
     const fields = {
       error: reason.slice(0, 2048),
       'addr.remote': clientAddress,
-      ...(route ? { db_service: route.resourceName, db_user: route.principal, db_protocol: 'dynamodb' } : {}),
+      ...(route ? this.#options.fieldsOf(route) : {}),
       ...(this.#suppressed > 0 ? { suppressed_before: this.#suppressed } : {}),
     };
     this.#suppressed = 0;
     this.#options.spool.writeLater({
       head: new EventHead({
-        kind: 'db.session.start',
+        kind: this.#options.start.kind,
         user: identity?.name ?? '',
         resource: route ? `${route.resourceKind}/${route.resourceName}` : '',
         sessionId: identity?.sessionId ?? '',
       }),
       id: randomUUID(),
-      code: 'TDB00W',
+      code: this.#options.start.refusedCode,
       timeMs: this.#options.nowMs(),
       success: false,
       fields: EventFields.of(fields),
     });
   }
 
-  #fields(session: LiveSession): Readonly<Record<string, unknown>> {
-    const { route, clientAddress, identity } = session.facts;
-    const admitted = this.#options.admitted(route.resourceName);
+  #fields(session: LiveSession): Fields {
+    const { clientAddress, identity } = session.facts;
     return {
-      db_service: route.resourceName,
-      db_protocol: 'dynamodb',
-      db_type: 'dynamodb',
-      db_user: route.principal,
+      ...this.#options.sessionFieldsOf(session),
       user_roles: identity.roles,
       with_mfa: identity.secondFactor,
       'addr.remote': clientAddress,
-      ...(admitted
-        ? {
-            db_uri: admitted.database.uri,
-            db_labels: admitted.labels,
-            db_aws_region: admitted.database.region,
-            db_origin: admitted.database.origin,
-          }
-        : {}),
     };
   }
 
-  #write(event: {
-    readonly kind: string;
-    readonly code: string;
-    readonly success: boolean;
-    readonly session: LiveSession;
-    readonly fields: Readonly<Record<string, unknown>>;
-  }): void {
-    const { kind, code, success, session, fields } = event;
+  #write({ kind, code }: { readonly kind: string; readonly code: string }, session: LiveSession, fields: Fields): void {
     const { route } = session.facts;
     const resource = `${route.resourceKind}/${route.resourceName}`;
     this.#options.spool.writeLater({
@@ -101,7 +91,7 @@ export class SessionRecords {
       id: randomUUID(),
       code,
       timeMs: this.#options.nowMs(),
-      success,
+      success: true,
       fields: EventFields.of(fields),
     });
   }

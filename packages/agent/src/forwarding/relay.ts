@@ -10,24 +10,9 @@ import {
   UNSAID,
   type UpstreamFailure,
 } from '@postern/http';
+import type { Outcome } from '#audit/outcome.ts';
 
-/** What became of a request. `unknown` is said wherever AWS may have acted and its answer was not seen whole. */
-export type Outcome =
-  | {
-      readonly kind: 'answered';
-      readonly status: number;
-      readonly awsRequestId: string;
-      readonly bytes: number;
-      readonly consumedCapacity?: unknown;
-    }
-  | { readonly kind: 'unknown'; readonly reason: string; readonly status?: number; readonly awsRequestId: string; readonly bytes: number }
-  | { readonly kind: 'not_sent'; readonly reason: string };
-
-export interface RelayInput {
-  readonly upstream: Origin;
-  /** As the signer made them: flat, Host included. */
-  readonly headers: readonly string[];
-  readonly body: Buffer;
+export interface AnswerRelayInput {
   readonly exchange: Exchange;
   /** The client asked for it, so a small answer is worth a look. */
   readonly wantsCapacity: boolean;
@@ -35,15 +20,22 @@ export interface RelayInput {
   readonly onErrorDate?: (date: string) => void;
 }
 
+export interface RelayInput extends AnswerRelayInput {
+  readonly upstream: Origin;
+  /** As the signer made them: flat, Host included. */
+  readonly headers: readonly string[];
+  readonly body: Buffer;
+}
+
 /**
- * Step 9: sends one signed request and streams the answer, byte for byte, to the client; either side may hold the other
- * back. Nothing is sent twice: a client's SDK knows what may be repeated, and we do not. Resolves when the answer has
- * been handed on or is lost; where nothing has been answered yet the caller still may.
+ * Step 9: sends one signed POST / whose body is whole and streams the answer to the client. Nothing is sent twice: a client's
+ * SDK knows what may be repeated, and we do not. Resolves when the answer has been handed on or is lost; where nothing has
+ * been answered yet the caller still may.
  */
 export function relay(input: RelayInput): Promise<Outcome> {
   if (input.exchange.isGone) return Promise.resolve({ kind: 'not_sent', reason: 'the client left' });
   return new Promise((resolve) => {
-    const handler = new Relay(input, resolve);
+    const handler = new AnswerRelay(input, resolve);
     handler.flight = input.upstream.send({ method: 'POST', head: requestHead('POST', '/', input.headers), body: input.body }, handler);
   });
 }
@@ -53,10 +45,11 @@ const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'proxy-authenticate', 'p
 /** Answers above this are not looked into for their consumed capacity. */
 const SMALL_BYTES = 16 * 1024;
 
-class Relay implements AnswerHandler, AnswerObserver {
+/** One answer on its way to the client, byte for byte; either side may hold the other back. Set `flight` when the request is sent. */
+export class AnswerRelay implements AnswerHandler, AnswerObserver {
   readonly #exchange: Exchange;
   readonly wantsData: boolean;
-  readonly #onErrorDate: RelayInput['onErrorDate'];
+  readonly #onErrorDate: AnswerRelayInput['onErrorDate'];
   readonly #resolve: (outcome: Outcome) => void;
   flight: Flight | undefined;
   #status = 0;
@@ -66,7 +59,7 @@ class Relay implements AnswerHandler, AnswerObserver {
   #only: Buffer | undefined;
   #pieces = 0;
 
-  constructor(input: RelayInput, resolve: (outcome: Outcome) => void) {
+  constructor(input: AnswerRelayInput, resolve: (outcome: Outcome) => void) {
     this.#exchange = input.exchange;
     this.wantsData = input.wantsCapacity;
     this.#onErrorDate = input.onErrorDate;
@@ -96,7 +89,7 @@ class Relay implements AnswerHandler, AnswerObserver {
     for (let at = 0; at < fields.length; at += 2) {
       const lower = lowerCased(fields[at] ?? '');
       if (lower === 'date') date = fields[at + 1] ?? '';
-      else if (lower === 'x-amzn-requestid') this.#awsRequestId = (fields[at + 1] ?? '').slice(0, 128);
+      else if (lower === 'x-amzn-requestid' || lower === 'x-amz-request-id') this.#awsRequestId = (fields[at + 1] ?? '').slice(0, 128);
       else if (lower !== 'connection' && HOP_BY_HOP.has(lower)) isPassable = false;
     }
     if (!isPassable || date === undefined) this.#ownHead = this.#makeHead(head, date !== undefined);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { browserRefusal } from '#sessions/browser-guard.ts';
-import { readHead } from '#sessions/request-head.ts';
+import { browserRefusal } from '#requests/browser-guard.ts';
+import { readHead } from '#requests/request-head.ts';
 
 const refusal = (headers: readonly string[], port: number | undefined = 8000) => browserRefusal(readHead(headers), port);
 
