@@ -1,6 +1,7 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fstatSync,
   fsyncSync,
   lstatSync,
@@ -12,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { randomBytes } from 'node:crypto';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { PosternError } from '@postern/api/errors';
 
 const OTHERS = 0o077;
@@ -52,6 +53,17 @@ export function readPrivateFile(path: string): string | undefined {
   } finally {
     closeSync(fd);
   }
+}
+
+/** Of a file some directories below `home`; each of them is checked on the way. Undefined where there is none. */
+export function readWithin(home: string, parts: readonly string[]): string | undefined {
+  let path = home;
+  for (const part of parts) {
+    if (!existsSync(path)) return undefined;
+    checkPrivateDir(path);
+    path = join(path, part);
+  }
+  return readPrivateFile(path);
 }
 
 /** Whole or not at all: a new file beside it, flushed, then renamed over it. */

@@ -52,7 +52,7 @@ describe('the profile store', () => {
     try {
       const store = new ProfileStore(home);
       store.save(profile, credentials);
-      store.saveDatabase(profile, 'orders', '{}');
+      store.kept(profile, 'db').save('orders', '{}');
     } finally {
       process.umask(before);
     }
@@ -68,9 +68,9 @@ describe('the profile store', () => {
     const store = new ProfileStore(home);
     const odd = { ...profile, user: '../../../evil', proxy: 'a:1' };
     store.save(odd, credentials);
-    store.saveDatabase(odd, '../..', '{}');
-    store.saveDatabase(odd, '..', '{}');
-    expect(store.databases(odd)).toEqual(['..', '../..']);
+    store.kept(odd, 'db').save('../..', '{}');
+    store.kept(odd, 'db').save('..', '{}');
+    expect(store.kept(odd, 'db').names()).toEqual(['..', '../..']);
     expect(readdirSync(join(home, '..'))).toEqual(['.tsh']);
   });
 
@@ -103,10 +103,10 @@ describe('the profile store', () => {
   it('forgets the certificates of databases at the next sign-in, and everything at logout', () => {
     const store = new ProfileStore(home);
     store.save(profile, credentials);
-    store.saveDatabase(profile, 'orders', '{}');
+    store.kept(profile, 'db').save('orders', '{}');
     store.save(profile, credentials);
-    expect(store.databases(profile)).toEqual([]);
-    store.saveDatabase(profile, 'orders', '{}');
+    expect(store.kept(profile, 'db').names()).toEqual([]);
+    store.kept(profile, 'db').save('orders', '{}');
     store.remove(profile);
     expect(everyPath(home).filter((path) => statSync(path).isFile())).toEqual([]);
   });

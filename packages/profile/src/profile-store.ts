@@ -2,16 +2,17 @@ import { existsSync, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { PosternError } from '@postern/api/errors';
-import { checkPrivateDir, ensurePrivateDir, readPrivateFile, removePrivateFile, writePrivateFile } from '#private-files.ts';
+import { fileName } from '#file-name.ts';
+import { type KeptKind, KeptSessions, keptKinds } from '#kept-sessions.ts';
+import { checkPrivateDir, ensurePrivateDir, readWithin, removePrivateFile, writePrivateFile } from '#private-files.ts';
 import { type Credentials, type Profile, profileFromJson, profileToJson } from '#profile.ts';
 
 const SUFFIX = '.json';
-const LISTED = 'listed';
 const CURRENT = 'current-profile';
 
 /**
  * ~/.tsh (or TELEPORT_HOME): PROXY.json for each sign-in, keys/PROXY/USER.pem with its key and certificate,
- * keys/PROXY/USER-db/CLUSTER/NAME.json for each database signed in to, current-profile.
+ * keys/PROXY/USER-KIND/CLUSTER/NAME.json for each session that is kept (see KeptSessions), current-profile.
  */
 export class ProfileStore {
   readonly #home: string;
@@ -76,8 +77,8 @@ export class ProfileStore {
     const before = this.load(profile.proxy);
     if (before !== undefined && before.user !== profile.user) this.#removeKeys(before);
     writePrivateFile(join(keys, `${fileName(profile.user)}.pem`), credentials.privateKeyPem + credentials.certificatePem);
-    // Database certificates of an earlier sign-in carry that sign-in's roles.
-    removePrivateFile(join(keys, `${fileName(profile.user)}-db`));
+    // Session certificates of an earlier sign-in carry that sign-in's roles.
+    for (const kind of keptKinds) removePrivateFile(join(keys, `${fileName(profile.user)}-${kind}`));
     writePrivateFile(join(this.#home, fileName(profile.proxy) + SUFFIX), profileToJson(profile));
     this.setCurrent(profile.proxy);
   }
@@ -88,41 +89,9 @@ export class ProfileStore {
     if (this.currentProxy() === profile.proxy) removePrivateFile(join(this.#home, CURRENT));
   }
 
-  saveDatabase(profile: Profile, name: string, json: string): void {
-    let dir = this.#keysDir(profile.proxy);
-    for (const part of [`${fileName(profile.user)}-db`, fileName(profile.cluster)]) {
-      dir = join(dir, part);
-      ensurePrivateDir(dir);
-    }
-    writePrivateFile(join(dir, fileName(name) + SUFFIX), json);
-  }
-
-  loadDatabase(profile: Profile, name: string): string | undefined {
-    return this.#read(...databaseDir(profile), fileName(name) + SUFFIX);
-  }
-
-  databases(profile: Profile): readonly string[] {
-    const dir = join(this.#home, ...databaseDir(profile));
-    if (!existsSync(dir)) return [];
-    return readdirSync(dir)
-      .filter((name) => name.endsWith(SUFFIX))
-      .map((name) => decodeURIComponent(name.slice(0, -SUFFIX.length)))
-      .sort();
-  }
-
-  /** What auth listed last, for while it is away; it ends with the sign-in whose roles it shows. */
-  saveListed(profile: Profile, json: string): void {
-    const dir = join(this.#keysDir(profile.proxy), `${fileName(profile.user)}-db`);
-    ensurePrivateDir(dir);
-    writePrivateFile(join(dir, LISTED), json);
-  }
-
-  loadListed(profile: Profile): string | undefined {
-    return this.#read('keys', fileName(profile.proxy), `${fileName(profile.user)}-db`, LISTED);
-  }
-
-  removeDatabase(profile: Profile, name: string): void {
-    removePrivateFile(join(this.#home, ...databaseDir(profile), fileName(name) + SUFFIX));
+  /** What is kept under the sign-in beside its own key. */
+  kept(profile: Profile, kind: KeptKind): KeptSessions {
+    return new KeptSessions(this.#home, profile, kind);
   }
 
   #keysDir(proxy: string): string {
@@ -138,26 +107,10 @@ export class ProfileStore {
   #removeKeys(profile: Profile): void {
     const dir = join(this.#home, 'keys', fileName(profile.proxy));
     removePrivateFile(join(dir, `${fileName(profile.user)}.pem`));
-    removePrivateFile(join(dir, `${fileName(profile.user)}-db`));
+    for (const kind of keptKinds) removePrivateFile(join(dir, `${fileName(profile.user)}-${kind}`));
   }
 
   #read(...parts: readonly string[]): string | undefined {
-    let dir = this.#home;
-    for (const part of parts) {
-      if (!existsSync(dir)) return undefined;
-      checkPrivateDir(dir);
-      dir = join(dir, part);
-    }
-    return readPrivateFile(dir);
+    return readWithin(this.#home, parts);
   }
-}
-
-function databaseDir(profile: Profile): readonly string[] {
-  return ['keys', fileName(profile.proxy), `${fileName(profile.user)}-db`, fileName(profile.cluster)];
-}
-
-/** A proxy, user or database name may hold "/" or ":": neither may become part of a path. Suffixes keep ".." from being one. */
-function fileName(text: string): string {
-  const encoded = encodeURIComponent(text);
-  return /^\.+$/.test(encoded) ? encoded.replaceAll('.', '%2E') : encoded;
 }

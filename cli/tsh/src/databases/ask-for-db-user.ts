@@ -1,5 +1,6 @@
 import { PosternError } from '@postern/api/errors';
 import { type VisibleDatabase, visibleDatabases } from '#databases/visible-databases.ts';
+import { unknownResource } from '#sessions/resource-kind.ts';
 import type { SignedIn } from '@postern/profile/signed-in';
 import { UsageError } from '@postern/terminal/usage-error';
 
@@ -14,10 +15,6 @@ export async function askForDbUser(who: SignedIn, name: string): Promise<never> 
 
 export function findDatabase(databases: readonly VisibleDatabase[], name: string): VisibleDatabase {
   const found = databases.find((database) => database.name === name);
-  if (found === undefined) throw unknownDatabase(name);
+  if (found === undefined) throw unknownResource('db', name);
   return found;
-}
-
-export function unknownDatabase(name: string): PosternError {
-  return new PosternError('not_found', `database "${name}" not found: tsh db ls lists those that you may reach`);
 }

@@ -13,11 +13,11 @@ export async function knownDatabases(who: SignedIn): Promise<KnownDatabases> {
   const { store, profile } = who;
   try {
     const databases = await visibleDatabases(who);
-    store.saveListed(profile, JSON.stringify({ asOf: new Date().toISOString(), databases }));
+    store.kept(profile, 'db').saveListed(JSON.stringify({ asOf: new Date().toISOString(), databases }));
     return { databases };
   } catch (error) {
     const away = error instanceof PosternError && (error.code === 'unavailable' || error.code === 'cannot_connect');
-    const kept = away ? store.loadListed(profile) : undefined;
+    const kept = away ? store.kept(profile, 'db').loadListed() : undefined;
     if (!away || kept === undefined) throw error;
     const { asOf, databases } = JSON.parse(kept) as { asOf: string; databases: readonly VisibleDatabase[] };
     return { databases, stale: { because: error.message, asOf } };

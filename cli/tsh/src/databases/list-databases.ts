@@ -17,7 +17,7 @@ export async function listDatabases(options: ListDatabasesOptions): Promise<void
   const known = await knownDatabases(who);
   if (known.stale) warn(`${known.stale.because}: the list is as of ${known.stale.asOf}`);
   const databases = known.databases.filter((database) => matches(database, options));
-  const loggedIn = who.store.databases(who.profile);
+  const loggedIn = who.store.kept(who.profile, 'db').names();
   await print(
     options.format,
     databases.map(({ json }) => json),

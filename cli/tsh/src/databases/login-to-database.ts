@@ -1,5 +1,5 @@
 import { askForDbUser } from '#databases/ask-for-db-user.ts';
-import { grantToJson, issueGrant } from '#databases/session-grant.ts';
+import { grantToJson, issueGrant } from '#sessions/session-grant.ts';
 import { type GlobalOptions, signedIn } from '@postern/profile/signed-in';
 
 export interface LoginToDatabaseOptions {
@@ -12,8 +12,8 @@ export interface LoginToDatabaseOptions {
 export async function loginToDatabase({ globals, name, dbUser }: LoginToDatabaseOptions): Promise<void> {
   const who = signedIn(globals, process.env, Date.now());
   const role = dbUser ?? (await askForDbUser(who, name));
-  const grant = await issueGrant(who, name, role);
-  who.store.saveDatabase(who.profile, name, grantToJson(grant));
+  const grant = await issueGrant(who, { kind: 'db', name, principal: role });
+  who.store.kept(who.profile, 'db').save(name, grantToJson(grant));
   const until = new Date(grant.validUntilMs).toISOString();
   process.stdout.write(`Logged in to database "${name}" as ${role} until ${until}.\nConnect with:\n\n  tsh proxy db --tunnel ${name}\n`);
 }

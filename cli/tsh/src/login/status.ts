@@ -34,7 +34,7 @@ export async function printStatus(store: ProfileStore, activeProxy: string, form
 
 /** The paths that scripts read: .active.username, .active.roles, .active.cluster, .active.valid_until. */
 function toJson(store: ProfileStore, profile: Profile): object {
-  const databases = store.databases(profile);
+  const databases = store.kept(profile, 'db').names();
   return {
     profile_url: `https://${profile.proxy}`,
     username: profile.user,
@@ -52,7 +52,7 @@ function toJson(store: ProfileStore, profile: Profile): object {
 
 function toText(store: ProfileStore, profile: Profile, mark: string): string {
   const left = profile.validUntilMs - Date.now();
-  const databases = store.databases(profile);
+  const databases = store.kept(profile, 'db').names();
   const until = new Date(profile.validUntilMs)
     .toISOString()
     .replace('T', ' ')

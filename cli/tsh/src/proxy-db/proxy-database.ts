@@ -1,12 +1,18 @@
 import { PosternError } from '@postern/api/errors';
 import { askForDbUser } from '#databases/ask-for-db-user.ts';
 import { useTunnel } from '#databases/refuse-direct-use.ts';
-import { grantFromJson, issueGrant, type SessionGrant } from '#databases/session-grant.ts';
-import { type GlobalOptions, loginExpired, type SignedIn, signedIn } from '@postern/profile/signed-in';
-import { AgentChannel } from '#proxy-db/agent-channel.ts';
-import { DatabaseSession } from '#proxy-db/database-session.ts';
-import { listenLocally, type LocalListener, localAddress } from '#proxy-db/listen-locally.ts';
-import { serveConnection } from '#proxy-db/serve-connection.ts';
+import { awsRefusal, type RefusalText } from '#local-port/aws-refusal.ts';
+import { listenLocally, type LocalListener, localAddress } from '#local-port/listen-locally.ts';
+import { refusalOf } from '#local-port/local-guard.ts';
+import { serveConnection } from '#local-port/serve-connection.ts';
+import { firstGrant } from '#sessions/first-grant.ts';
+import { limitedNotices } from '#sessions/limited-notices.ts';
+import type { ResourceSession } from '#sessions/resource-session.ts';
+import { grantFromJson, type SessionGrant } from '#sessions/session-grant.ts';
+import { sessionOver } from '#sessions/session-over.ts';
+import { untilStopped } from '#sessions/until-stopped.ts';
+import { CONNECT_KEYS } from '@postern/api/connect-keys';
+import { type GlobalOptions, type SignedIn, signedIn } from '@postern/profile/signed-in';
 import { say, warn } from '@postern/terminal/output';
 import { messageOf } from '@postern/terminal/run-program';
 
@@ -19,7 +25,8 @@ export interface ProxyDatabaseOptions {
   readonly listen?: string;
   readonly insecureListenAnywhere?: boolean;
 }
-const MAX_TIMER_MS = 2 ** 31 - 1;
+
+const refusal: RefusalText = ({ shape, message }) => awsRefusal(shape, `tsh proxy db: ${message}`);
 
 /** Serves the database on a local port until Ctrl-C, or until the login expires. */
 export async function proxyDatabase(options: ProxyDatabaseOptions): Promise<void> {
@@ -37,29 +44,28 @@ export async function proxyDatabase(options: ProxyDatabaseOptions): Promise<void
     ...(options.port === undefined ? {} : { port: options.port }),
   });
   const who = signedIn(options.globals, process.env, Date.now());
-  const dbUser = asked ?? keptGrant(who, name)?.dbUser ?? (await askForDbUser(who, name));
-  const first = await firstGrant(who, name, dbUser);
+  const dbUser = asked ?? keptGrant(who, name)?.principal ?? (await askForDbUser(who, name));
+  const first = await firstGrant(who, { kind: 'db', name, principal: dbUser }, keptGrant(who, name));
 
-  let session: DatabaseSession | undefined;
-  const notice = limited(say);
+  let session: ResourceSession | undefined;
+  const notice = limitedNotices(say);
   const listener = await listenLocally(address, (socket, port) => {
     if (session === undefined) return void socket.destroy();
     const current = session;
-    void serveConnection(socket, { openStream: () => current.openStream(), guard: { port, allowAddresses: anywhere }, notice });
+    const headers = { [CONNECT_KEYS.localPort]: String(port) };
+    void serveConnection(socket, {
+      openStream: () => current.openStream(headers),
+      guard: (head) => refusalOf(head, { port, allowAddresses: anywhere }),
+      refusal,
+      notice,
+    });
   });
-  const { profile } = who;
-  session = new DatabaseSession(first, {
-    issue: () => issueGrant(who, name, dbUser),
-    open: (grant) => new AgentChannel({ proxy: profile.proxy, cluster: profile.cluster, grant, localPort: listener.port }),
-    loginUntilMs: profile.validUntilMs,
-    nowMs: Date.now,
-    onRenewalFailed: (error) => notice(`cannot renew the certificate for "${name}": ${messageOf(error)}`),
-  });
+  session = sessionOver(who, first, notice);
   try {
     // The first request should find the session open; where no agent answers yet, a later one may.
     await session.connect().catch((error: unknown) => warn(messageOf(error)));
     if (anywhere) warn(`${listener.host} can be reached from other machines: whoever reaches it uses your access`);
-    process.stdout.write(started({ name, cluster: profile.cluster, listener, random: address.port === 0 }));
+    process.stdout.write(started({ name, cluster: who.profile.cluster, listener, random: address.port === 0 }));
     await untilStopped(who);
   } finally {
     listener.close();
@@ -67,38 +73,9 @@ export async function proxyDatabase(options: ProxyDatabaseOptions): Promise<void
   }
 }
 
-/** A certificate of `tsh db login` serves while auth cannot be asked. */
-async function firstGrant(who: SignedIn, name: string, dbUser: string): Promise<SessionGrant> {
-  try {
-    return await issueGrant(who, name, dbUser);
-  } catch (error) {
-    const kept = keptGrant(who, name);
-    const away = error instanceof PosternError && (error.code === 'unavailable' || error.code === 'cannot_connect');
-    if (!away || kept?.dbUser !== dbUser || kept.validUntilMs <= Date.now()) throw error;
-    warn(`${error.message}: going on with the certificate of an earlier tsh db login`);
-    return kept;
-  }
-}
-
 function keptGrant({ store, profile }: SignedIn, name: string): SessionGrant | undefined {
-  const text = store.loadDatabase(profile, name);
+  const text = store.kept(profile, 'db').load(name);
   return text === undefined ? undefined : grantFromJson(text);
-}
-
-/** Resolves on Ctrl-C; rejects with exit code 3 when the login ends. A long sleep of the machine is noticed within a minute. */
-function untilStopped({ profile }: SignedIn): Promise<void> {
-  const LOOK_EVERY_MS = 60_000;
-  // A clock that is turned back does not lengthen a login.
-  const endsAtMs = performance.now() + profile.validUntilMs - Date.now();
-  return new Promise((resolve, reject) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
-    const look = () => {
-      const left = Math.min(profile.validUntilMs - Date.now(), endsAtMs - performance.now());
-      if (left <= 0) reject(loginExpired(profile));
-      else setTimeout(look, Math.min(left, LOOK_EVERY_MS, MAX_TIMER_MS));
-    };
-    look();
-  });
 }
 
 function started(options: { name: string; cluster: string; listener: LocalListener; random: boolean }): string {
@@ -117,16 +94,4 @@ function started(options: { name: string; cluster: string; listener: LocalListen
     '',
     '',
   ].join('\n');
-}
-
-/** A program that retries in a loop must not fill the terminal: the same line once in ten seconds. */
-function limited(write: (line: string) => void): (line: string) => void {
-  const QUIET_MS = 10_000;
-  let last = { line: '', atMs: 0 };
-  return (line) => {
-    const atMs = Date.now();
-    if (line === last.line && atMs - last.atMs < QUIET_MS) return;
-    last = { line, atMs };
-    write(line);
-  };
 }

@@ -4,7 +4,7 @@ import { AgentSession } from '@postern/api';
 import { type Identity, Identity_Kind } from '@postern/api/identity';
 import { type Authority, createAuthority, generateKey, issueCertificate, serverTlsOptions } from '@postern/pki';
 import { type ByteStream, byteStream, createGrpcTlsServer, ServerRawCall } from '@postern/tunnel';
-import type { SessionGrant } from '#databases/session-grant.ts';
+import type { SessionGrant } from '#sessions/session-grant.ts';
 
 /** A cluster's two authorities, and agents that serve AgentSession with real certificates. The proxy would only copy what passes here. */
 export const CLUSTER = 'example.internal';
@@ -84,8 +84,9 @@ export async function grantFor(
   const held = await certificate(cluster.user, { ...identity(Identity_Kind.SESSION, 'alice'), route, sessionId: 'session' }, validUntilMs);
   return {
     ...held,
+    kind: 'db',
     name: 'orders',
-    dbUser: 'Reader',
+    principal: 'Reader',
     protocol: 'dynamodb',
     ticket: 'a'.repeat(58),
     agentIds: options.agentIds,

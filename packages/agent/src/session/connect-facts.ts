@@ -1,4 +1,7 @@
 import type { Metadata } from '@grpc/grpc-js';
+import { CONNECT_KEYS } from '@postern/api/connect-keys';
+
+export { CONNECT_KEYS };
 
 /** What tsh says of a local connection when it opens a stream for it, as metadata of `Connect` (docs/decisions/0007). */
 export interface ConnectFacts {
@@ -17,12 +20,6 @@ export interface LocalKey {
   readonly secretAccessKey: string;
 }
 
-export const CONNECT_KEYS = {
-  localPort: 'postern-local-port',
-  localKey: 'postern-local-key',
-  connectHost: 'postern-connect-host',
-  tunnelHost: 'postern-tunnel-host',
-} as const;
 export const nothingSaid: ConnectFacts = { localPort: undefined, localKey: undefined, connectHost: undefined, tunnelHost: undefined };
 const MAX_HOST = 253;
 

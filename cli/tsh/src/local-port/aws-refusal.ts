@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { ErrorCode } from '@postern/api';
 
 /** The exceptions that every AWS SDK knows from its core: they need no model of the service. */
-interface Shape {
+export interface Shape {
   readonly status: number;
   readonly reason: string;
   readonly type: string;
@@ -12,6 +12,9 @@ const EXPIRED: Shape = { status: 400, reason: 'Bad Request', type: 'ExpiredToken
 const UNAVAILABLE: Shape = { status: 503, reason: 'Service Unavailable', type: 'ServiceUnavailableException' };
 /** 403 and not 400: what a browser or a wrong program sent is refused before it is looked at as a request to AWS. */
 export const FORBIDDEN: Shape = { status: 403, reason: 'Forbidden', type: 'AccessDeniedException' };
+
+/** What is said to a client, as the bytes of a whole answer; `head` is its request's, where one was read. */
+export type RefusalText = (refused: { readonly shape: Shape; readonly message: string; readonly head: string | undefined }) => string;
 
 export function shapeOf(code: ErrorCode | undefined): Shape {
   if (code === 'denied' || code === 'locked' || code === 'not_found') return DENIED;

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { limits } from '@postern/limits';
-import { parseRequestHead } from '#proxy-db/request-head.ts';
+import { parseRequestHead } from '#local-port/request-head.ts';
 
 /**
  * A web page can make a browser send requests to a port of this machine, and with a name that it controls

@@ -1,14 +1,15 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type ErrorCode, PosternError } from '@postern/api/errors';
-import { AnswerBoundaries } from '#proxy-db/answer-boundaries.ts';
-import { awsRefusal, FORBIDDEN, shapeOf } from '#proxy-db/aws-refusal.ts';
-import { type GuardOptions, refusalOf } from '#proxy-db/local-guard.ts';
-import { readHead } from '#proxy-db/read-head.ts';
+import { AnswerBoundaries } from '#local-port/answer-boundaries.ts';
+import { FORBIDDEN, type RefusalText, shapeOf } from '#local-port/aws-refusal.ts';
+import { readHead } from '#local-port/read-head.ts';
 
 export interface ConnectionOptions {
   readonly openStream: () => Promise<Duplex>;
-  readonly guard: GuardOptions;
+  /** Why the first request is refused, or undefined where it may pass. */
+  readonly guard: (head: string) => string | undefined;
+  readonly refusal: RefusalText;
   /** A line for the person in front of the terminal. */
   readonly notice: (line: string) => void;
 }
@@ -19,18 +20,20 @@ export async function serveConnection(socket: Socket, options: ConnectionOptions
   socket.on('error', () => socket.destroy());
   const first = await readHead(socket);
   if (first.kind === 'closed') return void socket.destroy();
-  const refusal = first.kind === 'refused' ? first.reason : refusalOf(first.head, options.guard);
-  if (refusal !== undefined || first.kind === 'refused') {
-    options.notice(`refused a local connection: ${refusal}`);
-    return answer(socket, awsRefusal(FORBIDDEN, `tsh proxy db: ${refusal}`));
+  const refused = first.kind === 'refused' ? first.reason : options.guard(first.head);
+  if (refused !== undefined) {
+    options.notice(`refused a local connection: ${refused}`);
+    const head = first.kind === 'head' ? first.head : undefined;
+    return answer(socket, options.refusal({ shape: FORBIDDEN, message: refused, head }));
   }
+  if (first.kind === 'refused') return;
   try {
     const stream = await inTime(options.openStream());
     if (socket.destroyed) stream.destroy();
-    else join(socket, stream, first.bytes);
+    else join(socket, stream, { first, refusal: options.refusal });
   } catch (error) {
     options.notice(messageOf(error));
-    answer(socket, awsRefusal(shapeOf(codeOf(error)), `tsh proxy db: ${messageOf(error)}`));
+    answer(socket, options.refusal({ shape: shapeOf(codeOf(error)), message: messageOf(error), head: first.head }));
   }
 }
 
@@ -49,12 +52,17 @@ async function inTime(opening: Promise<Duplex>): Promise<Duplex> {
   return Promise.race([opening, late.promise]).finally(() => clearTimeout(timer));
 }
 
+interface Joined {
+  readonly first: { readonly head: string; readonly bytes: Buffer };
+  readonly refusal: RefusalText;
+}
+
 /**
  * Copies bytes both ways; `pipe` obeys backpressure. Where the stream breaks while the client waits for the first
  * byte of an answer, it gets one that says so; in the middle of an answer only a cut connection is honest, and a client
  * that sends requests ahead may be in the middle of one when it begins another.
  */
-function join(socket: Socket, stream: Duplex, first: Buffer): void {
+function join(socket: Socket, stream: Duplex, { first, refusal }: Joined): void {
   const answers = new AnswerBoundaries();
   let clientWaits = true;
   socket.on('data', (chunk: Buffer) => {
@@ -67,13 +75,13 @@ function join(socket: Socket, stream: Duplex, first: Buffer): void {
   });
   stream.on('error', (error) => {
     const told = clientWaits && answers.between && socket.writable;
-    answer(socket, told ? awsRefusal(shapeOf(codeOf(error)), `tsh proxy db: ${messageOf(error)}`) : undefined);
+    answer(socket, told ? refusal({ shape: shapeOf(codeOf(error)), message: messageOf(error), head: first.head }) : undefined);
   });
   stream.on('close', () => {
     if (!socket.writableEnded) socket.destroy();
   });
   socket.on('close', () => stream.destroy());
-  stream.write(first);
+  stream.write(first.bytes);
   socket.pipe(stream);
   stream.pipe(socket);
 }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Pulse } from '#proxy-db/pulse.ts';
+import { Pulse } from '#sessions/pulse.ts';
 
 describe('the pulse of an agent', () => {
   const stream = {};

@@ -2,14 +2,17 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { type Agent, createServer as createHttpServer, request } from 'node:http';
 import { PosternError } from '@postern/api';
+import { CONNECT_KEYS } from '@postern/api/connect-keys';
 import { Identity_Kind } from '@postern/api/identity';
 import type { ByteStream } from '@postern/tunnel';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { SessionGrant } from '#databases/session-grant.ts';
-import { AgentChannel } from '#proxy-db/agent-channel.ts';
-import { DatabaseSession } from '#proxy-db/database-session.ts';
-import { listenLocally } from '#proxy-db/listen-locally.ts';
-import { serveConnection } from '#proxy-db/serve-connection.ts';
+import type { SessionGrant } from '#sessions/session-grant.ts';
+import { AgentChannel } from '#sessions/agent-channel.ts';
+import { ResourceSession } from '#sessions/resource-session.ts';
+import { listenLocally } from '#local-port/listen-locally.ts';
+import { awsRefusal } from '#local-port/aws-refusal.ts';
+import { refusalOf } from '#local-port/local-guard.ts';
+import { serveConnection } from '#local-port/serve-connection.ts';
 import { CLUSTER, grantFor, startAgent, type TestAgent, type TestCluster, testCluster } from '#testing/agent.ts';
 
 let cluster: TestCluster;
@@ -54,24 +57,25 @@ interface Setup {
 
 async function tunnel(setup: Setup, first: SessionGrant) {
   const notices: string[] = [];
-  let session: DatabaseSession | undefined;
+  let session: ResourceSession | undefined;
   const listener = await listenLocally({ hosts: ['127.0.0.1'], port: 0 }, (socket, port) => {
     if (session === undefined) return void socket.destroy();
     const current = session;
     void serveConnection(socket, {
-      openStream: () => current.openStream(),
-      guard: { port, allowAddresses: false },
+      openStream: () => current.openStream({ [CONNECT_KEYS.localPort]: String(port) }),
+      guard: (head) => refusalOf(head, { port, allowAddresses: false }),
+      refusal: ({ shape, message }) => awsRefusal(shape, message),
       notice: (line) => notices.push(line),
     });
   });
-  session = new DatabaseSession(first, {
+  session = new ResourceSession(first, {
     issue: () => {
       setup.issued += 1;
       return setup.failure === undefined
         ? grantFor(cluster, { agentIds: [setup.target.id], ttlMs: setup.ttlMs })
         : Promise.reject(setup.failure);
     },
-    open: (grant) => new AgentChannel({ proxy: setup.target.address, cluster: CLUSTER, grant, localPort: listener.port }),
+    open: (grant) => new AgentChannel({ proxy: setup.target.address, cluster: CLUSTER, grant }),
     loginUntilMs: Date.now() + 3_600_000,
     nowMs: Date.now,
     onRenewalFailed: (error) => notices.push(String(error)),
@@ -133,7 +137,7 @@ describe('a session with an agent', () => {
       { target, issued: 0, failure: undefined, ttlMs: 1 },
       await grantFor(cluster, { agentIds: [target.id] }),
     );
-    const streams = await Promise.all(Array.from({ length: 150 }, () => session.openStream()));
+    const streams = await Promise.all(Array.from({ length: 150 }, () => session.openStream({})));
     expect(target.connections()).toBe(2);
     for (const stream of streams) stream.destroy();
   });
@@ -212,7 +216,7 @@ describe('a session with an agent', () => {
     });
     const setup: Setup = { target, issued: 0, failure: undefined, ttlMs: 3_600_000 };
     const { session } = await tunnel(setup, await grantFor(cluster, { agentIds: [target.id], ttlMs: 1_500 }));
-    const before = await session.openStream();
+    const before = await session.openStream({});
     before.write('one');
     expect(String((await once(before, 'data'))[0])).toBe('one');
     await expect.poll(() => setup.issued, { timeout: 5_000 }).toBe(1);

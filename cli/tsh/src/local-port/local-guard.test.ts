@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { refusalOf } from '#proxy-db/local-guard.ts';
-import { parseRequestHead } from '#proxy-db/request-head.ts';
+import { refusalOf } from '#local-port/local-guard.ts';
+import { parseRequestHead } from '#local-port/request-head.ts';
 
 const PORT = 8000;
 const guard = { port: PORT, allowAddresses: false };

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { HEAD_TIMEOUT_MS, MAX_HEAD_BYTES } from '#proxy-db/local-guard.ts';
+import { HEAD_TIMEOUT_MS, MAX_HEAD_BYTES } from '#local-port/local-guard.ts';
 
 const END_OF_HEAD = Buffer.from('\r\n\r\n');
 const TLS_HANDSHAKE = 0x16;

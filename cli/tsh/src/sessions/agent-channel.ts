@@ -1,33 +1,35 @@
 import type { PeerCertificate } from 'node:tls';
-import { AgentSession, Identity_Kind, PosternError } from '@postern/api';
+import { AgentSession, PosternError } from '@postern/api';
+import type { ConnectKey } from '@postern/api/connect-keys';
 import { clientContextOptions, serverIdentityCheck } from '@postern/pki';
 import { type ByteStream, byteStream, RawConnection } from '@postern/tunnel';
-import type { SessionGrant } from '#databases/session-grant.ts';
-import { Pulse } from '#proxy-db/pulse.ts';
+import type { SessionGrant } from '#sessions/session-grant.ts';
+import { Pulse } from '#sessions/pulse.ts';
+import { shown, wordsOf } from '#sessions/resource-kind.ts';
 
 export interface AgentChannelOptions {
   readonly proxy: string;
   readonly cluster: string;
   readonly grant: SessionGrant;
-  readonly localPort: number;
 }
+
+/** What is said of a local connection, in the metadata of its stream (docs/decisions/0007). */
+export type ConnectHeaders = Readonly<Partial<Record<ConnectKey, string>>>;
 
 /** One TLS session from here to an agent; the proxy between sees records. Each local connection is a stream in it. */
 export class AgentChannel {
   readonly grant: SessionGrant;
   readonly #connection: RawConnection;
-  readonly #headers: { readonly 'postern-local-port': string };
   #refusal: Error | undefined;
   readonly #streams = new Set<ByteStream>();
   readonly #pulse = new Pulse({ probe: (timeoutMs) => this.#connection.answers(timeoutMs), onDead: () => this.#abandon() });
   #retired = false;
   #abandoned = false;
 
-  constructor({ proxy, cluster, grant, localPort }: AgentChannelOptions) {
+  constructor({ proxy, cluster, grant }: AgentChannelOptions) {
     this.grant = grant;
-    this.#headers = { 'postern-local-port': String(localPort) };
     const { certificatePem, privateKeyPem, hostCaPems, agentIds } = grant;
-    const check = serverIdentityCheck({ cluster, hostCaPems, kinds: [Identity_Kind.DB_AGENT], names: agentIds, nowMs: Date.now });
+    const check = serverIdentityCheck({ cluster, hostCaPems, kinds: [wordsOf[grant.kind].agents], names: agentIds, nowMs: Date.now });
     this.#connection = new RawConnection({
       address: proxy,
       serverName: `${grant.ticket}.session.postern.internal`,
@@ -60,8 +62,8 @@ export class AgentChannel {
     }
   }
 
-  openStream(): ByteStream {
-    const stream: ByteStream = byteStream(this.#connection.open(AgentSession.connect.path, this.#headers), {
+  openStream(headers: ConnectHeaders): ByteStream {
+    const stream: ByteStream = byteStream(this.#connection.open(AgentSession.connect.path, headers), {
       onSent: (bytes) => this.#pulse.sent(stream, bytes),
       onReceived: () => this.#pulse.heard(stream),
     });
@@ -88,10 +90,7 @@ export class AgentChannel {
   /** Whoever waits is told; the next request finds another agent, or this one over a new connection. */
   #abandon(): void {
     this.#abandoned = true;
-    const error = new PosternError(
-      'unavailable',
-      `the agent of database "${this.grant.name}" has gone silent, and it may have acted: try again`,
-    );
+    const error = new PosternError('unavailable', `the agent of ${shown(this.grant)} has gone silent, and it may have acted: try again`);
     for (const stream of this.#streams) stream.destroy(error);
     this.#connection.end(error);
   }
@@ -102,6 +101,6 @@ export class AgentChannel {
 
   #unreachable(): PosternError {
     const reason = this.#refusal === undefined ? 'no agent answers' : `what answered is not one of its agents: ${this.#refusal.message}`;
-    return new PosternError('unavailable', `cannot reach database "${this.grant.name}": ${reason}`, { cause: this.#refusal });
+    return new PosternError('unavailable', `cannot reach ${shown(this.grant)}: ${reason}`, { cause: this.#refusal });
   }
 }

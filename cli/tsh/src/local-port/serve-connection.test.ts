@@ -2,7 +2,9 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { type Duplex, duplexPair } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { serveConnection } from '#proxy-db/serve-connection.ts';
+import { awsRefusal } from '#local-port/aws-refusal.ts';
+import { refusalOf } from '#local-port/local-guard.ts';
+import { serveConnection } from '#local-port/serve-connection.ts';
 
 let listener: Server;
 let port: number;
@@ -19,7 +21,12 @@ beforeEach(async () => {
       far.once('close', () => near.destroy(new Error('reset by the agent')));
       return Promise.resolve(near);
     };
-    void serveConnection(socket, { openStream, guard: { port, allowAddresses: false }, notice: () => undefined });
+    void serveConnection(socket, {
+      openStream,
+      guard: (head) => refusalOf(head, { port, allowAddresses: false }),
+      refusal: ({ shape, message }) => awsRefusal(shape, message),
+      notice: () => undefined,
+    });
   }).listen(0, '127.0.0.1');
   await once(listener, 'listening');
   port = (listener.address() as AddressInfo).port;

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { listenLocally, localAddress } from '#proxy-db/listen-locally.ts';
+import { listenLocally, localAddress } from '#local-port/listen-locally.ts';
 
 describe('the local address', () => {
   it('is loopback, of both kinds, unless said otherwise', () => {

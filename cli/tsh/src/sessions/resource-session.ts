@@ -1,9 +1,10 @@
 import { PosternError } from '@postern/api/errors';
 import { type ByteStream, tunnelLimits } from '@postern/tunnel';
-import type { SessionGrant } from '#databases/session-grant.ts';
-import type { AgentChannel } from '#proxy-db/agent-channel.ts';
+import type { SessionGrant } from '#sessions/session-grant.ts';
+import type { AgentChannel, ConnectHeaders } from '#sessions/agent-channel.ts';
+import { shown } from '#sessions/resource-kind.ts';
 
-export interface DatabaseSessionOptions {
+export interface ResourceSessionOptions {
   /** Asks auth for a certificate and a ticket that name the agents of this moment. */
   readonly issue: () => Promise<SessionGrant>;
   readonly open: (grant: SessionGrant) => AgentChannel;
@@ -22,8 +23,8 @@ const SAME_END_MS = 5_000;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Keeps channels to living agents, under a certificate that is still good, for as long as the login lasts. */
-export class DatabaseSession {
-  readonly #options: DatabaseSessionOptions;
+export class ResourceSession {
+  readonly #options: ResourceSessionOptions;
   #grant: SessionGrant;
   /** All under `#grant`; a second one only where the first has as many streams as an agent takes. */
   #channels: readonly AgentChannel[] = [];
@@ -31,17 +32,17 @@ export class DatabaseSession {
   #renewal: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(first: SessionGrant, options: DatabaseSessionOptions) {
+  constructor(first: SessionGrant, options: ResourceSessionOptions) {
     this.#options = options;
     this.#grant = first;
     this.#planRenewal();
   }
 
   /** A stream to an agent; rejects within some seconds where there is none to be had. Concurrent callers share an attempt to connect. */
-  async openStream(): Promise<ByteStream> {
+  async openStream(headers: ConnectHeaders): Promise<ByteStream> {
     for (;;) {
       const free = this.#channels.find((channel) => channel.ready && channel.streams < tunnelLimits.streamsPerConnection);
-      if (free !== undefined) return free.openStream();
+      if (free !== undefined) return free.openStream(headers);
       await this.connect();
     }
   }
@@ -65,7 +66,7 @@ export class DatabaseSession {
     this.#channels = alive;
     if (alive.length >= tunnelLimits.connectionsPerAgent) {
       const most = tunnelLimits.connectionsPerAgent * tunnelLimits.streamsPerConnection;
-      throw new PosternError('limit_exceeded', `more than ${most} connections at once to database "${this.#grant.name}"`);
+      throw new PosternError('limit_exceeded', `more than ${most} connections at once to ${shown(this.#grant)}`);
     }
     if (this.#grant.validUntilMs > this.#options.nowMs()) {
       try {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { AnswerBoundaries } from '#proxy-db/answer-boundaries.ts';
+import { AnswerBoundaries } from '#local-port/answer-boundaries.ts';
 
 const answer = (bytes: number) => Buffer.from(`HTTP/1.1 200 OK\r\nContent-Length: ${bytes}\r\nDate: now\r\n\r\n${'x'.repeat(bytes)}`);
 

@@ -1,0 +1,18 @@
+import { PosternError } from '@postern/api/errors';
+import type { SignedIn } from '@postern/profile/signed-in';
+import { warn } from '@postern/terminal/output';
+import { type AskedSession, issueGrant, type SessionGrant } from '#sessions/session-grant.ts';
+
+const loginCommand = { db: 'tsh db login', app: 'tsh apps login' } as const;
+
+/** A certificate of an earlier login to the resource serves while auth cannot be asked. */
+export async function firstGrant(who: SignedIn, asked: AskedSession, kept: SessionGrant | undefined): Promise<SessionGrant> {
+  try {
+    return await issueGrant(who, asked);
+  } catch (error) {
+    const away = error instanceof PosternError && (error.code === 'unavailable' || error.code === 'cannot_connect');
+    if (!away || kept?.principal !== asked.principal || kept.validUntilMs <= Date.now()) throw error;
+    warn(`${error.message}: going on with the certificate of an earlier ${loginCommand[asked.kind]}`);
+    return kept;
+  }
+}
