@@ -31,3 +31,22 @@ export type { Place, RequestRefusal } from '#dynamodb/table-name.ts';
 export { tablesInSlices, tablesOf, type TablesResult } from '#dynamodb/tables-of.ts';
 
 export { dynamodbRefusal, type DynamoDbRefusalCode, type DynamoDbRefusalInput } from '#refusals/dynamodb-refusal.ts';
+
+export type { AwsProtocol, AwsRequest, RequestBody, RequestHead } from '#requests/aws-request.ts';
+export type { BodyWanted, DescribeRequest } from '#requests/describe-request.ts';
+export type { AwsRefusal, AwsRefusalInput, AwsRefusalOf, RefusalKind } from '#refusals/aws-refusal.ts';
+export type { CredentialOperation, CredentialOperationOf } from '#handouts/credential-operation.ts';
+export type { CapDurations, CapInput, CappedRequest, HandedOutKeys } from '#handouts/cap-durations.ts';
+export type {
+  ConsoleDestination,
+  ConsoleDestinationInput,
+  ConsoleSession,
+  ConsoleSessionInput,
+  ConsoleSessionOf,
+  GetSigninToken,
+  SigninTokenInput,
+  SignInUrl,
+  SignInUrlInput,
+} from '#console/console-session.ts';
+export type { ApplicationRole, ApplicationRoles, ApplicationRolesInput, ResolveRole, RoleChoiceRefusal } from '#roles/application-roles.ts';
+export type { EndpointHost, EndpointHostInput } from '#endpoints/endpoint-host.ts';

@@ -1,0 +1,25 @@
+/** How a request and its answer are written. `s3` is rest-xml with error bodies of its own. */
+export type AwsProtocol = 'json-1.0' | 'json-1.1' | 'rest-json' | 'rest-xml' | 's3' | 'query' | 'ec2' | 'rpc-v2-cbor';
+
+/** A request without its body. `service` is the signing name: of the verified scope, or of the host's where the request carries no signature. */
+export type RequestHead = {
+  readonly method: string;
+  /** raw, as it came */
+  readonly path: string;
+  /** raw, without the question mark */
+  readonly query: string;
+  /** flat raw headers */
+  readonly headers: readonly string[];
+  readonly service: string;
+  /** the target's, where it is known: two services share a signing name (`s3` is S3 and S3 Control), and their hosts differ */
+  readonly host?: string;
+};
+
+/** The body, or its beginning: `whole` where no byte follows. */
+export type RequestBody = { readonly bytes: Buffer; readonly whole: boolean };
+
+export type AwsRequest = {
+  readonly protocol: AwsProtocol;
+  /** AWS's name of it, `GetObject`; absent where the protocol does not tell: a REST service whose method and path must do */
+  readonly operation?: string;
+};
