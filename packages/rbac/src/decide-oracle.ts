@@ -28,7 +28,11 @@ export function oracle({ roles, traits }: Subject, request: AccessRequest): bool
     ({ deny }) =>
       fits(deny) ||
       (request.principal !== undefined &&
-        principals(deny).some((name) => name === '\u0000any' || asked.some((spelling) => spelling.toUpperCase() === name.toUpperCase()))),
+        principals(deny).some(
+          (name) =>
+            name === '\u0000any' ||
+            [...asked, ...(request.deniedAs ?? [])].some((spelling) => spelling.toUpperCase() === name.toUpperCase()),
+        )),
   );
   const granted = roles.some(({ allow, version }) => {
     if (!fits(allow, version === 'v3' ? { '*': ['*'] } : undefined)) return false;

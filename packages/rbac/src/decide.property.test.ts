@@ -72,6 +72,7 @@ const request: fc.Arbitrary<AccessRequest> = fc.record(
       fc.constantFrom('Admin', 'admin', 'Reader', 'x-red', '*', 'role/Path/Admin', 'arn:aws:iam::123456789012:role/Admin', 'x-*'),
       { maxLength: 2 },
     ),
+    deniedAs: fc.array(fc.constantFrom('Reader', 'admin', 'role/Path/Admin'), { maxLength: 1 }),
   },
   { requiredKeys: ['kind', 'name', 'labels'] },
 );

@@ -67,7 +67,8 @@ function noRole(subject: CompiledSubject, request: AccessRequest): string {
 function denyRule(role: CompiledRole, request: AccessRequest): string | undefined {
   const labels = role.deny.labels[request.kind];
   if (labels.matches(request.labels)) return `deny.${request.kind}_labels ${labels.describe(request.labels)}`;
-  const name = deniedPrincipal(role.deny.principals[request.kind], request.principal);
+  const asked = request.principal === undefined ? undefined : [...request.principal, ...(request.deniedAs ?? [])];
+  const name = deniedPrincipal(role.deny.principals[request.kind], asked);
   return name === undefined ? undefined : `deny.${principalField[request.kind]} ${name}`;
 }
 

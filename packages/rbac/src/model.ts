@@ -17,6 +17,7 @@ export interface RoleConditions {
 export interface RoleOptions {
   readonly maxSessionTtlMs?: number;
   readonly lock?: 'strict' | 'best_effort';
+  readonly awsCredentialOperations?: 'deny' | 'cap';
 }
 /** Key to the values it may have; keys are ANDed, values ORed; globs, `^…$` regexes, `{{templates}}`. */
 export type LabelSelector = Readonly<Record<string, readonly string[]>>;
@@ -42,6 +43,8 @@ export interface AccessRequest {
    * an allow entry may match any; a deny entry that matches any, in any case, denies. Absent: may the resource be seen at all.
    */
   readonly principal?: readonly string[];
+  /** Further spellings that a deny entry may use where an allow entry may not: the name of a role without its account. */
+  readonly deniedAs?: readonly string[];
 }
 /** A decision is a value: which rule of which role decided, in words that a person can act on. */
 export interface Decision {

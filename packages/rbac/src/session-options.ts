@@ -18,3 +18,11 @@ export function sessionTtlMs(roles: readonly Role[], askedMs: number | undefined
 export function lockMode(roles: readonly Role[]): 'strict' | 'best_effort' {
   return roles.some((role) => role.options.lock === 'strict') ? 'strict' : 'best_effort';
 }
+
+/**
+ * What becomes of AWS operations that hand out keys of their own (AssumeRole, GetSessionToken, …): `deny` where any role says so, or else
+ * their durations are cut to what is left of the session.
+ */
+export function awsCredentialOperations(roles: readonly Role[]): 'deny' | 'cap' {
+  return roles.some((role) => role.options.awsCredentialOperations === 'deny') ? 'deny' : 'cap';
+}
