@@ -145,6 +145,29 @@ describe('the files of the guides', () => {
       ],
     });
   });
+
+  it('an application that is no console of AWS says what it is, and where', () => {
+    const withApp = (app: string) =>
+      lines(
+        'version: v3',
+        'teleport: {proxy_server: "p:443", auth_token: t}',
+        'app_service:',
+        '  enabled: "yes"',
+        '  apps:',
+        `    - ${app}`,
+      );
+    expect(refusal(withApp('{name: grafana, uri: "http://localhost:3000"}'))).toMatch(
+      /^teleport\.yaml:6:28: app_service\.apps\[0\]\.uri: is not an address of the AWS console.*not served$/u,
+    );
+    expect(refusal(withApp('{name: aws}'))).toContain('app_service.apps[0].uri: is missing');
+    expect(refusal(withApp('{name: A.ws, cloud: AWS}'))).toContain('app_service.apps[0].name: the name of an app is part of a host name');
+    expect(refusal(withApp('{name: aws, cloud: AWS, public_addr: 10.0.0.1}'))).toContain(
+      'app_service.apps[0].public_addr: is an address in numbers',
+    );
+    expect(refusal(withApp('{name: aws, cloud: AWS, labels: {aws_account_id: "12"}}'))).toContain('twelve digits');
+    expect(refusal(withApp('{name: aws, cloud: AWS, labels: {teleport.dev/x: y}}'))).toContain('belong to the system');
+    expect(refusal(withApp('{name: aws, cloud: AWS, aws: {external_id: "&"}}'))).toContain('app_service.apps[0].aws.external_id');
+  });
 });
 
 const authFile = (rest: string) => lines('version: v3', 'auth_service:', '  enabled: "yes"', rest);

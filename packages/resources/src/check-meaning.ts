@@ -1,9 +1,11 @@
 import { validateRole } from '@postern/rbac';
 
+import { appFromResource } from '#app-from-resource.ts';
 import { isVoid } from '#kinds/fields.ts';
 import type { Resource } from '#resource.ts';
 import { roleFromResource } from '#role-from-resource.ts';
 import { databaseFromResource } from '#database-from-resource.ts';
+import { validateApp } from '#validate-app.ts';
 import { validateDatabase } from '#validate-database.ts';
 import type { Path } from '#yaml/yaml-document.ts';
 
@@ -13,7 +15,7 @@ export interface MeaningProblem {
   readonly message: string;
 }
 
-/** What no schema can say: patterns and templates of roles, the address and account of databases, reserved names and labels. */
+/** What no schema can say: patterns and templates of roles, the address and account of databases and applications, reserved names and labels. */
 export function checkMeaning(resource: Resource): readonly MeaningProblem[] {
   const problems: MeaningProblem[] = [];
   const { name, labels } = resource.metadata;
@@ -30,12 +32,7 @@ export function checkMeaning(resource: Resource): readonly MeaningProblem[] {
     for (const { path, message } of validateRole(roleFromResource(resource))) problems.push({ path: stepsOf(path, resource), message });
   }
   if (resource.kind === 'db') problems.push(...validateDatabase(databaseFromResource(resource)));
-  if (resource.kind === 'app' && !/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/u.test(name)) {
-    problems.push({
-      path: ['metadata', 'name'],
-      message: 'the name of an app is part of a host name: lower-case letters, digits and hyphens, at most 63',
-    });
-  }
+  if (resource.kind === 'app') problems.push(...validateApp(appFromResource(resource)));
   if (resource.kind === 'cert_authority' && isVoid(resource.spec.active_keys.tls))
     problems.push({ path: ['spec', 'active_keys', 'tls'], message: 'must not be empty' });
   return problems;

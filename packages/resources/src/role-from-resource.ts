@@ -9,10 +9,12 @@ export function roleFromResource(resource: ResourceOf<'role'>): Role {
   const { allow, deny, options } = resource.spec;
   const ttl = options?.max_session_ttl === undefined ? undefined : parseDurationMs(options.max_session_ttl);
   const lock = options?.lock === 'strict' || options?.lock === 'best_effort' ? options.lock : undefined;
+  const credentials = options?.aws_credential_operations;
   const read: RoleOptions = {
     // Teleport prints 0s for a time-out that nobody set.
     ...(ttl === undefined || ttl === 0 ? {} : { maxSessionTtlMs: ttl }),
     ...(lock === undefined ? {} : { lock }),
+    ...(credentials === 'deny' || credentials === 'cap' ? { awsCredentialOperations: credentials } : {}),
   };
   return {
     name: resource.metadata.name,

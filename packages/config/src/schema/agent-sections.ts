@@ -59,9 +59,7 @@ export const dbSection = z.strictObject({
 });
 
 const app = z.strictObject({
-  name: text.refine((name) => /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(name), {
-    error: 'the name of an app is part of a host name: lower-case letters, digits and hyphens, at most 63',
-  }),
+  name: text,
   description: optionalText,
   uri: optionalText,
   public_addr: optionalText,
@@ -77,6 +75,7 @@ const app = z.strictObject({
   mcp: notServed('is not supported'),
   tcp_ports: notServed('applications over plain TCP are not supported'),
 });
+export type AppInput = z.output<typeof app>;
 
 export const appSection = z.strictObject({
   enabled: flag.optional(),

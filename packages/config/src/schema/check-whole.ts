@@ -1,6 +1,6 @@
-import { isReservedLabel, validateDatabase } from '@postern/resources';
+import { isReservedLabel, validateApp, validateDatabase } from '@postern/resources';
 import type { z } from 'zod';
-import type { DatabaseInput } from '#schema/agent-sections.ts';
+import type { AppInput, DatabaseInput } from '#schema/agent-sections.ts';
 import type { FileInput } from '#schema/file-schema.ts';
 
 type Path = readonly (string | number)[];
@@ -18,8 +18,7 @@ export function checkWhole(file: FileInput, context: z.core.$RefinementCtx): voi
     checkDatabase(database, ['db_service', 'databases', index], add);
   refuseTwice(file.db_service?.databases ?? [], ['db_service', 'databases'], add);
   refuseTwice(file.app_service?.apps ?? [], ['app_service', 'apps'], add);
-  for (const [index, { labels }] of (file.app_service?.apps ?? []).entries())
-    checkLabels(labels, ['app_service', 'apps', index, 'labels'], add);
+  for (const [index, app] of (file.app_service?.apps ?? []).entries()) checkApp(app, ['app_service', 'apps', index], add);
 }
 
 const services = ['auth_service', 'proxy_service', 'db_service', 'app_service'] as const;
@@ -101,6 +100,20 @@ function checkDatabase(database: DatabaseInput, at: Path, add: Add): void {
   });
   for (const { path, message } of problems) add([...at, ...path.slice(1)], message.replaceAll('spec.', ''));
   checkLabels(database.static_labels, [...at, 'static_labels'], add);
+}
+
+/** The same judgement as for `app` resources. */
+function checkApp(app: AppInput, at: Path, add: Add): void {
+  const problems = validateApp({
+    name: app.name,
+    labels: app.labels ?? {},
+    ...(app.uri === undefined ? {} : { uri: app.uri }),
+    ...(app.cloud === 'AWS' ? { cloud: app.cloud } : {}),
+    ...(app.public_addr === undefined ? {} : { publicAddress: app.public_addr }),
+    ...(app.aws?.external_id === undefined ? {} : { externalId: app.aws.external_id }),
+  });
+  for (const { path, message } of problems) add([...at, ...path.slice(1)], message);
+  checkLabels(app.labels, [...at, 'labels'], add);
 }
 
 function checkLabels(labels: Readonly<Record<string, string>> | null | undefined, at: Path, add: Add): void {

@@ -2,8 +2,9 @@ import { z } from 'zod';
 
 import { isVoid, kept } from '#kinds/fields.ts';
 
+/** Values are judged by validateApp, which the agents' own files go through as well. */
 export const appSpec = z.strictObject({
-  uri: z.string().min(1).max(2048),
+  uri: z.string().max(2048).optional(),
   public_addr: z.string().max(255).optional(),
   description: z.string().max(1024).optional(),
   cloud: z.enum(['AWS', '']).optional(),

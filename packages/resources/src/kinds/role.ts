@@ -66,6 +66,8 @@ const conditions = z.strictObject({
 const options = z.strictObject({
   max_session_ttl: duration.optional(),
   lock: z.enum(['strict', 'best_effort', '']).optional(),
+  // What an application does with AWS operations that hand out keys of their own: refuse them, or cut them to the session's rest.
+  aws_credential_operations: z.enum(['deny', 'cap', '']).optional(),
   require_session_mfa: unenforced(
     ['no', 'off', 'false'],
     'a second factor for each session is not supported yet; a role that demands it would be taken for stricter than it is',
