@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createSecureContext } from 'node:tls';
 import { Client, credentials } from '@grpc/grpc-js';
 import { AgentSession, callUnary, ConsoleSignIn, Identity_Kind, SessionInfo } from '@postern/api';
+import { limits } from '@postern/limits';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Refused, Standing } from '#authorise/authorizer.ts';
 import type { LiveSession } from '#session/live-session.ts';
@@ -114,6 +115,25 @@ describe('a session', () => {
     await expect.poll(() => seen.started[0]?.connectionCount).toBe(1);
     expect(seen.ended).toHaveLength(0);
   });
+});
+
+it('carries a thousand streams of one session at a time, and one more is not served beside them [limit streamsPerSession]', async () => {
+  const client = dial(await cluster.session());
+  const streams = Array.from({ length: limits.streamsPerSession }, () => openStream(client, undefined));
+  for (const stream of streams) stream.on('error', () => undefined).write('x');
+  await expect.poll(() => seen.connections.length, { timeout: 10_000 }).toBe(limits.streamsPerSession);
+  const more = openStream(client, undefined).on('error', () => undefined);
+  more.write('x');
+  // Another answer on the same connection: what was to come before it has come.
+  const [first] = streams;
+  const echoed = new Promise((resolve) => first?.on('data', (bytes: Buffer) => bytes.includes('y') && resolve(true)));
+  first?.write('y');
+  await echoed;
+  expect(seen.connections).toHaveLength(limits.streamsPerSession);
+  more.destroy();
+  first?.destroy();
+  await expect.poll(() => seen.connections[0]?.stream.destroyed).toBe(true);
+  expect(await echo(client)).toBe('ping');
 });
 
 describe('no session opens', () => {

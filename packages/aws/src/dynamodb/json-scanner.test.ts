@@ -1,3 +1,4 @@
+import { limits } from '@postern/limits';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { JsonScanner, maxJsonDepth, runScan } from '#dynamodb/json-scanner.ts';
@@ -96,7 +97,8 @@ describe('JsonScanner against JSON.parse', () => {
 });
 
 describe('the limits of JsonScanner', () => {
-  test(`nesting of ${maxJsonDepth} is read and one more is refused`, () => {
+  test('nesting of 64 is read and one more is refused [limit nestingDepth]', () => {
+    expect(maxJsonDepth).toBe(limits.nestingDepth);
     for (const [open, close] of [
       ['[', ']'],
       ['{"a":', '}'],

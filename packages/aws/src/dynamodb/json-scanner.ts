@@ -1,6 +1,7 @@
+import { limits } from '@postern/limits';
 import { JsonCursor } from '#dynamodb/json-cursor.ts';
 
-export const maxJsonDepth = 64;
+export const maxJsonDepth = limits.nestingDepth;
 /** DynamoDB's attribute names have at most 64 KB; escaped, six times that. */
 const maxSkippedNameBytes = 400_000;
 /** Names of members that somebody reads: members of the API, table names and ARNs. */

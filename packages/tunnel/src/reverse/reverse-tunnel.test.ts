@@ -4,6 +4,7 @@ import { connect, createServer } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { PosternError } from '@postern/api';
+import { limits } from '@postern/limits';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ReverseTunnelClient } from '#reverse/tunnel-client.ts';
 import { listen } from '#testing/echo.ts';
@@ -216,11 +217,12 @@ describe('a reverse tunnel', () => {
     expect(p.tunnels.attachedAgents()).toEqual([]);
   });
 
-  it('refuses a fifth connection of one agent', async () => {
+  it('takes four connections of one agent and refuses a fifth [limit connectionsPerAgent]', async () => {
     const p = await proxy();
-    for (let i = 0; i < 5; i++) agent('agent-a', { proxies: [p.address], onConnection: echo });
-    await expect.poll(() => p.server.connectionCount).toBe(4);
+    const more = limits.connectionsPerAgent + 1;
+    for (let i = 0; i < more; i++) agent('agent-a', { proxies: [p.address], onConnection: echo });
+    await expect.poll(() => p.server.connectionCount).toBe(limits.connectionsPerAgent);
     await delay(200);
-    expect(p.server.connectionCount).toBeLessThanOrEqual(4);
+    expect(p.server.connectionCount).toBe(limits.connectionsPerAgent);
   });
 });
