@@ -1,5 +1,5 @@
 import { createServer, type AddressInfo, connect, type Socket } from 'node:net';
-import type { Standing } from '@postern/agent';
+import { nothingSaid, type Standing } from '@postern/agent';
 import { limits } from '@postern/limits';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createHttpDoor } from '#sessions/http-door.ts';
@@ -112,7 +112,7 @@ describe('the time limits of a request', () => {
     const listener = createServer({ allowHalfOpen: true }, (stream) => {
       stream.on('error', () => stream.destroy());
       undo.push(() => stream.destroy());
-      made.accept(stream, { stream, localPort: 8000, session: undefined as never });
+      made.accept(stream, { ...nothingSaid, stream, localPort: 8000, session: undefined as never });
     });
     await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
     undo.push(
