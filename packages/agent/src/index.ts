@@ -3,6 +3,7 @@ export { OpenRecord, type RequestEvent } from '#audit/open-record.ts';
 export { SessionRecords, type SessionRecordsOptions } from '#audit/session-records.ts';
 export type { Refused, Standing } from '#authorise/authorizer.ts';
 export { awsLog } from '#credentials/aws-log.ts';
+export { CredentialWatch } from '#credentials/credential-watch.ts';
 export { type AssumedRole, assumeRoleRequest, RoleCredentials } from '#credentials/role-credentials.ts';
 export { ClockSkew } from '#forwarding/clock-skew.ts';
 export { AnswerRelay, relay } from '#forwarding/relay.ts';

@@ -3,6 +3,7 @@ import {
   type AgentService,
   awsLog,
   ClockSkew,
+  CredentialWatch,
   RoleCredentials,
   SessionPlaces,
   SessionRecords,
@@ -45,8 +46,10 @@ export function createDbService(options: DbServiceOptions): AgentService {
   });
   const admitted = (name: string) => databases.admitted(name);
   const keys = new SigningKeys();
+  const source = agentCredentials({ env, log: awsLog(logger), now: nowMs });
+  const credentialWatch = new CredentialWatch({ source, logger });
   const assumer = new AssumeRoleCache({
-    source: agentCredentials({ env, log: awsLog(logger), now: nowMs }),
+    source,
     env,
     keys,
     log: awsLog(logger),
@@ -124,11 +127,12 @@ export function createDbService(options: DbServiceOptions): AgentService {
     },
     signInToConsole: () =>
       Promise.reject(new PosternError('unimplemented', 'a database has no console: tsh apps console is for AWS applications')),
-    problems: () => databases.problems,
+    problems: () => [...databases.problems, ...credentialWatch.problems()],
     get underWay() {
       return underWay;
     },
     stop() {
+      credentialWatch.stop();
       door.close();
       upstreams.destroy();
       return Promise.resolve();

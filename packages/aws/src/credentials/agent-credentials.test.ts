@@ -186,6 +186,26 @@ describe('how the agent keeps its credentials', () => {
     expect(await source.current()).toBe(found);
   });
 
+  test('what the last look met is said in words, with the end of what is still used, and no longer once it found some', async () => {
+    const { state, source, temporary } = scripted();
+    expect(source.problem).toBeUndefined();
+    await source.current().catch(() => undefined);
+    expect(source.problem).toBe('the agent has no AWS credentials: instance metadata: away');
+    const first = temporary(1);
+    state.next = () => first;
+    state.now += 2000;
+    await source.current();
+    expect(source.problem).toBeUndefined();
+    state.next = () => new Error('away');
+    state.now += 56 * minute;
+    expect(await source.current()).toBe(first);
+    await vi.waitFor(() =>
+      expect(source.problem).toBe(
+        `the agent’s AWS credentials cannot be renewed and the old ones are used until ${new Date(first.expiresAtMs ?? 0).toISOString()}: instance metadata: away`,
+      ),
+    );
+  });
+
   test('expired credentials are not accepted; other long-term keys are another identity', async () => {
     const { state, source, temporary } = scripted();
     state.next = () => temporary(1, 0);

@@ -14,6 +14,8 @@ export type CredentialSource = {
    */
   readonly generation: number;
   readonly source: ProviderName | undefined;
+  /** What the last look met, as a sentence for an administrator: no source has any, or they could not be renewed. Undefined where it found some. */
+  readonly problem: string | undefined;
 };
 
 const refreshBeforeMs = 5 * 60_000;
@@ -37,6 +39,7 @@ export function agentCredentials(options: AgentCredentialsOptions): CredentialSo
   let checkAtMs = 0;
   let flight: Promise<Credentials> | undefined;
   let failure: CredentialError | undefined;
+  let problem: string | undefined;
 
   async function resolve(): Promise<Credentials> {
     const providers = options.providers ?? providerChain({ env, region: await agentRegion(env) });
@@ -49,26 +52,26 @@ export function agentCredentials(options: AgentCredentialsOptions): CredentialSo
       }
     }
     checkAtMs = now() + retryMs;
+    const detail = failures.join('; ');
     if (found !== undefined && isAlive(found.credentials, now())) {
-      log('warn', 'the agent credentials could not be renewed and the old ones are used', {
-        source: found.source,
-        detail: failures.join('; '),
-      });
+      const { expiresAtMs } = found.credentials;
+      const end = expiresAtMs === undefined ? '' : ` until ${new Date(expiresAtMs).toISOString()}`;
+      problem = `the agent’s AWS credentials cannot be renewed and the old ones are used${end}: ${detail}`;
+      log('warn', 'the agent credentials could not be renewed and the old ones are used', { source: found.source, detail });
       return found.credentials;
     }
+    problem = `the agent has no AWS credentials: ${detail}`;
     failure = new CredentialError(
       'no_agent_credentials',
       'the agent has no AWS credentials: set them in its environment, files or instance role',
-      {
-        detail: failures.join('; '),
-        retryAfterMs: retryMs,
-      },
+      { detail, retryAfterMs: retryMs },
     );
     throw failure;
   }
 
   function accept(credentials: Credentials, source: ProviderName): Credentials {
     if (!isAlive(credentials, now())) throw new Error('the credentials have expired');
+    problem = undefined;
     const { expiresAtMs } = credentials;
     const due = expiresAtMs === undefined ? now() + recheckMs : expiresAtMs - refreshBeforeMs;
     checkAtMs = Math.max(due, now() + retryMs);
@@ -106,6 +109,9 @@ export function agentCredentials(options: AgentCredentialsOptions): CredentialSo
     },
     get source() {
       return found?.source;
+    },
+    get problem() {
+      return problem;
     },
   };
 }
