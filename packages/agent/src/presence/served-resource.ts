@@ -9,6 +9,8 @@ export interface ServedResource {
   readonly labels: Readonly<Record<string, string>>;
   readonly awsRegion: string;
   readonly awsAccountId: string;
+  /** Of an application: the host name under which browsers reach it, where one was written. */
+  readonly publicAddress?: string;
   /** True where it is a resource of the cluster. */
   readonly dynamic: boolean;
 }

@@ -1,7 +1,8 @@
 import { PosternError } from '@postern/api';
-import { decide } from '@postern/rbac';
+import type { CompiledSubject, Decision } from '@postern/rbac';
 import { compile, may, type Person, type PersonDeps, requireMay } from '#administration/person.ts';
-import { accessRequest } from '#certs/issue-session-cert.ts';
+import { decidePrincipal, decideSight } from '#certs/decide-principal.ts';
+import { findPrincipal } from '#certs/find-principal.ts';
 import { findLock, lockedBy } from '#locks/locks.ts';
 import { findServers, type ServedResource } from '#presence/served-resource.ts';
 import { findUser } from '#users/user-record.ts';
@@ -24,7 +25,7 @@ export async function explainAccess(
     requireMay(person, 'role', 'read');
   }
   if (asked.kind !== 'db' && asked.kind !== 'app')
-    throw new PosternError('bad_request', `resource kind ${JSON.stringify(asked.kind.slice(0, 32))}: use db`);
+    throw new PosternError('bad_request', `resource kind ${JSON.stringify(asked.kind.slice(0, 32))}: use db or app`);
   const user = await findUser(deps.store, asked.user);
   if (user === undefined) throw new PosternError('not_found', `no user ${asked.user}: tctl get users lists them`);
   const lock = await findLock(deps, { user: user.name, roles: user.roles });
@@ -32,17 +33,22 @@ export async function explainAccess(
   const subject = compile(user, await deps.roles.load(user.roles));
   const [server] = await findServers(deps.store, asked.kind, asked.name);
   // Whoever may not read roles is told no more of a resource than that he may use it.
-  const isSeen = server !== undefined && (may(person, 'role', 'read') || decide(subject, visibility(server)).allowed);
+  const isSeen = server !== undefined && (may(person, 'role', 'read') || decideSight(subject, server).allowed);
   if (server === undefined || !isSeen) {
-    throw new PosternError('not_found', `no agent serves ${asked.kind}/${asked.name} now: tctl db ls lists what is served`);
+    throw new PosternError(
+      'not_found',
+      `no agent serves ${asked.kind}/${asked.name} now: tctl ${asked.kind === 'app' ? 'apps' : 'db'} ls lists what is served`,
+    );
   }
-  const request = asked.principal === '' ? visibility(server) : accessRequest(server, asked.principal);
-  const decision = decide(subject, request);
+  const decision = asked.principal === '' ? decideSight(subject, server) : decideAs(subject, server, asked.principal);
   const host = await findLock(deps, { hostId: server.hostId });
   const steps = host === undefined ? decision.steps : [...decision.steps, `agent ${server.hostId}: ${lockedBy(host).message}`];
   return { allowed: decision.allowed, decision: decision.reason, steps };
 }
 
-function visibility({ kind, name, labels }: ServedResource) {
-  return { kind, name, labels };
+/** A name that means no role is an answer as well. */
+function decideAs(subject: CompiledSubject, server: ServedResource, asked: string): Decision {
+  const found = findPrincipal(subject, server, asked);
+  if ('refusal' in found) return { allowed: false, reason: found.refusal, steps: [] };
+  return decidePrincipal(subject, server, found.principal);
 }

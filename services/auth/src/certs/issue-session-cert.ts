@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { type IdentifiedCaller, Identity_Kind, PosternError } from '@postern/api';
 import { issueCertificate } from '@postern/pki';
-import { type AccessRequest, allowedPrincipals, decide, sessionTtlMs } from '@postern/rbac';
+import { sessionTtlMs } from '@postern/rbac';
 import type { PersonDeps, SignedInUser } from '#administration/person.ts';
 import type { Authorities } from '#authorities/authorities.ts';
 import { userIdentity } from '#certs/issue-user-cert.ts';
-import { isPrincipal, partitionOfRegion, principalSpellings } from '#certs/principal-spellings.ts';
+import { allowedText, findPrincipal } from '#certs/find-principal.ts';
+import { decidePrincipal, decideSight } from '#certs/decide-principal.ts';
 import { findLock } from '#locks/locks.ts';
 import { findServers, type ServedResource } from '#presence/served-resource.ts';
 import { keys } from '#state/keys.ts';
@@ -51,9 +52,9 @@ export interface SessionRecord {
 const SESSION_KEPT_MS = 48 * 3_600_000;
 
 export async function issueSessionCert(deps: SessionCertDeps, request: SessionCertRequest): Promise<IssuedSession> {
-  const { person, principal } = request;
+  const { person } = request;
   const kind = requireKind(request.resourceKind);
-  const servers = await decideServers(deps, { ...request, kind });
+  const { servers, principal } = await decideServers(deps, { ...request, kind });
   const [server] = servers;
   if (server === undefined) throw notFound(kind, request.resourceName);
   const nowMs = deps.nowMs();
@@ -100,49 +101,38 @@ export async function issueSessionCert(deps: SessionCertDeps, request: SessionCe
   };
 }
 
-/** The hosts through which this user may reach the resource as this principal; throws where there is none. */
+/** The hosts through which this user may reach the resource, and the principal as the certificate names it; throws where there is none. */
 async function decideServers(
   deps: SessionCertDeps,
   request: SessionCertRequest & { readonly kind: 'db' | 'app' },
-): Promise<readonly ServedResource[]> {
-  const { person, kind, principal } = request;
+): Promise<{ readonly servers: readonly ServedResource[]; readonly principal: string }> {
+  const { person, kind } = request;
   const visible: ServedResource[] = [];
   for (const server of await findServers(deps.store, kind, request.resourceName)) {
     const isLocked = (await findLock(deps, { hostId: server.hostId })) !== undefined;
-    if (!isLocked && decide(person.subject, { kind, name: server.name, labels: server.labels }).allowed) visible.push(server);
+    if (!isLocked && decideSight(person.subject, server).allowed) visible.push(server);
   }
   const [first] = visible;
   // One answer for a resource that is not there and one that this user may not see.
   if (first === undefined) throw notFound(kind, request.resourceName);
-  if (principal === '') {
-    const reason = `say which IAM role to use on ${kind}/${first.name} with --db-user`;
-    await recordDenied(deps, request, reason);
-    throw new PosternError('denied', `${reason}: ${allowedText(person, first)}`, { isRecorded: true });
-  }
-  if (!isPrincipal(principal)) {
-    const reason = `${JSON.stringify(principal.slice(0, 80))} is not how an IAM role is written: give its name, role/PATH/NAME or its ARN`;
-    await recordDenied(deps, request, reason);
-    throw new PosternError('denied', `${reason}: ${allowedText(person, first)}`, { isRecorded: true });
-  }
-  const decisions = visible.map((server) => ({ server, decision: decide(person.subject, accessRequest(server, principal)) }));
+  const found = findPrincipal(person.subject, first, request.principal);
+  if ('refusal' in found) throw await denied(deps, request, found.refusal);
+  const decisions = visible.map((server) => ({ server, decision: decidePrincipal(person.subject, server, found.principal) }));
   const allowed = decisions.filter(({ decision }) => decision.allowed);
   if (allowed.length === 0) {
     const reason = decisions[0]?.decision.reason ?? 'no role allows it';
-    await recordDenied(deps, request, reason);
-    throw new PosternError('denied', `${reason}: ${allowedText(person, first)}`, { isRecorded: true });
+    throw await denied(deps, request, `${reason}: ${allowedText(person.subject, first)}`);
   }
-  return allowed.map(({ server }) => server);
+  return { servers: allowed.map(({ server }) => server), principal: found.principal };
 }
 
-export function accessRequest(server: ServedResource, principal: string): AccessRequest {
-  const account = { id: server.awsAccountId, partition: partitionOfRegion(server.awsRegion) };
-  return { kind: server.kind, name: server.name, labels: server.labels, principal: principalSpellings(principal, account) };
-}
-
-function allowedText(person: SignedInUser, server: ServedResource): string {
-  const { allowed } = allowedPrincipals(person.subject, { kind: server.kind, name: server.name, labels: server.labels });
-  if (allowed.length === 0) return 'your roles allow none';
-  return `your roles allow ${allowed.map((name) => (name === '*' ? 'any role' : name)).join(', ')}`;
+async function denied(
+  deps: SessionCertDeps,
+  request: SessionCertRequest & { readonly kind: string },
+  reason: string,
+): Promise<PosternError> {
+  await recordDenied(deps, request, reason);
+  return new PosternError('denied', reason, { isRecorded: true });
 }
 
 async function recordDenied(deps: SessionCertDeps, request: SessionCertRequest & { readonly kind: string }, reason: string): Promise<void> {
@@ -158,7 +148,7 @@ async function recordDenied(deps: SessionCertDeps, request: SessionCertRequest &
 
 function requireKind(kind: string): 'db' | 'app' {
   if (kind === 'db' || kind === 'app') return kind;
-  throw new PosternError('bad_request', `resource kind ${JSON.stringify(kind.slice(0, 32))}: use db`);
+  throw new PosternError('bad_request', `resource kind ${JSON.stringify(kind.slice(0, 32))}: use db or app`);
 }
 
 function notFound(kind: 'db' | 'app', name: string): PosternError {

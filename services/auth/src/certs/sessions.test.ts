@@ -14,6 +14,7 @@ import {
   type JoinedHost,
   joinAs,
   outcomeOf,
+  putResource,
   resources,
   routeKeys,
   server,
@@ -42,12 +43,7 @@ async function begin(): Promise<void> {
   });
   await addUser(test, { name: 'alice', roles: ['dev'] });
 }
-async function put(resource: { readonly kind: string; readonly [field: string]: unknown }): Promise<void> {
-  await callUnary(test.client(test.admin), resources.definition.putResource, {
-    kind: resource.kind,
-    json: Buffer.from(JSON.stringify(resource)),
-  });
-}
+const put = (resource: Parameters<typeof putResource>[1]) => putResource(test, resource);
 async function ask(who: Credential, more: { principal?: string; name?: string; ttlSeconds?: number } = {}) {
   const key = generateKey();
   const answer = await callUnary(test.client(who), certs.definition.issueSessionCert, {

@@ -4,6 +4,7 @@ import type { Operation, Store } from '@postern/store';
 import { requireHost } from '#hosts/host-record.ts';
 import { requireHostWords } from '#hosts/host-words.ts';
 import { requireUnlocked } from '#locks/locks.ts';
+import { addressConflict } from '#presence/app-address.ts';
 import { claimName, releaseName } from '#presence/claim-name.ts';
 import { isResourceName, type Judgement, judgeServer } from '#presence/judge-server.ts';
 import { findServers, isRefused } from '#presence/served-resource.ts';
@@ -60,7 +61,9 @@ export async function announceServers(deps: PresenceDeps, said: Announcement): P
   const judged = new Map<string, Judged>();
   for (const [name, judgement] of judgements) {
     const { settings } = judgement;
-    const reason = judgement.ok ? await claimName(deps.store, { host, settings, expiresMs }) : judgement.reason;
+    const reason = judgement.ok
+      ? ((await addressConflict(deps.store, settings)) ?? (await claimName(deps.store, { host, settings, expiresMs })))
+      : judgement.reason;
     judged.set(name, reason === undefined ? { settings } : { settings, refused: reason });
   }
   const namesBefore = await announcedNames(deps.store, host.id);
@@ -147,7 +150,11 @@ async function recordChanges(
       code: oldLabels === undefined ? 'TPS01I' : 'TPS02I',
       user: change.hostId,
       resource,
-      fields: { name, db_labels: settings.labels, ...(oldLabels === undefined ? {} : { db_labels_before: oldLabels }) },
+      fields: {
+        name,
+        [`${settings.kind}_labels`]: settings.labels,
+        ...(oldLabels === undefined ? {} : { [`${settings.kind}_labels_before`]: oldLabels }),
+      },
     });
   }
 }

@@ -1,6 +1,6 @@
 import type { Server } from '@postern/api';
 import type { Labels } from '@postern/rbac';
-import { dynamoDbUri } from '@postern/resources';
+import { accountLabel, appFromResource, appUri, dynamoDbUri, validateApp } from '@postern/resources';
 import type { Store } from '@postern/store';
 import type { HostRecord } from '#hosts/host-record.ts';
 import { labelProblem } from '#presence/labels.ts';
@@ -16,11 +16,13 @@ const MAX_SETTING_LENGTH = 1024;
 
 /** Decides what one announced server is, from the record of the host's join and from the cluster's own resources. */
 export async function judgeServer(store: Store, host: HostRecord, server: Server): Promise<Judgement> {
-  const tooLong = [server.protocol, server.uri, server.description, server.awsRegion, server.awsAccountId].some(
+  const tooLong = [server.protocol, server.uri, server.description, server.awsRegion, server.awsAccountId, server.publicAddress ?? ''].some(
     (text) => text.length > MAX_SETTING_LENGTH,
   );
   // What is refused is kept on show: an agent must not fill the store, and every watcher, with what nobody takes.
-  const shown = tooLong ? { ...server, protocol: '', uri: '', description: '', awsRegion: '', awsAccountId: '' } : server;
+  const shown = tooLong
+    ? { ...server, protocol: '', uri: '', description: '', awsRegion: '', awsAccountId: '', publicAddress: '' }
+    : server;
   const claimed = settingsOf(shown, {});
   const refuse = (reason: string): Judgement => ({ ok: false, settings: claimed, reason });
   if (server.kind !== host.role || (server.kind !== 'db' && server.kind !== 'app')) {
@@ -40,6 +42,16 @@ async function judgeDynamic(store: Store, server: Server, claimed: ServerSetting
   if (entry === undefined)
     return { ok: false, settings: claimed, reason: `the cluster has no ${server.kind} resource named ${server.name}` };
   const { metadata, spec } = readResource(entry);
+  const labels = metadata.labels ?? {};
+  const description = metadata.description ?? '';
+  if (claimed.kind === 'app') {
+    const app = appFromResource({ metadata, spec });
+    const publicAddress = app.publicAddress ?? '';
+    return {
+      ok: true,
+      settings: { ...claimed, uri: appUri(app), description, labels, awsAccountId: labels[accountLabel] ?? '', publicAddress },
+    };
+  }
   const { protocol, uri, aws } = spec as { protocol?: string; uri?: string; aws?: { region?: string; account_id?: string } };
   return {
     ok: true,
@@ -47,12 +59,19 @@ async function judgeDynamic(store: Store, server: Server, claimed: ServerSetting
       ...claimed,
       protocol: protocol ?? '',
       uri: uri ?? server.uri,
-      description: metadata.description ?? '',
-      labels: metadata.labels ?? {},
+      description,
+      labels,
       awsRegion: aws?.region ?? server.awsRegion,
       awsAccountId: aws?.account_id ?? server.awsAccountId,
     },
   };
+}
+
+/** What an agent says of an application is held to the rule for files and resources. */
+function appProblem(server: Server): string | undefined {
+  const { name, uri, labels, publicAddress = '' } = server;
+  const [problem] = validateApp({ name, uri, labels, ...(publicAddress === '' ? {} : { publicAddress }) });
+  return problem && `${problem.path.at(-1) ?? ''} ${problem.message}`;
 }
 
 /** The name must be bound to the token that the agent joined with; the token's labels win over the agent's own. */
@@ -60,6 +79,8 @@ function judgeStatic(host: HostRecord, server: Server, claimed: ServerSettings):
   const problem = labelProblem(server.labels);
   if (problem !== undefined) return { ok: false, settings: claimed, reason: problem };
   const labels: Labels = { ...server.labels, ...host.boundLabels };
+  const problemOfApp = server.kind === 'app' ? appProblem({ ...server, labels: { ...labels } }) : undefined;
+  if (problemOfApp !== undefined) return { ok: false, settings: claimed, reason: problemOfApp };
   const settings = settingsOf(server, labels);
   const bound = host.boundNames.find(({ kind, name }) => kind === server.kind && name === server.name);
   if (bound === undefined && host.bindsAnyName !== true) {

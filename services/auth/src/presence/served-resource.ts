@@ -10,6 +10,7 @@ export interface ServedResource {
   readonly hostId: string;
   readonly labels: Labels;
   readonly protocol: string;
+  readonly uri: string;
   readonly awsRegion: string;
   readonly awsAccountId: string;
   readonly resource: ResourceJson;
@@ -38,6 +39,7 @@ export function readServer(kind: 'db' | 'app', resource: ResourceJson): ServedRe
     hostId: typeof spec['host_id'] === 'string' ? spec['host_id'] : '',
     labels: metadata.labels ?? {},
     protocol: inner.spec?.protocol ?? '',
+    uri: inner.spec?.uri ?? '',
     awsRegion: inner.spec?.aws?.region ?? '',
     awsAccountId: inner.spec?.aws?.account_id ?? '',
     resource,
@@ -45,8 +47,18 @@ export function readServer(kind: 'db' | 'app', resource: ResourceJson): ServedRe
 }
 
 interface Inner {
-  readonly spec?: { readonly protocol?: string; readonly aws?: { readonly region?: string; readonly account_id?: string } };
+  readonly spec?: {
+    readonly protocol?: string;
+    readonly uri?: string;
+    readonly public_addr?: string;
+    readonly aws?: { readonly region?: string; readonly account_id?: string };
+  };
   readonly status?: { readonly refused?: string };
+}
+
+/** The host name that an application was given; empty where it goes by its name under each proxy. */
+export function publicAddressOf(resource: ResourceJson): string {
+  return innerOf(resource).spec?.public_addr ?? '';
 }
 
 function innerOf(resource: ResourceJson): Inner {

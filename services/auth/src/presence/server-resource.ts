@@ -14,20 +14,25 @@ export interface ServerSettings {
   readonly labels: Labels;
   readonly awsRegion: string;
   readonly awsAccountId: string;
+  /** Of an app; empty where it goes by its name under each proxy. */
+  readonly publicAddress: string;
   readonly dynamic: boolean;
 }
 
 export function settingsOf(server: Server, labels: Labels): ServerSettings {
   const { name, protocol, uri, description, awsRegion, awsAccountId, dynamic } = server;
-  return { kind: server.kind === 'app' ? 'app' : 'db', name, protocol, uri, description, labels, awsRegion, awsAccountId, dynamic };
+  const kind = server.kind === 'app' ? 'app' : 'db';
+  const publicAddress = kind === 'app' ? (server.publicAddress ?? '') : '';
+  return { kind, name, protocol, uri, description, labels, awsRegion, awsAccountId, publicAddress, dynamic };
 }
 
 /** Two agents that agree on this serve the same thing; the description is for people. */
 export function settingsDigest(settings: ServerSettings): string {
-  const { kind, name, protocol, uri, labels, awsRegion, awsAccountId } = settings;
+  const { kind, name, protocol, uri, labels, awsRegion, awsAccountId, publicAddress } = settings;
+  const more = kind === 'app' ? [publicAddress] : [];
   const sortedLabels = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
   return createHash('sha256')
-    .update(JSON.stringify([kind, name, protocol, uri, sortedLabels, awsRegion, awsAccountId]))
+    .update(JSON.stringify([kind, name, protocol, uri, sortedLabels, awsRegion, awsAccountId, ...more]))
     .digest('hex');
 }
 
@@ -48,7 +53,7 @@ export function serverResource(server: ServerOf): ResourceJson {
     kind: settings.kind,
     version: 'v3',
     metadata: { name: settings.name, labels, ...(settings.description === '' ? {} : { description: settings.description }) },
-    spec: settings.kind === 'db' ? databaseSpec(settings) : { uri: settings.uri },
+    spec: settings.kind === 'db' ? databaseSpec(settings) : appSpec(settings),
     status: { origin: settings.dynamic ? 'dynamic' : 'config', ...(server.refused === undefined ? {} : { refused: server.refused }) },
   };
   return {
@@ -73,4 +78,8 @@ function databaseSpec(settings: ServerSettings): Record<string, unknown> {
       ...(settings.awsAccountId === '' ? {} : { account_id: settings.awsAccountId }),
     },
   };
+}
+
+function appSpec({ uri, publicAddress }: ServerSettings): Record<string, unknown> {
+  return { uri, cloud: 'AWS', ...(publicAddress === '' ? {} : { public_addr: publicAddress }) };
 }

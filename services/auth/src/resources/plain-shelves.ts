@@ -1,5 +1,6 @@
 import { PosternError } from '@postern/api';
 import type { Entry, Store } from '@postern/store';
+import { addressConflict } from '#presence/app-address.ts';
 import { isRefused } from '#presence/served-resource.ts';
 import { expiryOf } from '#resources/expiry.ts';
 import type { ActCodes, Shelf, ShownResource } from '#resources/shelf.ts';
@@ -7,8 +8,8 @@ import { readResource, withoutRevision } from '#resources/stored-resource.ts';
 import { keys, segment } from '#state/keys.ts';
 
 /** Databases and applications that administrators write and agents pick up. */
-export function dynamicShelf(options: { readonly kind: 'db' | 'app'; readonly nowMs: () => number }): Shelf {
-  const { kind, nowMs } = options;
+export function dynamicShelf(options: { readonly kind: 'db' | 'app'; readonly store: Store; readonly nowMs: () => number }): Shelf {
+  const { kind, store, nowMs } = options;
   const prefix = kind === 'db' ? 'databases/' : 'apps/';
   const letters = kind === 'db' ? 'TDB' : 'TAP';
   return {
@@ -18,13 +19,19 @@ export function dynamicShelf(options: { readonly kind: 'db' | 'app'; readonly no
     show: shownByName,
     writing: {
       keyOf: (name) => keys.resource(kind, name),
-      plan: async ({ resource }) => ({
-        value: JSON.stringify(withoutRevision(resource)),
-        ...expiryOf(resource, nowMs()),
-        with: [],
-        recordedAs: resource.metadata.name,
-        fields: { [`${kind}_labels`]: resource.metadata.labels ?? {} },
-      }),
+      plan: async ({ resource }) => {
+        const { name, labels } = resource.metadata;
+        const { public_addr: address } = resource.spec;
+        const conflict = await addressConflict(store, { kind, name, publicAddress: typeof address === 'string' ? address : '' });
+        if (conflict !== undefined) throw new PosternError('already_exists', conflict);
+        return {
+          value: JSON.stringify(withoutRevision(resource)),
+          ...expiryOf(resource, nowMs()),
+          with: [],
+          recordedAs: name,
+          fields: { [`${kind}_labels`]: labels ?? {} },
+        };
+      },
     },
     planDelete: async () => [],
   };

@@ -3,7 +3,11 @@ import { allowedPrincipals, decide } from '@postern/rbac';
 import type { Store } from '@postern/store';
 import { may, type Person, type SignedInUser } from '#administration/person.ts';
 import type { Authorities } from '#authorities/authorities.ts';
-import { isRefused } from '#presence/served-resource.ts';
+import { appFromResource, appUri } from '@postern/resources';
+import { principalsAllowed } from '#certs/decide-principal.ts';
+import { withPublicAddress } from '#presence/app-address.ts';
+import { isRefused, readServer } from '#presence/served-resource.ts';
+import type { ResourceJson } from '#resources/stored-resource.ts';
 import { authorityResources } from '#resources/authority-shelf.ts';
 import { findEntries } from '#resources/delete-resource.ts';
 import type { Shelf, ShownResource } from '#resources/shelf.ts';
@@ -88,17 +92,24 @@ function mayUse(person: Person, kind: string, { name, resource }: ShownResource)
 async function decorate(deps: ReadDeps, person: Person, shown: ShownResource): Promise<ShownResource> {
   const { resource } = shown;
   if (resource.kind === 'user') return { ...shown, resource: await withStatus(deps, resource) };
-  const isUsable = ['db', 'app', 'db_server', 'app_server'].includes(resource.kind);
-  return isUsable && person.kind === 'user' ? { ...shown, resource: { ...resource, users: principalsOf(person, shown) } } : shown;
+  if (!['db', 'app', 'db_server', 'app_server'].includes(resource.kind)) return shown;
+  const full = resource.kind === 'app_server' ? await withPublicAddress(deps.store, resource) : resource;
+  return { ...shown, resource: person.kind === 'user' ? { ...full, users: principalsOf(person, full) } : full };
 }
 
-/** For the column of `tsh db ls`: which principals this user may ask for. */
-function principalsOf(person: SignedInUser, { resource }: ShownResource): { allowed: readonly string[]; denied: readonly string[] } {
-  const { allowed, denied } = allowedPrincipals(person.subject, requestFor(resource.kind, resource));
-  return { allowed, denied };
+/** For `tsh db ls`, `tsh apps ls` and the choice of a role: which principals this user may ask for. */
+function principalsOf(person: SignedInUser, resource: ResourceJson): { allowed: readonly string[]; denied: readonly string[] } {
+  const { kind, name, labels } = requestFor(resource.kind, resource);
+  const { denied } = allowedPrincipals(person.subject, { kind, name, labels });
+  return { allowed: principalsAllowed(person.subject, { kind, name, labels, uri: uriOf(resource) }), denied };
 }
 
-function requestFor(kind: string, resource: ShownResource['resource']) {
+function uriOf(resource: ResourceJson): string {
+  if (resource.kind === 'app') return appUri(appFromResource(resource));
+  return readServer(resource.kind === 'app_server' ? 'app' : 'db', resource).uri;
+}
+
+function requestFor(kind: string, resource: ResourceJson) {
   return {
     kind: kind.startsWith('app') ? ('app' as const) : ('db' as const),
     name: resource.metadata.name,

@@ -147,6 +147,8 @@ export async function addToken(
   token: {
     readonly roles: readonly string[];
     readonly dbName?: string;
+    readonly appName?: string;
+    readonly appUri?: string;
     readonly labels?: Readonly<Record<string, string>>;
     readonly maxUses?: number;
     readonly ttlSeconds?: number;
@@ -160,8 +162,8 @@ export async function addToken(
     dbName: token.dbName ?? '',
     dbProtocol: '',
     dbUri: '',
-    appName: '',
-    appUri: '',
+    appName: token.appName ?? '',
+    appUri: token.appUri ?? '',
     maxUses: token.maxUses ?? 0,
   });
   return answer.token;
@@ -197,6 +199,36 @@ export function server(
     awsAccountId: '123456789012',
     dynamic: more.dynamic ?? false,
   };
+}
+
+export const CONSOLE = 'https://console.aws.amazon.com/console/home';
+
+export function appServer(
+  name: string,
+  more: {
+    readonly uri?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly publicAddress?: string;
+    readonly dynamic?: boolean;
+  } = {},
+) {
+  const { publicAddress } = more;
+  return {
+    ...server(name, more),
+    kind: 'app',
+    protocol: '',
+    uri: more.uri ?? CONSOLE,
+    awsRegion: '',
+    awsAccountId: more.labels?.['aws_account_id'] ?? '',
+    ...(publicAddress === undefined ? {} : { publicAddress }),
+  };
+}
+
+export async function putResource(from: TestAuth, resource: { readonly kind: string; readonly [field: string]: unknown }): Promise<void> {
+  await callUnary(from.client(from.admin), resources.definition.putResource, {
+    kind: resource.kind,
+    json: Buffer.from(JSON.stringify(resource)),
+  });
 }
 
 export async function announce(from: TestAuth, host: Credential, servers: readonly ReturnType<typeof server>[]) {

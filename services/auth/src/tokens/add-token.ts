@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { PosternError } from '@postern/api';
 import { limits } from '@postern/limits';
+import { validateApp } from '@postern/resources';
 import { type Store, StoreError } from '@postern/store';
 import type { BoundName } from '#hosts/host-record.ts';
 import { requireOwnLabels } from '#presence/labels.ts';
@@ -115,13 +116,22 @@ function requireRoles(roles: readonly string[]): readonly JoinRole[] {
 function requireRoleFor(bound: BoundName, roles: readonly JoinRole[]): BoundName {
   if (!roles.includes(bound.kind))
     throw new PosternError('bad_request', `${bound.kind} name ${bound.name}: the token's type is ${roles.join(',')}`);
-  if (!/^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/i.test(bound.name)) {
+  if (bound.kind === 'app') requireApp(bound);
+  else if (!/^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/i.test(bound.name)) {
     throw new PosternError(
       'bad_request',
       `${bound.kind} name ${JSON.stringify(bound.name.slice(0, 80))}: a letter first, then letters, digits and hyphens, at most 63`,
     );
   }
   return bound;
+}
+
+/** Held to the rule for files and resources, so that no token is made for what no agent may serve. */
+function requireApp({ name, uri }: BoundName): void {
+  const [problem] = validateApp({ name, labels: {}, ...(uri === undefined ? { cloud: 'AWS' } : { uri }) });
+  if (problem === undefined) return;
+  const [flag, value] = problem.path.includes('uri') ? ['--app-uri', uri] : ['--app-name', name];
+  throw new PosternError('bad_request', `${flag}: ${JSON.stringify(value?.slice(0, 80))}: ${problem.message}`);
 }
 
 function taken(): PosternError {

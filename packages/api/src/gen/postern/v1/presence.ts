@@ -39,6 +39,8 @@ export interface Server {
   awsAccountId: string;
   /** True where it comes from a resource of the cluster rather than from the agent's own file. */
   dynamic: boolean;
+  /** Of an app: the host name under which browsers reach it; absent: its name under the address of each proxy. */
+  publicAddress?: string | undefined;
 }
 
 export interface Server_LabelsEntry {
@@ -198,6 +200,7 @@ function createBaseServer(): Server {
     awsRegion: "",
     awsAccountId: "",
     dynamic: false,
+    publicAddress: undefined,
   };
 }
 
@@ -229,6 +232,9 @@ export const Server: MessageFns<Server> = {
     }
     if (message.dynamic !== false) {
       writer.uint32(72).bool(message.dynamic);
+    }
+    if (message.publicAddress !== undefined) {
+      writer.uint32(82).string(message.publicAddress);
     }
     return writer;
   },
@@ -321,6 +327,14 @@ export const Server: MessageFns<Server> = {
             message.dynamic = reader.bool();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.publicAddress = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -365,6 +379,11 @@ export const Server: MessageFns<Server> = {
         ? globalThis.String(object.aws_account_id)
         : "",
       dynamic: isSet(object.dynamic) ? globalThis.Boolean(object.dynamic) : false,
+      publicAddress: isSet(object.publicAddress)
+        ? globalThis.String(object.publicAddress)
+        : isSet(object.public_address)
+        ? globalThis.String(object.public_address)
+        : undefined,
     };
   },
 
@@ -403,6 +422,9 @@ export const Server: MessageFns<Server> = {
     if (message.dynamic !== false) {
       obj.dynamic = message.dynamic;
     }
+    if (message.publicAddress !== undefined) {
+      obj.publicAddress = message.publicAddress;
+    }
     return obj;
   },
 
@@ -428,6 +450,7 @@ export const Server: MessageFns<Server> = {
     message.awsRegion = object.awsRegion ?? "";
     message.awsAccountId = object.awsAccountId ?? "";
     message.dynamic = object.dynamic ?? false;
+    message.publicAddress = object.publicAddress ?? undefined;
     return message;
   },
 };
