@@ -4,6 +4,7 @@ export const examples: Examples = {
   status: ['tctl status', 'tctl status --format=json | jq -r ".ca_pins[]"'],
   'tokens add': [
     'tctl tokens add --type=db --db-name=example-dynamodb --db-protocol=dynamodb',
+    'tctl tokens add --type=app --app-name=aws --app-uri=https://console.aws.amazon.com/console/home',
     'tctl tokens add --type=db --ttl=15m --format=text > token',
   ],
   'tokens ls': ['tctl tokens ls'],
@@ -25,12 +26,17 @@ export const examples: Examples = {
   'users update': [
     'tctl users update alice --set-roles=access,auditor',
     'tctl users update alice --set-db-users=ExampleTeleportDynamoDBRole',
+    'tctl users update alice --set-aws-role-arns=arn:aws:iam::123456789012:role/ExampleTeleportDynamoDBRole',
   ],
   'users ls': ['tctl users ls'],
   'users reset': ['tctl users reset alice'],
   'users rm': ['tctl users rm alice,bob'],
   'db ls': ['tctl db ls --search=orders'],
-  'access explain': ['tctl access explain --user=alice --db=example-dynamodb --db-user=ExampleTeleportDynamoDBRole'],
+  'apps ls': ['tctl apps ls'],
+  'access explain': [
+    'tctl access explain --user=alice --db=example-dynamodb --db-user=ExampleTeleportDynamoDBRole',
+    'tctl access explain --user=alice --app=aws --aws-role=ExampleTeleportDynamoDBRole',
+  ],
   'audit ls': [
     'tctl audit ls --user=alice --from=2h',
     'tctl audit ls --kind=db.session.dynamodb.request --resource=db/example-dynamodb --limit=20',

@@ -37,6 +37,9 @@ describe('tctl', () => {
     ['a lock of the past', 'lock --user=a --expires=2001-01-01T00:00:00Z', /past/],
     ['an update of nothing', 'users update alice', /--set-roles/],
     ['a user without a role', 'users update alice --set-roles=', /needs a role/],
+    ['a question about nothing', 'access explain --user=a', /--db or --app/],
+    ['a question about two things', 'access explain --user=a --db=b --app=c', /exclude each other/],
+    ['a role of the other kind', 'access explain --user=a --app=c --db-user=d', /--aws-role/],
     ['no terminal and no flag', 'users add alice --roles=access', /--password-stdin/],
     ['an empty password', 'users add alice --roles=access --password-stdin', /standard input is empty/],
   ])('%s is a usage error: exit code 2 before anything is asked of the cluster', async (_what, line, pattern) => {

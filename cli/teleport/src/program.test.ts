@@ -56,6 +56,25 @@ describe('teleport', () => {
     expect(() => readTeleportConfig({ file: 'printed', text: stdout })).toThrow(/account/);
   });
 
+  it('writes a configuration of an application agent that can be read back', async () => {
+    const uri = 'https://console.aws.amazon.com/console/home';
+    const create = ['app', 'configure', 'create', '--token=/tmp/token', '--proxy=example.com', '--name=aws'];
+    const { stdout } = await teleport([...create, `--uri=${uri}`, '--labels=env=dev', '--public-addr=aws.example.com']);
+    const config = readTeleportConfig({ file: 'printed', text: stdout });
+    expect(config).toMatchObject({
+      proxyServer: 'example.com:443',
+      token: '/tmp/token',
+      auth: { enabled: false },
+      proxy: { enabled: false },
+    });
+    expect(config.app).toEqual({
+      enabled: true,
+      resources: [{ labels: { '*': ['*'] } }],
+      apps: [{ name: 'aws', uri, publicAddress: 'aws.example.com', labels: { env: 'dev' }, aws: {} }],
+    });
+    expect(readTeleportConfig({ file: 'printed', text: (await teleport([...create, '--cloud=AWS'])).stdout }).app?.apps).toHaveLength(1);
+  });
+
   it('prints a commented configuration for auth and proxy that can be read', async () => {
     const { stdout } = await teleport(['configure', '--cluster-name=example.com', '--public-addr=example.com:443']);
     expect(stdout).toContain('#');
@@ -67,6 +86,7 @@ describe('teleport', () => {
       webListenAddress: { host: '0.0.0.0', port: 443 },
     });
     expect(config.db?.enabled).toBe(false);
+    expect(config.app?.enabled).toBe(false);
   });
 
   it('writes a unit that takes away what the service does not need', async () => {
@@ -98,6 +118,8 @@ describe('teleport', () => {
     ['no proxy', ['db', 'configure', 'create', '--token=x'], 2, /--proxy is missing/],
     ['no token', ['db', 'configure', 'create', '--proxy=a'], 2, /--token is missing/],
     ['another protocol', ['db', 'configure', 'create', '--proxy=a', '--token=x', '--name=n', '--protocol=postgres'], 2, /postgres/],
+    ['no address of an application', ['app', 'configure', 'create', '--proxy=a', '--token=x', '--name=n'], 2, /--uri is missing/],
+    ['another cloud', ['app', 'configure', 'create', '--proxy=a', '--token=x', '--name=n', '--cloud=GCP'], 2, /GCP/],
     ['no such file', ['start', '-c', '/nonexistent/teleport.yaml'], 1, /\/nonexistent\/teleport.yaml/],
     ['a flag that is nearly right', ['start', '--confg=x'], 2, /Did you mean --config/],
     ['half a certificate', ['configure', '--cert-file=a'], 2, /--key-file/],

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import type { AppFlags } from '#configure/app-agent.ts';
 import type { DatabaseFlags } from '#configure/database-agent.ts';
 import type { ConfigureFlags } from '#configure/configure.ts';
 import type { StartFlags } from '#start/start-command.ts';
@@ -16,7 +17,7 @@ export function runTeleport(argv: readonly string[], version: string): Promise<n
 
 export function teleportProgram(version: string): Command {
   const teleport = new Command('teleport')
-    .description('the services of a cluster: auth, proxy, database agent')
+    .description('the services of a cluster: auth, proxy, database and application agents')
     .exitOverride()
     .option('-d, --debug', 'log more, and print the stack of an error');
   const start = async (flags: StartFlags) => {
@@ -48,8 +49,26 @@ export function teleportProgram(version: string): Command {
     .action(async (flags: DatabaseFlags & { output: string }) => (await import('#configure/database-agent.ts')).configureDatabase(flags));
   withStartFlags(withDatabaseFlags(db.command('start').description('start a database agent from flags or a configuration'))).action(
     async (flags: DatabaseFlags & StartFlags) => {
-      const { databaseAgentText, needsFlags } = await import('#configure/database-agent.ts');
+      const { needsFlags } = await import('#configure/agent-file.ts');
+      const { databaseAgentText } = await import('#configure/database-agent.ts');
       await start(needsFlags(flags) ? { ...flags, text: databaseAgentText(flags) } : flags);
+    },
+  );
+  const app = teleport.command('app').description('the application agent: the AWS console and API');
+  withAppFlags(
+    app
+      .command('configure')
+      .description('write a configuration')
+      .command('create')
+      .description('write the configuration of an application agent'),
+  )
+    .option('-o, --output <where>', 'stdout, file, or file:///path', 'stdout')
+    .action(async (flags: AppFlags & { output: string }) => (await import('#configure/app-agent.ts')).configureApp(flags));
+  withStartFlags(withAppFlags(app.command('start').description('start an application agent from flags or a configuration'))).action(
+    async (flags: AppFlags & StartFlags) => {
+      const { needsFlags } = await import('#configure/agent-file.ts');
+      const { appAgentText } = await import('#configure/app-agent.ts');
+      await start(needsFlags(flags) ? { ...flags, text: appAgentText(flags) } : flags);
     },
   );
   teleport
@@ -81,16 +100,29 @@ function withStartFlags(command: Command): Command {
     .option('--insecure', 'do not verify the web certificate of the proxy when joining');
 }
 
-function withDatabaseFlags(command: Command): Command {
+function withAgentFlags(command: Command): Command {
   return command
     .option('--token <token>', 'join token, or the path of a file that holds it')
     .option('--ca-pin <pin>', 'pin of the host CA; may be given several times', collectList)
     .option('--proxy <host:port>', 'the proxy of the cluster')
+    .option('--data-dir <dir>', 'where the agent keeps state');
+}
+
+function withAppFlags(command: Command): Command {
+  return withAgentFlags(command)
+    .option('--name <name>', 'name of the application')
+    .option('--uri <uri>', 'where the console opens, such as https://console.aws.amazon.com/console/home')
+    .option('--cloud <cloud>', 'AWS, in place of an address')
+    .option('--public-addr <host>', 'the host name under which browsers reach it')
+    .option('--labels <k=v,...>', 'its labels', parseLabels);
+}
+
+function withDatabaseFlags(command: Command): Command {
+  return withAgentFlags(command)
     .option('--name <name>', 'name of the database')
     .option('--protocol <protocol>', 'dynamodb')
     .option('--uri <uri>', 'where the database is; for DynamoDB the region is enough')
     .option('--labels <k=v,...>', 'its labels', parseLabels)
     .option('--aws-region <region>', 'its AWS region')
-    .option('--aws-account-id <id>', 'its AWS account')
-    .option('--data-dir <dir>', 'where the agent keeps state');
+    .option('--aws-account-id <id>', 'its AWS account');
 }

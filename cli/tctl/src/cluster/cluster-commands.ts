@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { AdminOptions } from '#connection/administrator.ts';
 import { type Format, formatOption, parseDuration } from '@postern/terminal/output';
+import type { ExplainFlags } from '#access/explain.ts';
 import type { LockFlags } from '#cluster/create-lock.ts';
 
 export function addClusterCommands(tctl: Command, options: () => AdminOptions): void {
@@ -28,15 +29,24 @@ export function addClusterCommands(tctl: Command, options: () => AdminOptions): 
     .action(async (flags: { format: Format; search?: string }) =>
       (await import('#cluster/list-databases.ts')).listDatabases(options(), flags),
     );
+  const apps = tctl.command('apps').description('applications');
+  apps
+    .command('ls')
+    .description('applications and the agents that serve them')
+    .option('--search <words>', 'only those that hold each of these words')
+    .addOption(formatOption())
+    .action(async (flags: { format: Format; search?: string }) => (await import('#cluster/list-apps.ts')).listApps(options(), flags));
   const access = tctl.command('access').description('who may do what');
   access
     .command('explain')
     .description('what would be decided, and by which rule')
     .requiredOption('--user <name>', 'whose access')
-    .requiredOption('--db <name>', 'to which database')
+    .option('--db <name>', 'to which database')
     .option('--db-user <role>', 'under which IAM role')
+    .option('--app <name>', 'to which application')
+    .option('--aws-role <role>', 'under which IAM role: its ARN, or a name that one of the roles allowed has')
     .addOption(formatOption())
-    .action(async (flags: { user: string; db: string; dbUser?: string; format: Format }) => {
+    .action(async (flags: ExplainFlags) => {
       await (await import('#access/explain.ts')).explain(options(), flags);
     });
 }

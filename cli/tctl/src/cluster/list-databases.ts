@@ -1,6 +1,6 @@
-import { type AdminOptions, asAdministrator } from '#connection/administrator.ts';
-import { listAll } from '#resources/list-all.ts';
-import { type Format, labelsText, print, table } from '@postern/terminal/output';
+import { listServers } from '#cluster/list-servers.ts';
+import type { AdminOptions } from '#connection/administrator.ts';
+import { type Format, labelsText } from '@postern/terminal/output';
 
 interface SentServer {
   readonly metadata?: { readonly name?: string };
@@ -15,16 +15,10 @@ interface SentServer {
   };
 }
 
+const titles = ['Host', 'Name', 'Protocol', 'URI', 'Labels', 'Version'];
+
 export async function listDatabases(options: AdminOptions, flags: { readonly format: Format; readonly search?: string }): Promise<void> {
-  const all = (await asAdministrator(options, ({ client }) =>
-    listAll(client, { kind: 'db_server', withSecrets: false }),
-  )) as readonly SentServer[];
-  const words = (flags.search ?? '')
-    .toLowerCase()
-    .split(/[ ,]+/)
-    .filter((word) => word !== '');
-  const servers = all.filter((server) => words.every((word) => cellsOf(server).join(' ').toLowerCase().includes(word)));
-  await print(flags.format, servers, () => table(['Host', 'Name', 'Protocol', 'URI', 'Labels', 'Version'], servers.map(cellsOf)));
+  await listServers<SentServer>(options, { ...flags, kind: 'db_server', titles, cellsOf });
 }
 
 function cellsOf({ metadata, spec }: SentServer): readonly string[] {

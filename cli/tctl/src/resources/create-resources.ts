@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { callUnary, PosternError, ResourcesService } from '@postern/api';
-import { parseDocuments } from '@postern/resources';
+import { parseDocuments, type Resource } from '@postern/resources';
+import { misspeltArns } from '#access/misspelt-arns.ts';
 import { type AdminOptions, asAdministrator } from '#connection/administrator.ts';
 import { titleOf } from '#resources/resource-ref.ts';
+import { warn } from '@postern/terminal/output';
 import { UsageError } from '@postern/terminal/usage-error';
 
 const MAX_BYTES = 4 * 1024 * 1024;
@@ -15,6 +17,7 @@ export async function createResources(
   const { name, text } = await readInput(input.file);
   const documents = parseDocuments(text, { file: name });
   if (documents.length === 0) throw new UsageError(`${name}: there is no resource in it`);
+  for (const { resource, line } of documents) for (const problem of misspeltArns(arnsOf(resource))) warn(`${name}:${line}: ${problem}`);
   await asAdministrator(options, async ({ client }) => {
     for (const { resource } of documents) {
       const request = { kind: resource.kind, json: Buffer.from(JSON.stringify(resource)) };
@@ -33,6 +36,13 @@ export async function createResources(
       }
     }
   });
+}
+
+function arnsOf(resource: Resource): readonly string[] {
+  if (resource.kind === 'user') return resource.spec.traits?.['aws_role_arns'] ?? [];
+  if (resource.kind !== 'role') return [];
+  const { allow, deny } = resource.spec;
+  return [...(allow?.aws_role_arns ?? []), ...(deny?.aws_role_arns ?? [])];
 }
 
 async function readInput(file: string | undefined): Promise<{ name: string; text: string }> {

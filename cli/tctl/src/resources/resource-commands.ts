@@ -3,7 +3,7 @@ import type { AdminOptions } from '#connection/administrator.ts';
 import type { GetFlags } from '#resources/get-resources.ts';
 import { formatOption } from '@postern/terminal/output';
 
-const kinds = 'role, user, token, lock, db, db_server, proxy, cert_authority, cluster_auth_preference (cap)';
+const kinds = 'role, user, token, lock, db, app, db_server, app_server, proxy, cert_authority, cluster_auth_preference (cap)';
 
 export function addResourceCommands(tctl: Command, options: () => AdminOptions): void {
   tctl

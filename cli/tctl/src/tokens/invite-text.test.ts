@@ -36,9 +36,33 @@ Please note:
 `);
   });
 
-  it('says before anybody tries that applications are not served', () => {
-    expect(inviteText(answer(), ['app'], { type: ['app'] })).toContain('Applications are not served by this version');
-    expect(inviteText(answer(), ['db'], { type: ['db'] })).not.toContain('Applications');
+  it('is the one that scripts and people know, for an application', () => {
+    expect(
+      inviteText(answer(), ['app'], { type: ['app'], appName: 'aws', appUri: 'https://console.aws.amazon.com/console/home' }),
+    ).toBe(`The invite token: 0123456789abcdef0123456789abcdef
+This token will expire in 60 minutes.
+
+Fill out and run this command on a node to start proxying the application:
+
+> teleport app start \\
+   --token=0123456789abcdef0123456789abcdef \\
+   --ca-pin=sha256:${'a'.repeat(64)} \\
+   --ca-pin=sha256:${'b'.repeat(64)} \\
+   --proxy=example.com:443 \\
+   --name=aws \\
+   --uri=https://console.aws.amazon.com/console/home
+
+Your application will be available at aws.example.com.
+
+Please note:
+
+  - This invitation token will expire in 60 minutes.
+  - example.com:443 must be reachable from the machine that joins.
+  - Browsers need a DNS record for aws.example.com, and a certificate for it in https_keypairs of the proxy.
+  - The machine that joins needs AWS credentials that may assume the roles of your users.
+`);
+    const unknownProxy = { ...answer(), proxyAddress: '' };
+    expect(inviteText(unknownProxy, ['app'], { type: ['app'] })).toContain('available at aws.<proxy host>.');
   });
 
   it('quotes what a shell would read', () => {

@@ -7,7 +7,11 @@ const MS_PER_MINUTE = 60_000;
 export function inviteText(answer: AddTokenResponse, roles: readonly string[], flags: AddTokenFlags): string {
   const minutes = Math.round((answer.expiresMs - Date.now()) / MS_PER_MINUTE);
   const proxy = answer.proxyAddress === '' ? '<proxy host:port>' : answer.proxyAddress;
-  const steps = roles.includes('db') ? databaseSteps(answer, proxy, flags) : configurationSteps(answer, roles, proxy);
+  const steps = roles.includes('db')
+    ? databaseSteps(answer, proxy, flags)
+    : roles.includes('app')
+      ? appSteps(answer, proxy, flags)
+      : configurationSteps(answer, roles, proxy);
   return [
     `The invite token: ${answer.token}`,
     `This token will expire in ${minutes} minutes.`,
@@ -19,7 +23,7 @@ export function inviteText(answer: AddTokenResponse, roles: readonly string[], f
     `  - This invitation token will expire in ${minutes} minutes.`,
     `  - ${proxy} must be reachable from the machine that joins.`,
     ...(roles.includes('db') ? ['  - The database must be reachable from the machine that joins.'] : []),
-    ...(roles.includes('app') ? ['  - Applications are not served by this version: teleport start refuses app_service.'] : []),
+    ...(roles.includes('app') ? appNotes(proxy, flags) : []),
     '',
   ].join('\n');
 }
@@ -42,6 +46,39 @@ function databaseSteps(answer: AddTokenResponse, proxy: string, flags: AddTokenF
     '',
     '> teleport start -c /etc/teleport.yaml',
   ];
+}
+
+function appSteps(answer: AddTokenResponse, proxy: string, flags: AddTokenFlags): readonly string[] {
+  const name = flags.appName ?? EXAMPLE_APP;
+  const values: readonly (readonly [string, string])[] = [
+    ['--token', answer.token],
+    ...answer.caPins.map((pin) => ['--ca-pin', pin] as const),
+    ['--proxy', proxy],
+    ['--name', name],
+    ['--uri', flags.appUri ?? 'https://console.aws.amazon.com/console/home'],
+  ];
+  const lines = values.map(([flag, value], at) => `   ${flag}=${quoted(value)}${at === values.length - 1 ? '' : ' \\'}`);
+  return [
+    'Fill out and run this command on a node to start proxying the application:',
+    '',
+    '> teleport app start \\',
+    ...lines,
+    '',
+    `Your application will be available at ${name}.${withoutPort(proxy)}.`,
+  ];
+}
+
+const EXAMPLE_APP = 'aws';
+
+function appNotes(proxy: string, flags: AddTokenFlags): readonly string[] {
+  return [
+    `  - Browsers need a DNS record for ${flags.appName ?? EXAMPLE_APP}.${withoutPort(proxy)}, and a certificate for it in https_keypairs of the proxy.`,
+    '  - The machine that joins needs AWS credentials that may assume the roles of your users.',
+  ];
+}
+
+function withoutPort(address: string): string {
+  return address.replace(/:(?:\d+|port>)$/, '').replace('<proxy host', '<proxy host>');
 }
 
 function configurationSteps(answer: AddTokenResponse, roles: readonly string[], proxy: string): readonly string[] {

@@ -1,6 +1,8 @@
 import { callUnary, UsersService } from '@postern/api';
+import { misspeltArns } from '#access/misspelt-arns.ts';
 import { type AdminOptions, asAdministrator } from '#connection/administrator.ts';
 import { type TraitFlags, traitsOf } from '#users/traits.ts';
+import { warn } from '@postern/terminal/output';
 import { newPassword } from '@postern/terminal/secrets';
 
 export interface AddUserFlags extends TraitFlags {
@@ -9,6 +11,7 @@ export interface AddUserFlags extends TraitFlags {
 }
 
 export async function addUser(options: AdminOptions, name: string, flags: AddUserFlags): Promise<void> {
+  for (const problem of misspeltArns(flags.awsRoleArns ?? [])) warn(problem);
   const password = await newPassword({ fromStdin: flags.passwordStdin === true, user: name });
   await asAdministrator(options, ({ client }) =>
     callUnary(client, UsersService.createUser, { name, roles: [...flags.roles], traits: traitsOf(flags), password }),

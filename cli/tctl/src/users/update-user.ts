@@ -1,6 +1,8 @@
 import { callUnary, UsersService } from '@postern/api';
+import { misspeltArns } from '#access/misspelt-arns.ts';
 import { type AdminOptions, asAdministrator } from '#connection/administrator.ts';
 import { traitsOf } from '#users/traits.ts';
+import { warn } from '@postern/terminal/output';
 import { UsageError } from '@postern/terminal/usage-error';
 
 export interface UpdateUserFlags {
@@ -22,12 +24,13 @@ export async function updateUser(options: AdminOptions, name: string, flags: Upd
   }
   // On the wire an empty list means "unchanged": a user without any role is removed, not emptied.
   if (setRoles?.length === 0) throw new UsageError('--set-roles: a user needs a role; tctl users rm removes the user');
+  for (const problem of misspeltArns(setAwsRoleArns ?? [])) warn(problem);
   await asAdministrator(options, ({ client }) =>
     callUnary(client, UsersService.updateUser, { name, setRoles: [...(setRoles ?? [])], setTraits }),
   );
   const changed = [
     ...(setRoles === undefined ? [] : [`roles: ${setRoles.join(', ')}`]),
-    ...Object.entries(setTraits).map(([trait, { values }]) => `${trait}: ${values.join(', ')}`),
+    ...Object.entries(setTraits).map(([trait, { values }]) => `${trait}: ${values.join(', ') || '(none)'}`),
   ];
   process.stdout.write(`User "${name}" has been updated:\n${changed.map((line) => `  - ${line}`).join('\n')}\n`);
 }

@@ -65,6 +65,10 @@ ${
 # On the machine near AWS rather than here; see teleport db configure create.
 db_service:
   enabled: "no"
+
+# Likewise: the AWS console and API; see teleport app configure create.
+app_service:
+  enabled: "no"
 `;
 }
 
