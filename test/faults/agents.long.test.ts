@@ -26,10 +26,10 @@ describe.skipIf(cannot !== undefined)('a thousand agents on one proxy', () => {
   });
 
   it.each([
-    ['F-05', 'proxy', 'SIGKILL'],
-    ['F-40', 'proxy', 'SIGTERM'],
-    ['F-40', 'auth', 'SIGKILL'],
-  ] as const)('%s are all back soon after %s had %s, and an administrator signs in meanwhile', async (_id, part, signal) => {
+    ['F-05 the proxy killed', 'proxy', 'SIGKILL'],
+    ['F-40 the proxy restarted', 'proxy', 'SIGTERM'],
+    ['F-40 auth killed', 'auth', 'SIGKILL'],
+  ] as const)('%s: all are back soon after, and an administrator signs in meanwhile', async (_title, part, signal) => {
     const { allBackMs, loginMs, loginsFailed } = await stage.restart(part, signal, 30_000 * stage.busyness);
     console.log(part, signal, { allBackMs, loginMs, loginsFailed, busyness: stage.busyness });
     expect(loginsFailed).toBe(0);

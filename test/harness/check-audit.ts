@@ -21,13 +21,15 @@ export interface AuditLine {
   readonly expires?: string;
   readonly serial?: string;
 }
+/** The part of a cluster that is looked at. */
+type Observed = Pick<Cluster, 'admin' | 'dynamoDbAtAws'>;
 type Seen = AtAws & { readonly requestId: string; readonly time: string };
 
 const REQUEST = 'db.session.dynamodb.request';
 /** An agent that was away uploads what it kept within this. */
 const UPLOADED_MS = 30_000;
 
-export async function auditLines(cluster: Cluster): Promise<readonly AuditLine[]> {
+export async function auditLines(cluster: Observed): Promise<readonly AuditLine[]> {
   return JSON.parse(await cluster.admin('tctl audit ls -f json --oldest-first --limit 1000000')) as AuditLine[];
 }
 
@@ -39,7 +41,7 @@ const OUTLIVES_MS = 5_000;
 
 /** What has to be true of the log after any fault, once no request is under way. Returns how many outcomes are `unknown`. */
 export async function checkAudit(
-  cluster: Cluster,
+  cluster: Observed,
   { withinMs = UPLOADED_MS }: { readonly withinMs?: number } = {},
 ): Promise<{ readonly intents: number; readonly unknown: number }> {
   let lines: readonly AuditLine[] = [];
@@ -72,13 +74,13 @@ export async function checkAudit(
   return { intents: intents.length, unknown: outcomes.filter(({ outcome }) => outcome === 'unknown').length };
 }
 
-const seenAtAws = (cluster: Cluster) => cluster.dynamoDbAtAws() as readonly Seen[];
+const seenAtAws = (cluster: Observed) => cluster.dynamoDbAtAws() as readonly Seen[];
 
 /**
  * What the log lacks, each in words: intents without an outcome, and requests that "AWS" wrote down and the log does not know. One whose
  * answer came is tied by AWS's own id; the others must be among the outcomes that are unknown and have none, of the same operation.
  */
-function missing(cluster: Cluster, lines: readonly AuditLine[]): readonly string[] {
+function missing(cluster: Observed, lines: readonly AuditLine[]): readonly string[] {
   const outcomes = requestsIn(lines, 'outcome');
   const ended = new Set(outcomes.map(({ request_id }) => request_id));
   const open = requestsIn(lines, 'intent').filter(({ request_id }) => !ended.has(request_id));

@@ -2,7 +2,7 @@ import { connect, type TLSSocket } from 'node:tls';
 import type { Held } from '#dial.ts';
 
 /** HTTP/2 as no client library would send it: frames by hand (RFC 9113), header blocks without compression (RFC 7541). */
-const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+export const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 const [HEADERS, RST_STREAM, SETTINGS, CONTINUATION] = [1, 3, 4, 9];
 const END_HEADERS = 4;
 const CANCEL = 8;

@@ -25,7 +25,7 @@ export class Ledger {
   }
 
   /** What is missing, each in words. `port` is a tunnel through which items are read. */
-  async lost(cluster: Cluster, port?: number): Promise<readonly string[]> {
+  async lost(cluster: Pick<Cluster, 'admin'>, port?: number): Promise<readonly string[]> {
     const lost: string[] = [];
     for (const [kind, names] of this.#resources) {
       const found = new Map(

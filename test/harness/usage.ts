@@ -34,8 +34,8 @@ export class UsageBefore {
   }
 
   /** What each process that still runs holds beyond what it may, in words; none as soon as all have settled. */
-  async excess(): Promise<readonly string[]> {
-    const deadline = performance.now() + SETTLED_MS;
+  async excess({ withinMs = SETTLED_MS }: { readonly withinMs?: number } = {}): Promise<readonly string[]> {
+    const deadline = performance.now() + withinMs;
     for (;;) {
       const found: string[] = [];
       for (const entry of this.#before) if (isAlive(entry.daemon)) found.push(...excessOf(entry, await usageOf(entry.daemon)));

@@ -1,7 +1,7 @@
 import { createWriteStream, rmSync, writeFileSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { PosternError } from '@postern/api/errors';
-import { type LogConfig, readTeleportConfig } from '@postern/config';
+import { type LogConfig, readTeleportConfig, type TeleportConfig } from '@postern/config';
 import { createLogger, createMetrics, Health, type Logger, type Metrics, processMetrics, serveDiagnostics } from '@postern/telemetry';
 import { type Running, stopAll } from '#start/running.ts';
 import { addressText, startServices } from '#start/start-services.ts';
@@ -32,6 +32,21 @@ export async function startCommand(flags: StartFlags): Promise<void> {
     ...(destination === undefined ? {} : { destination }),
   });
   const stopping = stopSignal(logger);
+  const alive = stayAlive();
+  try {
+    await runUntil(stopping, { flags, config, logger });
+  } finally {
+    clearInterval(alive);
+  }
+}
+
+interface Start {
+  readonly flags: StartFlags;
+  readonly config: TeleportConfig;
+  readonly logger: Logger;
+}
+
+async function runUntil(stopping: Promise<string>, { flags, config, logger }: Start): Promise<void> {
   const metrics = createMetrics();
   const starting = startServices({ config, logger, metrics, env: process.env, insecure: flags.insecure === true });
   const running = await Promise.race([starting, stopping.then(() => undefined)]);
@@ -53,6 +68,15 @@ export async function startCommand(flags: StartFlags): Promise<void> {
   } finally {
     if (flags.pidFile !== undefined) rmSync(flags.pidFile, { force: true });
   }
+}
+
+/**
+ * A service ends when it is told to, and not because nothing of it happens to be waited for: an agent that starts while auth is away has
+ * no connection, and its next try is a timer that holds no process. It ended so, with exit code 13 and no word.
+ */
+function stayAlive(): NodeJS.Timeout {
+  const LONGEST_INTERVAL_MS = 2 ** 31 - 1;
+  return setInterval(() => undefined, LONGEST_INTERVAL_MS);
 }
 
 /** A signal, or an error that nobody caught: what it broke is unknown, so that the process ends, after what is durable has been written. */
