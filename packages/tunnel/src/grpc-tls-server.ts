@@ -151,11 +151,11 @@ export function createGrpcTlsServer(options: GrpcTlsServerOptions): GrpcTlsServe
           if (stopped) return void raw.destroy();
           endTls(tls, raw, {
             secured: (socket) => {
-              turn.over();
+              turn.over('well');
               serve(socket, from);
             },
             failed: (error, socket) => {
-              if (turn.over()) refused(error);
+              if (turn.over('badly')) refused(error);
               // Node reports a handshake that took too long and leaves the socket open.
               socket.destroy();
             },

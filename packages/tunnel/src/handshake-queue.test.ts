@@ -12,7 +12,7 @@ describe('the queue of handshakes', () => {
   afterEach(() => void vi.useRealTimers());
 
   function queueOf(options: ConstructorParameters<typeof HandshakeQueue>[0]) {
-    const queue = new HandshakeQueue(options);
+    const queue = new HandshakeQueue({ ...options, nowMs: () => Date.now() });
     const begun: { readonly name: string; readonly turn: HandshakeTurn; readonly raw: PassThrough }[] = [];
     const refused: string[] = [];
     const enter = (name: string) => {
@@ -32,11 +32,11 @@ describe('the queue of handshakes', () => {
     const { queue, begun, enter, names } = queueOf({ atOnce: 2 });
     for (const name of ['a', 'b', 'c', 'd']) enter(name);
     expect([names(), queue.running, queue.waiting]).toEqual([['a', 'b'], 2, 2]);
-    expect(begun[1]?.turn.over()).toBe(true);
+    expect(begun[1]?.turn.over('well')).toBe(true);
     expect(names()).toEqual(['a', 'b', 'd']);
-    begun[1]?.turn.over();
+    begun[1]?.turn.over('well');
     expect(names()).toEqual(['a', 'b', 'd']);
-    begun[0]?.turn.over();
+    begun[0]?.turn.over('well');
     expect([names(), queue.running, queue.waiting]).toEqual([['a', 'b', 'd', 'c'], 2, 0]);
   });
 
@@ -73,10 +73,44 @@ describe('the queue of handshakes', () => {
       ['stalled', 'next'],
       ['stalled: the handshake was slow while others waited'],
     ]);
-    expect(begun[0]?.turn.over()).toBe(false);
+    expect(begun[0]?.turn.over('well')).toBe(false);
     enter('third');
-    vi.advanceTimersByTime(2_000);
+    vi.advanceTimersByTime(4_000);
     expect(names()).toEqual(['stalled', 'next', 'third']);
+  });
+
+  it('has more patience with each that it cut in vain, and loses it when somebody got through quickly', () => {
+    const { begun, enter, names } = queueOf({ atOnce: 1, giveWayMs: 2_000, waitMs: 60_000 });
+    for (const name of ['a', 'b', 'c', 'd']) enter(name);
+    vi.advanceTimersByTime(2_000);
+    expect(names()).toEqual(['a', 'd']);
+    // 'd' has twice as long, and needs it.
+    vi.advanceTimersByTime(3_900);
+    expect(begun[1]?.turn.over('well')).toBe(true);
+    expect(names()).toEqual(['a', 'd', 'c']);
+    begun[2]?.turn.over('well');
+    for (let i = 0; i < 20; i += 1) {
+      enter(`quick ${i}`);
+      begun.at(-1)?.turn.over('well');
+    }
+    begun.at(-1)?.turn.over('well');
+    enter('stalled');
+    enter('next');
+    vi.advanceTimersByTime(2_000);
+    expect(names().slice(-2)).toEqual(['stalled', 'next']);
+  });
+
+  it('takes three times as long as others take for slow, where all are slow', () => {
+    const { begun, enter, names } = queueOf({ atOnce: 1, giveWayMs: 100, waitMs: 60_000 });
+    for (let i = 0; i < 20; i += 1) enter(String(i));
+    for (const [i, tookMs] of [60, 90, 150, 250, 400].entries()) {
+      vi.advanceTimersByTime(tookMs);
+      expect(begun[i]?.turn.over('well')).toBe(true);
+    }
+    vi.advanceTimersByTime(700);
+    expect(names()).toHaveLength(6);
+    vi.advanceTimersByTime(400);
+    expect(names()).toHaveLength(7);
   });
 });
 

@@ -8,8 +8,10 @@ export interface HandshakeQueueOptions {
   readonly maxWaiting?: number;
   /** How long one waits for its turn. */
   readonly waitMs?: number;
-  /** A handshake that has run for so long is cut as soon as another waits. */
+  /** A handshake that has run for so long, and three times as long as others take, is cut as soon as another waits. */
   readonly giveWayMs?: number;
+  /** A clock that nobody sets. */
+  readonly nowMs?: () => number;
 }
 
 interface Turn {
@@ -17,13 +19,14 @@ interface Turn {
   readonly begin: (turn: HandshakeTurn) => void;
   readonly refused: (error: Error) => void;
   timer: NodeJS.Timeout | undefined;
+  beganMs: number;
   state: 'waiting' | 'running' | 'over' | 'cut';
   slow: boolean;
 }
 
 export interface HandshakeTurn {
-  /** The handshake is over, well or badly. False where the queue has cut it and said so. */
-  over(): boolean;
+  /** The handshake is over. False where the queue has cut it and said so. */
+  over(how: 'well' | 'badly'): boolean;
 }
 
 /**
@@ -34,7 +37,9 @@ export interface HandshakeTurn {
  * nobody in time. Who waits too long has cost nothing, and comes again.
  *
  * Whoever stops in the middle of a handshake must not keep the door shut for others with a few sockets: a slow one gives
- * way once another waits.
+ * way once another waits. What is slow is measured by those that get through. Where all are slow, because the machines at either end
+ * are busy or the wire is long, cutting them would let nobody through at all, and each would come again: patience doubles with
+ * every cut until somebody has got through.
  */
 export class HandshakeQueue {
   readonly #options: Required<HandshakeQueueOptions>;
@@ -42,14 +47,19 @@ export class HandshakeQueue {
   readonly #stack: Turn[] = [];
   #waiting = 0;
   readonly #running = new Set<Turn>();
+  /** What a handshake that got through takes. */
+  #usualMs = 0;
+  #patienceMs: number;
 
   constructor(options: HandshakeQueueOptions) {
     this.#options = {
       maxWaiting: tunnelLimits.handshakesWaiting,
       waitMs: tunnelLimits.handshakeMs,
       giveWayMs: tunnelLimits.handshakeGiveWayMs,
+      nowMs: () => performance.now(),
       ...options,
     };
+    this.#patienceMs = this.#options.giveWayMs;
   }
 
   get running(): number {
@@ -61,7 +71,7 @@ export class HandshakeQueue {
 
   /** Calls `begin` when it is this connection's turn; where that never comes, `refused`, and closes the connection. */
   enter(raw: Duplex, begin: Turn['begin'], refused: Turn['refused']): void {
-    const turn: Turn = { raw, begin, refused, timer: undefined, state: 'waiting', slow: false };
+    const turn: Turn = { raw, begin, refused, timer: undefined, beganMs: 0, state: 'waiting', slow: false };
     raw.once('close', () => this.#end(turn));
     if (this.#running.size < this.#options.atOnce) return this.#run(turn);
     this.#waiting += 1;
@@ -75,20 +85,35 @@ export class HandshakeQueue {
     clearTimeout(turn.timer);
     this.#running.add(turn);
     turn.state = 'running';
-    turn.timer = setTimeout(() => {
-      if (this.#waiting > 0) this.#giveWay(turn);
-      else turn.slow = true;
-    }, this.#options.giveWayMs).unref();
+    turn.beganMs = this.#options.nowMs();
+    this.#lookAfter(turn, this.#patienceMs);
     turn.begin({
-      over: () => {
+      over: (well) => {
+        if (well === 'well' && turn.state === 'running') this.#learn(this.#options.nowMs() - turn.beganMs);
         this.#end(turn);
         return turn.state !== 'cut';
       },
     });
   }
 
+  #lookAfter(turn: Turn, ms: number): void {
+    turn.timer = setTimeout(() => {
+      const leftMs = turn.beganMs + this.#patienceMs - this.#options.nowMs();
+      if (leftMs > 0) this.#lookAfter(turn, leftMs);
+      else if (this.#waiting > 0) this.#giveWay(turn);
+      else turn.slow = true;
+    }, ms).unref();
+  }
+
   #giveWay(turn: Turn): void {
+    this.#patienceMs = Math.min(this.#patienceMs * 2, this.#options.waitMs);
     this.#cut(turn, 'the handshake was slow while others waited');
+  }
+
+  #learn(tookMs: number): void {
+    // Quick to notice that all have become slow, and slow to forget it.
+    this.#usualMs += (tookMs - this.#usualMs) / (tookMs > this.#usualMs ? 2 : 8);
+    this.#patienceMs = Math.min(Math.max(this.#options.giveWayMs, 3 * this.#usualMs), this.#options.waitMs);
   }
 
   #cut(turn: Turn, reason: string): void {

@@ -31,7 +31,10 @@ export const tunnelLimits = {
   helloMs: 10_000,
   keepaliveMs: 15_000,
   keepaliveTimeoutMs: 10_000,
-  heartbeatMs: 10_000,
+  /** Of a server whose clients say something by themselves: only what they forgot to close is found by it. */
+  keepaliveOfWatchedMs: 60_000,
+  /** From the agent, and answered: two that are missed are not yet silence. */
+  heartbeatMs: 12_000,
   silenceMs: 30_000,
   dialMs: 5_000,
   /** A stream whose peer takes nothing for so long while bytes wait is reset. */

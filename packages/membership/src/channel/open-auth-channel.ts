@@ -17,16 +17,22 @@ export interface OpenAuthChannelOptions {
   /** Without it only Join and Login can be called. */
   readonly client?: IdentityMaterial;
   readonly nowMs?: () => number;
+  /** Between two pings; those of tunnelLimits where it is not given. */
+  readonly keepaliveMs?: number;
 }
 
 /** A channel to auth, end to end. The caller closes it. It connects with the first call. */
 export function openAuthChannel(options: OpenAuthChannelOptions): Client {
-  const { address, hostCaPems, cluster, client, nowMs = Date.now } = options;
+  const { address, hostCaPems, cluster, client, nowMs = Date.now, keepaliveMs } = options;
   const context = createSecureContext(clientContextOptions(hostCaPems, client));
   const checkServerIdentity = serverIdentityCheck({ hostCaPems, cluster, kinds: [Identity_Kind.AUTH], nowMs });
   return new Client(
     address,
     credentials.createFromSecureContext(context, { checkServerIdentity }),
-    wideChannelOptions({ 'grpc.ssl_target_name_override': AUTH_SERVER_NAME, 'grpc.default_authority': AUTH_SERVER_NAME }),
+    wideChannelOptions({
+      'grpc.ssl_target_name_override': AUTH_SERVER_NAME,
+      'grpc.default_authority': AUTH_SERVER_NAME,
+      ...(keepaliveMs === undefined ? {} : { 'grpc.keepalive_time_ms': keepaliveMs }),
+    }),
   );
 }

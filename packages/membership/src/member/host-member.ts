@@ -20,6 +20,8 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Against an auth server whose clock makes every new certificate look old. */
 const MIN_RENEWAL_MS = 1_000;
 const RETRY = { baseMs: 1_000, capMs: 60_000 };
+/** Auth's heartbeats on the watch come more often; a channel that is dead below is noticed behind them. */
+const KEEPALIVE_MS = 35_000;
 
 /** A host that belongs to the cluster: its certificate, renewed at two thirds of its life for as long as it runs. */
 export class HostMember {
@@ -79,6 +81,7 @@ export class HostMember {
       cluster: this.cluster,
       hostCaPems: this.#material.hostCaPems,
       client: this.#material,
+      keepaliveMs: KEEPALIVE_MS,
       ...(nowMs ? { nowMs } : {}),
     });
   }

@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto';
+import { type KeyObject, X509Certificate } from 'node:crypto';
 import type { Identity, Identity_Kind } from '@postern/api/identity';
 import { type AuthorityKind, authorityUri, rulesOf } from '#certificates/identity-rules.ts';
 import { readPem } from '#certificates/keys.ts';
@@ -47,7 +47,7 @@ export function verifyPeer(options: CheckPeerOptions): Peer {
     throw new PkiError('malformed', 'the certificate contradicts itself about whose it is');
   if (identity.cluster !== options.cluster)
     throw new PkiError('wrong_cluster', `the certificate is of cluster ${identity.cluster}, and this is ${options.cluster}`);
-  checkSignature(options, rules.authority);
+  checkSignature(options, facts, rules.authority);
   checkDates(facts, options.nowMs);
   if (!options.kinds.includes(identity.kind)) throw new PkiError('wrong_kind', 'a certificate of this kind is not accepted here');
   if (options.names && !options.names.includes(identity.name))
@@ -55,18 +55,48 @@ export function verifyPeer(options: CheckPeerOptions): Peer {
   return { identity, serial: facts.serial, notAfterMs: facts.notAfterMs };
 }
 
-function checkSignature(options: CheckPeerOptions, authority: AuthorityKind): void {
-  const leaf = new X509Certificate(options.certificateDer);
+interface ReadAuthority {
+  readonly certificate: X509Certificate;
+  readonly publicKey: KeyObject;
+  readonly facts: CertificateFacts;
+}
+const MAX_AUTHORITIES = 64;
+const authorities = new Map<string, ReadAuthority>();
+/** Which authorities signed a certificate: mathematics of bytes that do not change. Dates, kinds and trust are asked each time. */
+const signedBy = new WeakMap<CertificateFacts, Set<ReadAuthority>>();
+
+function checkSignature(options: CheckPeerOptions, facts: CertificateFacts, authority: AuthorityKind): void {
   const trusted = authority === 'host' ? options.hostCaPems : options.userCaPems;
   const uri = authorityUri(options.cluster, authority);
   for (const pem of trusted) {
-    const ca = readPem(pem);
-    const facts = readCertificate(ca.raw);
+    const ca = readAuthority(pem);
     // The authority's own name says which of the two it is: a list given in the other's place trusts nobody.
-    if (!facts.isCa || !facts.uris.includes(uri) || options.nowMs < facts.notBeforeMs || options.nowMs >= facts.notAfterMs) continue;
-    if (leaf.checkIssued(ca) && leaf.verify(ca.publicKey)) return;
+    if (!ca.facts.isCa || !ca.facts.uris.includes(uri)) continue;
+    if (options.nowMs < ca.facts.notBeforeMs || options.nowMs >= ca.facts.notAfterMs) continue;
+    if (isSignedBy(ca, facts, options.certificateDer)) return;
   }
   throw new PkiError('not_trusted', `the certificate was not signed by the ${authority} authority of ${options.cluster}`);
+}
+
+/** An authority is read once: with thousands of agents that come back at once, reading it took longer than their signatures. */
+function readAuthority(pem: string): ReadAuthority {
+  const known = authorities.get(pem);
+  if (known !== undefined) return known;
+  const certificate = readPem(pem);
+  const read = { certificate, publicKey: certificate.publicKey, facts: readCertificate(certificate.raw) };
+  if (authorities.size >= MAX_AUTHORITIES) for (const oldest of authorities.keys()) if (authorities.delete(oldest)) break;
+  authorities.set(pem, read);
+  return read;
+}
+
+function isSignedBy(ca: ReadAuthority, facts: CertificateFacts, certificateDer: Buffer): boolean {
+  const known = signedBy.get(facts);
+  if (known?.has(ca) === true) return true;
+  const leaf = new X509Certificate(certificateDer);
+  if (!leaf.checkIssued(ca.certificate) || !leaf.verify(ca.publicKey)) return false;
+  if (known === undefined) signedBy.set(facts, new Set([ca]));
+  else known.add(ca);
+  return true;
 }
 
 function checkDates(facts: CertificateFacts, nowMs: number): void {

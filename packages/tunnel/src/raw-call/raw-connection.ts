@@ -1,21 +1,25 @@
 import { type ClientHttp2Session, connect as connectHttp2, type OutgoingHttpHeaders } from 'node:http2';
 import type { Socket } from 'node:net';
-import { connect as connectTls, createSecureContext, type PeerCertificate, type SecureContextOptions, type TLSSocket } from 'node:tls';
+import { connect as connectTls, type PeerCertificate, type SecureContextOptions, type TLSSocket } from 'node:tls';
 import { PosternError } from '@postern/api';
 import { widenSession } from '#grpc-internals.ts';
 import { type TunnelLimits, tunnelLimits } from '#limits.ts';
 import { ClientRawCall } from '#raw-call/client-raw-call.ts';
 import { ReceiveWindow } from '#raw-call/receive-window.ts';
 import { dial } from '#raw-call/dial.ts';
+import { secureContextOf } from '#raw-call/secure-context.ts';
 
 export interface RawConnectionOptions {
   /** host:port */
   readonly address: string;
   readonly serverName: string;
+  /** The same object for every dial with the same material: it is read once. */
   readonly context: SecureContextOptions;
   /** Which server is accepted. */
   readonly checkServer: (host: string, certificate: PeerCertificate) => Error | undefined;
   readonly limits?: TunnelLimits;
+  /** `none` where whoever holds it notices by himself that the server has gone silent. */
+  readonly keepalive?: 'pings' | 'none';
 }
 
 const GRPC_HEADERS = { ':method': 'POST', te: 'trailers', 'content-type': 'application/grpc+proto' };
@@ -122,7 +126,7 @@ export class RawConnection {
     });
     session.once('error', (error) => this.end(error));
     session.once('close', () => this.end(new PosternError('unavailable', `the connection to ${this.#options.address} was lost`)));
-    this.#keepalive = setInterval(() => this.#ping(session), this.#limits.keepaliveMs).unref();
+    if (this.#options.keepalive !== 'none') this.#keepalive = setInterval(() => this.#ping(session), this.#limits.keepaliveMs).unref();
   }
 
   #secure(raw: Socket): Promise<TLSSocket> {
@@ -131,7 +135,7 @@ export class RawConnection {
       const socket = connectTls({
         socket: raw,
         servername: serverName,
-        secureContext: createSecureContext(context),
+        secureContext: secureContextOf(context),
         checkServerIdentity: checkServer,
         ALPNProtocols: ['h2'],
       });

@@ -112,17 +112,18 @@ export class ReverseTunnelServer {
     const { limits, agent } = { limits: this.#limits, agent: this.#agentOf(agentId) };
     if (this.#draining) return endCall(call, 'the proxy is stopping');
     let attached = false;
-    let heartbeat: NodeJS.Timeout | undefined;
     const helloTimer = setTimeout(() => endCall(call, 'no hello came on the attach stream'), limits.helloMs);
     const silence = setTimeout(() => {
       gone('silent');
-      endCall(call, `nothing was heard for ${limits.silenceMs} ms`);
+      const reason = `nothing was heard for ${limits.silenceMs} ms`;
+      endCall(call, reason);
       resetServerCall(call);
+      // Whatever else it had open hangs on the same wire.
+      if (agent.attachCount === 0) agent.end(new PosternError('unavailable', reason));
     }, limits.silenceMs);
     const gone = (reason: string) => {
       clearTimeout(helloTimer);
       clearTimeout(silence);
-      clearInterval(heartbeat);
       if (!attached) return;
       attached = false;
       agent.removeAttach(call);
@@ -138,14 +139,13 @@ export class ReverseTunnelServer {
     call.on('data', ({ frame }) => {
       silence.refresh();
       if (frame?.$case === 'drain') return agent.markDraining(call);
+      // Answered in the turn in which it came: thousands of idle agents wake this process once a beat each, and no more.
+      if (frame?.$case === 'heartbeat' && attached && !call.writableNeedDrain && !call.writableEnded) call.write({ frame });
       if (frame?.$case !== 'hello' || attached) return;
       clearTimeout(helloTimer);
       if (!agent.addAttach(call)) return endCall(call, `an agent may attach ${limits.connectionsPerAgent} times to one proxy`);
       attached = true;
       call.write({ frame: { $case: 'hello', value: { proxyId: this.#options.proxyId, version: this.#options.version } } });
-      heartbeat = setInterval(() => {
-        if (!call.writableNeedDrain && !call.writableEnded) call.write({ frame: { $case: 'heartbeat', value: { timeMs: Date.now() } } });
-      }, limits.heartbeatMs);
       if (agent.attachCount === 1) this.#options.onChange?.({ agentId, state: 'attached', reason: 'hello' });
     });
   }

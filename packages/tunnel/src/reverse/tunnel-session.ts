@@ -33,8 +33,8 @@ export interface TunnelSessionOptions {
 
 export type Retired = 'wanted' | 'drained';
 
-/** An agent that nobody uses keeps one: each costs a proxy 25 kB, and a proxy has thousands of agents. */
-const IDLE_CARRIES_UNUSED = 1;
+/** An agent that nobody has used keeps none: each costs a proxy 25 kB, and a proxy has thousands of agents. The first dial asks. */
+const IDLE_CARRIES_UNUSED = 0;
 const IDLE_CARRIES = 4;
 /** Room on each connection for the control stream and for streams that are being closed. */
 const SPARE_STREAMS = 8;
@@ -89,7 +89,8 @@ export class TunnelSession {
     this.#after(limits.helloMs, () => {
       if (this.#proxyId === '') this.end(new PosternError('cannot_connect', `no proxy answered at ${proxy}`));
     });
-    const first = this.#connect();
+    // Heartbeats and their answers are what this one is kept alive by.
+    const first = this.#connect('none');
     first.streams += 1;
     void first.connection.ended.then((error) => this.end(error));
     first.connection.ready.then(
@@ -122,9 +123,9 @@ export class TunnelSession {
     this.#settleEnded(error);
   }
 
-  #connect(): TunnelConnection {
+  #connect(keepalive: 'pings' | 'none' = 'pings'): TunnelConnection {
     const { proxy, limits, credentials } = this.#options;
-    const connection = new RawConnection({ address: proxy, serverName: TUNNEL_SERVER_NAME, ...credentials, limits });
+    const connection = new RawConnection({ address: proxy, serverName: TUNNEL_SERVER_NAME, ...credentials, limits, keepalive });
     const made = { connection, streams: 0 };
     this.#connections.add(made);
     void connection.ended.then(() => this.#connections.delete(made));

@@ -39,7 +39,12 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   const grpc = createGrpcTlsServer({
     tls: tlsOptions(options, options.identity),
     services: options.services,
-    grpcOptions: { 'grpc.max_connection_idle_ms': IDLE_MS, 'grpc.max_send_message_length': limits.grpcMessageBytes },
+    grpcOptions: {
+      'grpc.max_connection_idle_ms': IDLE_MS,
+      'grpc.max_send_message_length': limits.grpcMessageBytes,
+      // Watches have heartbeats; with thousands of hosts each ping more is felt by the proxy in between as well.
+      'grpc.keepalive_time_ms': tunnelLimits.keepaliveOfWatchedMs,
+    },
     // Thousands of agents that come back at once come in turns; without, none of them and no person gets an answer for seconds.
     handshakes: { atOnce: tunnelLimits.handshakesAtOnce },
     resets: RESETS,

@@ -50,7 +50,11 @@ export function createTunnelDoor(options: TunnelDoorOptions): TunnelDoor {
     tls: tlsOf(member),
     services: [served],
     // A session is a stream here; elsewhere a connection holds the streams of one client.
-    grpcOptions: { 'grpc.max_concurrent_streams': tunnelLimits.streamsPerTunnelConnection },
+    grpcOptions: {
+      'grpc.max_concurrent_streams': tunnelLimits.streamsPerTunnelConnection,
+      // Agents send heartbeats.
+      'grpc.keepalive_time_ms': tunnelLimits.keepaliveOfWatchedMs,
+    },
     handshakes: { atOnce: options.handshakes },
     onHandshakeFailed: (error, clientAddress) => options.onRefused({ clientAddress, reason: error.message }),
     admit(connection) {
