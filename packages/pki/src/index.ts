@@ -5,6 +5,13 @@ export { type CheckPeerOptions, checkPeer, type Peer, verifyPeer } from '#certif
 export { identityOid } from '#certificates/identity-extension.ts';
 export type { AuthorityKind } from '#certificates/identity-rules.ts';
 export { type Issued, type IssueOptions, issueCertificate } from '#certificates/issue-certificate.ts';
+export {
+  type CreateLocalAuthorityOptions,
+  createLocalAuthority,
+  type LocalAuthority,
+  type LocalIssuer,
+  openLocalAuthority,
+} from '#certificates/local-authority.ts';
 export { caPin, certificateDerOf, type GeneratedKey, generateKey, isPin, matchesPin, readPublicKey } from '#certificates/keys.ts';
 export { type CertificateFacts, identityOf, readCertificate } from '#certificates/read-certificate.ts';
 export { PkiError, type PkiReason } from '#pki-error.ts';
