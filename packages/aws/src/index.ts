@@ -10,6 +10,7 @@ export { type SigningKey, SigningKeys, type SigningScope } from '#sigv4/signing-
 export { type VerifiedRequest, type Verifier, type VerifyInput, type VerifyRefusal, verifyRequest } from '#sigv4/verify-request.ts';
 
 export { awsTarget, type AwsScope, type AwsTarget, type AwsTargetInput, type OwnHost } from '#endpoints/aws-target.ts';
+export { awsDomains, isAwsHost } from '#endpoints/aws-host.ts';
 export { awsTunnel, type AwsTunnel } from '#endpoints/aws-tunnel.ts';
 export { type DynamoDbEndpoint, resolveDynamoDbUri } from '#endpoints/dynamodb-uri.ts';
 export { dynamodbHost, type DynamoDbService, type DynamoDbTarget, type DynamoDbVariant, stsHost } from '#endpoints/hosts.ts';

@@ -3,11 +3,13 @@ export { readWhole, type ReadWholeOptions, type WholeBody, type WholeFailure, ty
 export type { AnswerObserver, BodyFailure, BodySink, Exchange } from '#door/exchange.ts';
 export { type DoorLimits, HttpDoor, type HttpDoorOptions } from '#door/http-door.ts';
 export type { ShortAnswer } from '#door/server-connection.ts';
+export { ChunkedDecoder } from '#grammar/chunked-decoder.ts';
 export { CHUNKED, UNSAID } from '#grammar/fields.ts';
+export { HeadCollector } from '#grammar/head-collector.ts';
 export { HttpFault } from '#grammar/http-fault.ts';
-export { type AnswerHead, type HeadLimits, type RequestHead } from '#grammar/parse-head.ts';
+export { type AnswerHead, type HeadLimits, parseRequestHead, type RequestHead } from '#grammar/parse-head.ts';
 export { answerHead, requestHead } from '#grammar/write-head.ts';
-export { mayBeDialled, type Resolve } from '#upstream/dial-address.ts';
+export { guardedLookup, mayBeDialled, type Resolve } from '#upstream/dial-address.ts';
 export type { AnswerHandler, Flight, UpstreamCode, UpstreamFailure, UpstreamRequest } from '#upstream/flight.ts';
 export { Origin } from '#upstream/origin.ts';
 export type { OriginLimits, OriginOptions } from '#upstream/origin-options.ts';

@@ -41,7 +41,7 @@ export function awsTarget({ host: text, scope, ownHosts = [] }: AwsTargetInput):
   const labels = hostLabels(text);
   if (labels === undefined) return refuse('the host is not a lower-case host name with at most port 443');
   const host = labels.join('.');
-  const place = ownPlace(host, ownHosts) ?? tablePlace(labels);
+  const place = placeOf(labels, ownHosts);
   if (place === undefined) {
     const reason = foreignHost(host) ?? 'it is not in the table of AWS services';
     return refuse(`${host} is not served: ${reason}; an administrator can list hosts of the own organisation in the resource`);
@@ -64,8 +64,13 @@ export function awsTarget({ host: text, scope, ownHosts = [] }: AwsTargetInput):
   };
 }
 
-/** What a host is by the table, whoever signs for it. */
-type Place = {
+/** By the table, whoever signs for it; undefined where it stands in none. */
+export function placeOf(labels: readonly string[], ownHosts: readonly OwnHost[] = []): Place | undefined {
+  return ownPlace(labels.join('.'), ownHosts) ?? tablePlace(labels);
+}
+
+/** What a host is by the table. */
+export type Place = {
   readonly services: readonly string[];
   readonly host: string;
   readonly accountId?: string;
