@@ -1,20 +1,21 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { addAppCommands, addAwsCommands, addProxyAws } from '#aws-commands.ts';
 import { examples } from '#examples.ts';
+import { withPassThrough } from '#pass-through.ts';
+import { portNumber } from '#port-number.ts';
 import type { GlobalOptions } from '@postern/profile/signed-in';
 import { collectList, type Format, formatOption, parseLabels } from '@postern/terminal/output';
 import { dressCommands } from '@postern/terminal/dress-commands';
 import { runProgram } from '@postern/terminal/run-program';
 
-const MAX_PORT = 65_535;
-
 /** The command line of tsh. Each command is loaded when it is called: nothing here may import gRPC, zod or yaml. */
 export function runTsh(argv: readonly string[], version: string): Promise<never> {
-  return runProgram(tshProgram(version), argv);
+  return runProgram(tshProgram(version), withPassThrough(argv));
 }
 
 export function tshProgram(version: string): Command {
   const tsh = new Command('tsh')
-    .description('sign in to a cluster and reach its databases')
+    .description('sign in to a cluster and reach its databases and applications')
     .exitOverride()
     .option('--proxy <host:port>', 'the proxy of the cluster (TELEPORT_PROXY)')
     .option('--user <name>', 'the user to sign in as (TELEPORT_USER)')
@@ -49,6 +50,8 @@ export function tshProgram(version: string): Command {
       await printVersion(version, options.format);
     });
   addDatabaseCommands(tsh, globals);
+  addAppCommands(tsh, globals);
+  addAwsCommands(tsh, globals);
   addProxyCommands(tsh, globals);
   return dressCommands(tsh, examples);
 }
@@ -100,7 +103,7 @@ function addProxyCommands(tsh: Command, globals: () => GlobalOptions): void {
     .description('serve a database on a local port')
     .argument('<name>')
     .option('--tunnel', 'sign each request in the cluster; needed for DynamoDB')
-    .addOption(new Option('-p, --port <port>', 'the local port; a free one is taken where none is given').argParser(port))
+    .addOption(new Option('-p, --port <port>', 'the local port; a free one is taken where none is given').argParser(portNumber))
     .option('--listen <host:port>', 'the local address, loopback only')
     .option('--insecure-listen-anywhere', 'allow an address that other machines can reach')
     .option('-u, --db-user <role>', 'the IAM role to assume')
@@ -113,12 +116,7 @@ function addProxyCommands(tsh: Command, globals: () => GlobalOptions): void {
         await proxyDatabase({ globals: globals(), name, ...options });
       },
     );
-}
-
-function port(text: string): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || value > MAX_PORT) throw new InvalidArgumentError(`A port is a number up to ${MAX_PORT}.`);
-  return value;
+  addProxyAws(proxy, globals);
 }
 
 function positive(text: string): number {

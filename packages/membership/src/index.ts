@@ -1,4 +1,5 @@
 export { AUTH_SERVER_NAME, type OpenAuthChannelOptions, openAuthChannel } from '#channel/open-auth-channel.ts';
+export { type OpenSessionChannelOptions, openSessionChannel } from '#channel/open-session-channel.ts';
 export { type FindClusterOptions, type Found, findCluster } from '#find/find-cluster.ts';
 export { NobodyListens } from '#find/get-json.ts';
 export { webRoots } from '#find/web-roots.ts';

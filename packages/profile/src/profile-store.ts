@@ -24,6 +24,11 @@ export class ProfileStore {
     return new ProfileStore(env['TELEPORT_HOME'] ?? join(env['HOME'] ?? homedir(), '.tsh'));
   }
 
+  /** For what is of no single sign-in. */
+  get home(): string {
+    return this.#home;
+  }
+
   currentProxy(): string | undefined {
     return this.#read(CURRENT)?.trim();
   }

@@ -39,6 +39,14 @@ export function signedIn(options: GlobalOptions, env: Environment, nowMs: number
   const store = ProfileStore.fromEnvironment(env);
   const profile = activeProfile(globals, store);
   if (profile === undefined) throw notSignedIn(globals);
+  return signedInAs(profile, { globals, store, nowMs });
+}
+
+/** Of a sign-in that is known: rejects where it has expired or the cluster was never verified. */
+export function signedInAs(
+  profile: Profile,
+  { globals, store, nowMs }: { readonly globals: GlobalOptions; readonly store: ProfileStore; readonly nowMs: number },
+): SignedIn {
   if (profile.validUntilMs <= nowMs) throw loginExpired(profile);
   checkVerified(profile, globals);
   return { profile, credentials: store.credentials(profile), store };

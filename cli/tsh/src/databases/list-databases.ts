@@ -1,5 +1,5 @@
-import { knownDatabases } from '#databases/known-databases.ts';
-import { type VisibleDatabase, usersText } from '#databases/visible-databases.ts';
+import { usersText, type VisibleDatabase, visibleDatabases } from '#databases/visible-databases.ts';
+import { knownResources } from '#sessions/known-resources.ts';
 import { type GlobalOptions, signedIn } from '@postern/profile/signed-in';
 import { type Format, labelsText, print, say, table, warn } from '@postern/terminal/output';
 
@@ -14,9 +14,9 @@ const MANY_ROWS = 20;
 
 export async function listDatabases(options: ListDatabasesOptions): Promise<void> {
   const who = signedIn(options.globals, process.env, Date.now());
-  const known = await knownDatabases(who);
+  const known = await knownResources(who, 'db', () => visibleDatabases(who));
   if (known.stale) warn(`${known.stale.because}: the list is as of ${known.stale.asOf}`);
-  const databases = known.databases.filter((database) => matches(database, options));
+  const databases = known.resources.filter((database) => matches(database, options));
   const loggedIn = who.store.kept(who.profile, 'db').names();
   await print(
     options.format,

@@ -1,7 +1,5 @@
-import { callUnary, ResourcesService } from '@postern/api';
-import { openProfileChannel } from '@postern/profile/open-profile-channel';
-import { reachAuth } from '@postern/profile/reach-auth';
 import type { SignedIn } from '@postern/profile/signed-in';
+import { listServers } from '#sessions/list-servers.ts';
 
 /** A database that the user may see, with the IAM roles that he may ask for. */
 export interface VisibleDatabase {
@@ -21,24 +19,15 @@ interface SentDatabase {
   readonly spec?: { readonly protocol?: string; readonly uri?: string; readonly database?: SentDatabase };
   readonly users?: { readonly allowed?: readonly string[]; readonly denied?: readonly string[] };
 }
-const PAGE_SIZE = 200;
 
 /** Several agents may serve one database: it is listed once. */
-export function visibleDatabases(who: SignedIn): Promise<readonly VisibleDatabase[]> {
-  return reachAuth(openProfileChannel(who), who.profile.proxy, async (client) => {
-    const byName = new Map<string, VisibleDatabase>();
-    let pageToken = '';
-    do {
-      const query = { kind: 'db_server', withSecrets: false, pageSize: PAGE_SIZE, pageToken };
-      const page = await callUnary(client, ResourcesService.listResources, query);
-      for (const { json } of page.resources) {
-        const database = readDatabase(JSON.parse(json.toString('utf8')) as SentDatabase);
-        byName.set(database.name, database);
-      }
-      pageToken = page.nextPageToken;
-    } while (pageToken !== '');
-    return [...byName.values()].sort((a, b) => a.name.localeCompare(b.name));
-  });
+export async function visibleDatabases(who: SignedIn): Promise<readonly VisibleDatabase[]> {
+  const byName = new Map<string, VisibleDatabase>();
+  for (const sent of await listServers(who, 'db_server')) {
+    const database = readDatabase(sent);
+    byName.set(database.name, database);
+  }
+  return [...byName.values()].sort((a, b) => a.name.localeCompare(b.name));
 }
 
 function readDatabase(sent: SentDatabase): VisibleDatabase {

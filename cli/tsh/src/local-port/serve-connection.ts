@@ -24,23 +24,23 @@ export async function serveConnection(socket: Socket, options: ConnectionOptions
   if (refused !== undefined) {
     options.notice(`refused a local connection: ${refused}`);
     const head = first.kind === 'head' ? first.head : undefined;
-    return answer(socket, options.refusal({ shape: FORBIDDEN, message: refused, head }));
+    return answerAndEnd(socket, options.refusal({ shape: FORBIDDEN, message: refused, head }));
   }
   if (first.kind === 'refused') return;
   try {
-    const stream = await inTime(options.openStream());
+    const stream = await openInTime(options.openStream());
     if (socket.destroyed) stream.destroy();
     else join(socket, stream, { first, refusal: options.refusal });
   } catch (error) {
     options.notice(messageOf(error));
-    answer(socket, options.refusal({ shape: shapeOf(codeOf(error)), message: messageOf(error), head: first.head }));
+    answerAndEnd(socket, options.refusal({ shape: shapeOf(codeOf(error)), message: messageOf(error), head: first.head }));
   }
 }
 
 /** An SDK tries again by itself: it is told early, while the session goes on looking for an agent. */
 const OPEN_MS = 4_500;
 
-async function inTime(opening: Promise<Duplex>): Promise<Duplex> {
+export async function openInTime<T extends Duplex>(opening: Promise<T>): Promise<T> {
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
     late.reject(new PosternError('unavailable', `no agent has answered for ${OPEN_MS / 1000} s: try again`));
@@ -75,7 +75,7 @@ function join(socket: Socket, stream: Duplex, { first, refusal }: Joined): void 
   });
   stream.on('error', (error) => {
     const told = clientWaits && answers.between && socket.writable;
-    answer(socket, told ? refusal({ shape: shapeOf(codeOf(error)), message: messageOf(error), head: first.head }) : undefined);
+    answerAndEnd(socket, told ? refusal({ shape: shapeOf(codeOf(error)), message: messageOf(error), head: first.head }) : undefined);
   });
   stream.on('close', () => {
     if (!socket.writableEnded) socket.destroy();
@@ -91,7 +91,7 @@ function startsRequest(chunk: Buffer): boolean {
 }
 
 /** Reads on for a moment, so that the answer is not lost in the reset that unread bytes would cause. */
-function answer(socket: Socket, text: string | undefined): void {
+export function answerAndEnd(socket: Socket, text: string | undefined): void {
   const LINGER_MS = 1_000;
   socket.unpipe();
   socket.resume();

@@ -28,6 +28,8 @@ function lineFaults(at: { readonly line: string; readonly path: string; readonly
 function leaves(program: Command, before = ''): { readonly path: string; readonly command: Command }[] {
   return program.commands.flatMap((command) => {
     const path = `${before}${command.name()}`;
-    return command.commands.length === 0 ? [{ path, command }] : leaves(command, `${path} `);
+    const children = leaves(command, `${path} `);
+    // `aws` runs a program, and has commands of its own.
+    return children.length === 0 || command.registeredArguments.length > 0 ? [{ path, command }, ...children] : children;
   });
 }

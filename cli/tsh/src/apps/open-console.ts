@@ -1,0 +1,92 @@
+import { spawn } from 'node:child_process';
+import { AgentSession, callUnary, type ConsoleSignIn } from '@postern/api';
+import { PosternError } from '@postern/api/errors';
+import { openSessionChannel } from '@postern/membership';
+import { reachAuth } from '@postern/profile/reach-auth';
+import { type GlobalOptions, type SignedIn, signedIn } from '@postern/profile/signed-in';
+import { durationText, say } from '@postern/terminal/output';
+import { appInUse } from '#apps/app-in-use.ts';
+import { issueGrant, type SessionGrant } from '#sessions/session-grant.ts';
+import { shown, wordsOf } from '#sessions/resource-kind.ts';
+
+export interface OpenConsoleOptions {
+  readonly globals: GlobalOptions;
+  readonly name: string | undefined;
+  readonly awsRole?: string;
+  readonly destination?: string;
+  readonly print?: boolean;
+  /** A command that takes the address; `none`: it is printed. */
+  readonly browser?: string;
+}
+
+/** Opens the AWS console under the role. Whoever has the address within some minutes is signed in: it is printed only when asked for. */
+export async function openConsole(options: OpenConsoleOptions): Promise<void> {
+  const who = signedIn(options.globals, process.env, Date.now());
+  const { key } = await appInUse(who, {
+    ...(options.name === undefined ? {} : { app: options.name }),
+    ...(options.awsRole === undefined ? {} : { awsRole: options.awsRole }),
+  });
+  const answer = await signIn(who, key.grant, options.destination ?? '');
+  if (options.print === true || options.browser === 'none') return void process.stdout.write(`${answer.url}\n`);
+  const opened = await open(options.browser ?? systemBrowser(), checkedUrl(answer.url));
+  if (!opened)
+    throw new PosternError('bad_request', 'no browser could be started: run the command again with --print, and open what it prints');
+  say(`Opened the AWS console as ${key.roleArn} for ${durationText(answer.sessionSeconds * 1000)}.`);
+}
+
+/** What auth named when the session was granted may be gone: once more with those that serve now. */
+async function signIn(who: SignedIn, grant: SessionGrant, destination: string): Promise<ConsoleSignIn> {
+  try {
+    return await ask(who, grant, destination);
+  } catch (error) {
+    const away = error instanceof PosternError && (error.code === 'unavailable' || error.code === 'cannot_connect');
+    if (!away) throw error;
+  }
+  try {
+    return await ask(who, await issueGrant(who, grant), destination);
+  } catch (error) {
+    const away = error instanceof PosternError && (error.code === 'unavailable' || error.code === 'cannot_connect');
+    throw away ? new PosternError('unavailable', `no agent of ${shown(grant)} answers: try again later`, { cause: error }) : error;
+  }
+}
+
+function ask({ profile }: SignedIn, grant: SessionGrant, destination: string): Promise<ConsoleSignIn> {
+  const { ticket, hostCaPems, agentIds, certificatePem, privateKeyPem, kind } = grant;
+  const channel = openSessionChannel({
+    address: profile.proxy,
+    ticket,
+    hostCaPems,
+    cluster: profile.cluster,
+    kind: wordsOf[kind].agents,
+    agentIds,
+    client: { certificatePem, privateKeyPem },
+  });
+  return reachAuth(channel, profile.proxy, (client) => callUnary(client, AgentSession.signInToConsole, { destination, issuer: '' }));
+}
+
+/** It becomes an argument of another program: only an address of the web may. */
+function checkedUrl(url: string): string {
+  if (!/^https:\/\/[!-~]+$/.test(url))
+    throw new PosternError('internal', 'the agent answered with something that is no address of the web');
+  return url;
+}
+
+function systemBrowser(): string {
+  if (process.platform === 'darwin') return 'open';
+  return process.platform === 'win32' ? 'explorer' : 'xdg-open';
+}
+
+/** False where it cannot be started, or says at once that it cannot open anything. */
+function open(browser: string, url: string): Promise<boolean> {
+  const SETTLED_MS = 1_000;
+  return new Promise((resolve) => {
+    const child = spawn(browser, [url], { stdio: 'ignore', detached: true });
+    const timer = setTimeout(() => resolve(true), SETTLED_MS);
+    const settle = (opened: boolean) => {
+      clearTimeout(timer);
+      resolve(opened);
+    };
+    child.once('error', () => settle(false)).once('exit', (code) => settle(code === 0));
+    child.unref();
+  });
+}

@@ -1,0 +1,79 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, openSync, closeSync, fsyncSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { PosternError } from '@postern/api/errors';
+import { type EndpointProfile, withoutProfiles, withPort, withProfile } from '#endpoint/aws-config-text.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Where AWS's programs look: AWS_CONFIG_FILE, else ~/.aws/config. */
+export function awsConfigFile(env: Environment): string {
+  return env['AWS_CONFIG_FILE'] ?? join(env['HOME'] ?? homedir(), '.aws', 'config');
+}
+
+/** Returns the file that holds it now. */
+export function putProfile(env: Environment, profile: EndpointProfile): string {
+  return change(env, (text, file) => withProfile(text, profile, file));
+}
+
+export function takeOutProfiles(env: Environment, of: { readonly proxy: string; readonly app: string }): void {
+  change(env, (text, file) => withoutProfiles(text, of, file));
+}
+
+export function moveProfiles(env: Environment, port: number): void {
+  change(env, (text, file) => withPort(text, port, file));
+}
+
+function change(env: Environment, edit: (text: string, file: string) => string): string {
+  const file = awsConfigFile(env);
+  const before = read(file);
+  const after = edit(before, file);
+  if (after !== before) write(file, after);
+  return file;
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return '';
+    throw unusable(file, error);
+  }
+}
+
+/** Whole or not at all. People keep this file elsewhere and link to it: the link stays, and what it leads to is replaced. */
+function write(file: string, text: string): void {
+  const target = targetOf(file);
+  const beside = `${target}.${randomBytes(6).toString('hex')}.new`;
+  try {
+    mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
+    const fd = openSync(beside, 'wx', 0o600);
+    try {
+      writeFileSync(fd, text);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(beside, target);
+  } catch (error) {
+    rmSync(beside, { force: true });
+    throw unusable(file, error);
+  }
+}
+
+function targetOf(file: string): string {
+  try {
+    return realpathSync(file);
+  } catch {
+    return file;
+  }
+}
+
+function unusable(file: string, error: unknown): PosternError {
+  return new PosternError('bad_request', `cannot write ${file}: ${codeOf(error) ?? 'unknown error'}`, { cause: error });
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException | undefined)?.code;
+}

@@ -1,0 +1,85 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type EndpointProfile, withoutProfiles, withPort, withProfile } from '#endpoint/aws-config-text.ts';
+
+const FILE = '/home/alice/.aws/config';
+const profile: EndpointProfile = {
+  profile: 'aws-Reader',
+  proxy: 'example.com:443',
+  app: 'aws',
+  region: 'us-east-1',
+  port: 23_480,
+  credentialProcess: 'tsh apps config aws --format=aws-credential-process',
+};
+const own = '[default]\nregion = eu-west-1\n\n# mine\n[profile other]\noutput=json';
+
+describe('a profile in a person’s configuration', () => {
+  it('is written as AWS reads it', () => {
+    expect(withProfile('', profile, FILE).split('\n').slice(1, -2)).toEqual([
+      '[profile aws-Reader]',
+      'region = us-east-1',
+      'endpoint_url = http://127.0.0.1:23480',
+      'credential_process = tsh apps config aws --format=aws-credential-process',
+      's3 =',
+      '    addressing_style = path',
+    ]);
+  });
+
+  it('stands behind what was there, which is not touched; written twice it is the same', () => {
+    const once = withProfile(own, profile, FILE);
+    expect(once.startsWith(own)).toBe(true);
+    expect(withProfile(once, profile, FILE)).toBe(once);
+    const again = withProfile(once, { ...profile, region: 'eu-west-1' }, FILE);
+    expect(again).toBe(once.replace('region = us-east-1', 'region = eu-west-1'));
+  });
+
+  it('is taken out with its application and with no other', () => {
+    const two = withProfile(withProfile(`${own}\n`, profile, FILE), { ...profile, profile: 'b', app: 'billing' }, FILE);
+    expect(withoutProfiles(two, { proxy: 'elsewhere:443', app: 'aws' }, FILE)).toBe(two);
+    const one = withoutProfiles(two, profile, FILE);
+    expect(one).not.toContain('aws-Reader');
+    expect(one).toContain('[profile b]');
+    expect(withoutProfiles(one, { ...profile, app: 'billing' }, FILE).trimEnd()).toBe(own);
+  });
+
+  it('moves to another port with every other of ours, and nobody else’s does', () => {
+    const text = `[profile mine]\nendpoint_url = http://127.0.0.1:1\n${withProfile('', profile, FILE)}`;
+    const moved = withPort(text, 9000, FILE);
+    expect(moved).toContain('[profile mine]\nendpoint_url = http://127.0.0.1:1\n');
+    expect(moved).toContain('endpoint_url = http://127.0.0.1:9000');
+  });
+
+  it.each(['[profile aws-Reader]', '[ profile "aws-Reader" ]', "[profile 'aws-Reader']"])(
+    'never takes the place of the person’s own %s',
+    (line) => {
+      expect(() => withProfile(`${line}\nregion=x\n`, profile, FILE)).toThrow(/of your own.*--profile/);
+    },
+  );
+
+  it('is not guessed where a marker has lost its counterpart', () => {
+    const whole = withProfile(own, profile, FILE);
+    for (const marker of ['# BEGIN', '# END']) {
+      const damaged = whole
+        .split('\n')
+        .filter((line) => !line.startsWith(marker))
+        .join('\n');
+      expect(() => withProfile(damaged, profile, FILE)).toThrow(/no counterpart/);
+    }
+  });
+
+  it('leaves every line of a person where it was, whatever the lines are', () => {
+    const lines = fc.array(
+      fc.string().filter((line) => !/[\n\r]|^# (?:BEGIN|END) postern|aws-Reader/.test(line)),
+      { maxLength: 8 },
+    );
+    fc.assert(
+      fc.property(lines, (mine) => {
+        const text = mine.length === 0 ? '' : `${mine.join('\n')}\n`;
+        const written = withProfile(text, profile, FILE);
+        expect(written.startsWith(text)).toBe(true);
+        const back = withoutProfiles(written, profile, FILE);
+        expect(back.replace(/\n+$/, '')).toBe(text.replace(/\n+$/, ''));
+      }),
+    );
+  });
+});

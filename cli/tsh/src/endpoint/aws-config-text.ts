@@ -1,0 +1,115 @@
+import { PosternError } from '@postern/api/errors';
+
+/** A profile of endpoint mode, as `tsh aws configure` writes it into AWS's shared configuration. */
+export interface EndpointProfile {
+  readonly profile: string;
+  /** Whose it is: `tsh apps logout` takes out what its application has. */
+  readonly proxy: string;
+  readonly app: string;
+  readonly region: string;
+  readonly port: number;
+  /** Prints the throw-away key. */
+  readonly credentialProcess: string;
+}
+
+const BEGIN = '# BEGIN postern';
+const END = '# END postern';
+const BEGIN_LINE = /^# BEGIN postern profile=(\S+) proxy=(\S+) app=(\S+)/;
+
+/** Cut where our blocks begin and end; what is between them is the person's and stays as it is. */
+interface Piece {
+  readonly lines: readonly string[];
+  readonly ours?: { readonly profile: string; readonly proxy: string; readonly app: string };
+}
+
+function piecesOf(text: string, file: string): Piece[] {
+  const pieces: Piece[] = [];
+  let lines: string[] = [];
+  let ours: Piece['ours'];
+  for (const line of text === '' ? [] : text.replace(/\n$/, '').split('\n')) {
+    if (line.startsWith(BEGIN)) {
+      const [, profile = '', proxy = '', app = ''] = BEGIN_LINE.exec(line) ?? [];
+      if (ours !== undefined || profile === '') throw damaged(file, line);
+      if (lines.length > 0) pieces.push({ lines });
+      lines = [line];
+      ours = { profile: decodeURIComponent(profile), proxy: decodeURIComponent(proxy), app: decodeURIComponent(app) };
+      continue;
+    }
+    lines.push(line);
+    if (!line.startsWith(END)) continue;
+    if (ours === undefined) throw damaged(file, line);
+    pieces.push({ lines, ours });
+    lines = [];
+    ours = undefined;
+  }
+  if (ours !== undefined) throw damaged(file, `${BEGIN} …`);
+  if (lines.length > 0) pieces.push({ lines });
+  return pieces;
+}
+
+function damaged(file: string, line: string): PosternError {
+  return new PosternError(
+    'bad_request',
+    `${file}: "${line.slice(0, 80)}" has no counterpart: take both lines and what is between them out by hand`,
+  );
+}
+
+/** The file's text with the profile in it; the same profile of ours is replaced, one that is not ours is left and refused. */
+export function withProfile(text: string, profile: EndpointProfile, file: string): string {
+  const pieces = piecesOf(text, file);
+  if (pieces.some(({ ours, lines }) => ours === undefined && lines.some((line) => sectionOf(line) === profile.profile)))
+    throw new PosternError('already_exists', `${file} has a profile "${profile.profile}" of your own: choose another name with --profile`);
+  const block: Piece = { lines: blockOf(profile), ours: profile };
+  const at = pieces.findIndex(({ ours }) => ours?.profile === profile.profile);
+  if (at >= 0) pieces[at] = block;
+  else pieces.push(...(needsGap(pieces) ? [{ lines: [''] }] : []), block);
+  return textOf(pieces);
+}
+
+function sectionOf(line: string): string | undefined {
+  return /^\s*\[\s*profile\s+["']?(.+?)["']?\s*\]/.exec(line)?.[1];
+}
+
+function needsGap(pieces: readonly Piece[]): boolean {
+  const last = pieces.at(-1);
+  return last !== undefined && last.ours === undefined && last.lines.at(-1) !== '';
+}
+
+/** Without the profiles of one application. */
+export function withoutProfiles(text: string, of: { readonly proxy: string; readonly app: string }, file: string): string {
+  return textOf(piecesOf(text, file).filter(({ ours }) => ours?.proxy !== of.proxy || ours.app !== of.app));
+}
+
+/** With another port in every profile of ours. */
+export function withPort(text: string, port: number, file: string): string {
+  const moved = piecesOf(text, file).map((piece) =>
+    piece.ours === undefined
+      ? piece
+      : { ...piece, lines: piece.lines.map((line) => line.replace(/^(endpoint_url = ).*/, `$1${endpointUrl(port)}`)) },
+  );
+  return textOf(moved);
+}
+
+export function endpointUrl(port: number): string {
+  return `http://127.0.0.1:${port}`;
+}
+
+/** https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html; a bucket in front of a loopback address would be no host name. */
+function blockOf({ profile, proxy, app, region, port, credentialProcess }: EndpointProfile): readonly string[] {
+  const owner = `profile=${encodeURIComponent(profile)} proxy=${encodeURIComponent(proxy)} app=${encodeURIComponent(app)}`;
+  return [
+    `${BEGIN} ${owner} (written by tsh aws configure, taken out by tsh apps logout)`,
+    `[profile ${profile}]`,
+    `region = ${region}`,
+    `endpoint_url = ${endpointUrl(port)}`,
+    `credential_process = ${credentialProcess}`,
+    's3 =',
+    '    addressing_style = path',
+    END,
+  ];
+}
+
+function textOf(pieces: readonly Piece[]): string {
+  const lines = pieces.flatMap((piece) => piece.lines);
+  return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,23 @@
+import { describe, expect, it } from 'vitest';
+import { keyIdOf } from '#endpoint/key-id-of.ts';
+
+const ID = 'AKIAABCDEFGHIJKLMNOP';
+const of = (authorization: string, target = '/') => keyIdOf({ target, fields: ['Host', 'x', 'authorization', authorization] });
+
+describe('the key that a request names', () => {
+  it.each([
+    `AWS4-HMAC-SHA256 Credential=${ID}/20260102/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=00`,
+    `AWS4-HMAC-SHA256 SignedHeaders=host,Credential=${ID}/20260102/us-east-1/s3/aws4_request,Signature=00`,
+    `AWS4-ECDSA-P256-SHA256 Credential=${ID}/20260102/s3/aws4_request, SignedHeaders=host, Signature=00`,
+  ])('stands in its header: %s', (value) => expect(of(value)).toBe(ID));
+
+  it('stands in its query where it is pre-signed, its slashes written either way', () => {
+    for (const slash of ['%2F', '%2f', '/'])
+      expect(keyIdOf({ target: `/b/k?X-Amz-Algorithm=A&X-Amz-Credential=${ID}${slash}2026`, fields: [] })).toBe(ID);
+  });
+
+  it.each(['Bearer abc', 'AWS AKIAABCDEFGHIJKLMNOP:sig', `AWS4-HMAC-SHA256 Credential=${ID}`, `AWS4-HMAC-SHA256 XCredential=${ID}/x`, ''])(
+    'is none in "%s"',
+    (value) => expect(of(value)).toBeUndefined(),
+  );
+});

@@ -1,0 +1,68 @@
+import { CONNECT_KEYS } from '@postern/api/connect-keys';
+import type { SignedIn } from '@postern/profile/signed-in';
+import { warn } from '@postern/terminal/output';
+import { messageOf } from '@postern/terminal/run-program';
+import type { AppInUse } from '#apps/app-login.ts';
+import { filesOf } from '#apps/app-login.ts';
+import { listenLocally, localAddress } from '#local-port/listen-locally.ts';
+import type { DoorVariables } from '#proxy-aws/door-variables.ts';
+import { LocalCertificates } from '#proxy-aws/local-certificates.ts';
+import { refusalText } from '#proxy-aws/refusal-text.ts';
+import { serveProxyConnection } from '#proxy-aws/serve-proxy-connection.ts';
+import { loggedOut, watchLogin } from '#proxy-aws/watch-login.ts';
+import { sessionOver } from '#sessions/session-over.ts';
+
+export interface AwsDoorOptions {
+  readonly port?: number;
+  /** TELEPORT_AWS_ACCESS_KEY_ID and TELEPORT_AWS_SECRET_ACCESS_KEY take the place of the key of the login, as in Teleport. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly notice: (line: string) => void;
+}
+
+export interface AwsDoor {
+  readonly port: number;
+  readonly variables: DoorVariables;
+  /** Rejects when the login it serves under is taken away. */
+  readonly over: Promise<never>;
+  close(): void;
+}
+
+/** The forward proxy of one application under one role. */
+export async function openAwsDoor(who: SignedIn, { login, key }: AppInUse, options: AwsDoorOptions): Promise<AwsDoor> {
+  const { env, notice } = options;
+  const accessKeyId = env['TELEPORT_AWS_ACCESS_KEY_ID'] ?? key.accessKeyId;
+  const secretAccessKey = env['TELEPORT_AWS_SECRET_ACCESS_KEY'] ?? key.secretAccessKey;
+  const localKey = `${accessKeyId}:${secretAccessKey}`;
+  const certificates = new LocalCertificates(login.authority);
+  const session = sessionOver(who, key.grant, notice);
+  const kept = who.store.kept(who.profile, 'key');
+  const address = localAddress({ anywhere: false, ...(options.port === undefined ? {} : { port: options.port }) });
+  const listener = await listenLocally(address, (socket, port) => {
+    void serveProxyConnection(socket, {
+      // Between two looks of the watch a key that is gone opens nothing either.
+      openStream: (headers) => (kept.has(key.accessKeyId) ? session.openStream(headers) : Promise.reject(loggedOut(login.name))),
+      headers: { [CONNECT_KEYS.localPort]: String(port), [CONNECT_KEYS.localKey]: localKey },
+      certificates,
+      refusal: refusalText('tsh proxy aws'),
+      notice,
+    });
+  }).catch((error: unknown) => {
+    session.close();
+    throw error;
+  });
+  const over = Promise.withResolvers<never>();
+  over.promise.catch(() => undefined);
+  const stopWatching = watchLogin(who, key, over.reject);
+  // The first request should find the session open; where no agent answers yet, a later one may.
+  await session.connect().catch((error: unknown) => warn(messageOf(error)));
+  return {
+    port: listener.port,
+    variables: { accessKeyId, secretAccessKey, caBundle: filesOf(who, login.name).caPath, proxy: `http://127.0.0.1:${listener.port}` },
+    over: over.promise,
+    close: () => {
+      stopWatching();
+      listener.close();
+      session.close();
+    },
+  };
+}

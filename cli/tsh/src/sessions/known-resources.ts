@@ -1,0 +1,29 @@
+import { PosternError } from '@postern/api/errors';
+import type { SignedIn } from '@postern/profile/signed-in';
+import type { ResourceKind } from '#sessions/resource-kind.ts';
+
+export interface KnownResources<T> {
+  readonly resources: readonly T[];
+  /** Where auth could not be asked: why, and when it was asked last. */
+  readonly stale?: { readonly because: string; readonly asOf: string };
+}
+
+/** The resources as auth lists them now; while it is away, as it listed them last during this login. */
+export async function knownResources<T>(
+  { store, profile }: SignedIn,
+  kind: ResourceKind,
+  ask: () => Promise<readonly T[]>,
+): Promise<KnownResources<T>> {
+  const kept = store.kept(profile, kind);
+  try {
+    const resources = await ask();
+    kept.saveListed(JSON.stringify({ asOf: new Date().toISOString(), resources }));
+    return { resources };
+  } catch (error) {
+    const away = error instanceof PosternError && (error.code === 'unavailable' || error.code === 'cannot_connect');
+    const text = away ? kept.loadListed() : undefined;
+    if (!away || text === undefined) throw error;
+    const { asOf, resources } = JSON.parse(text) as { asOf: string; resources: readonly T[] };
+    return { resources, stale: { because: error.message, asOf } };
+  }
+}
