@@ -40,6 +40,6 @@ if (checking) {
   must('diff', ['-r', into, target]);
   rmSync(into, { recursive: true });
 }
-for (const name of ['generate-operations', 'generate-hosts']) {
+for (const name of ['generate-operations', 'generate-hosts', 'generate-services', 'generate-endpoints']) {
   must('node', [`packages/aws/scripts/${name}.mjs`, ...(checking ? ['--check'] : [])]);
 }

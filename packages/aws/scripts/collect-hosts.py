@@ -29,7 +29,7 @@ operations = defaultdict(set)
 for service in loader.list_available_services('endpoint-rule-set-1'):
     if service == 'signin':
         continue  # signing in to the console is federation, never a signed request
-    for host, signing, signing_region, _ in answers(service):
+    for host, signing, signing_region, *_ in answers(service):
         labels = split(host, signing_region)
         if labels is None:
             regionless[host].add((signing, signing_region))

@@ -28,7 +28,7 @@ def operations_of(service):
 
 
 def answers(service):
-    """(host, signing name, signing region, (fips, dual-stack)) for every choice that the rules of a service give an answer to."""
+    """(host, signing name, signing region, (fips, dual-stack), region asked for) for every choice that the rules of a service give an answer to."""
     rules = loader.load_service_model(service, 'endpoint-rule-set-1')
     provider = EndpointProvider(rules, partitions)
     name, model = signing_of(service)
@@ -51,4 +51,4 @@ def answers(service):
                     host = re.sub(r'^https://([^/]+).*$', r'\1', endpoint.url)
                     # http://localhost of the region "local", and names that hold a region which is none.
                     if '://' not in host and (region not in host or region in real):
-                        yield host, scheme.get('signingName', name), scheme.get('signingRegion', region), (fips, dual)
+                        yield host, scheme.get('signingName', name), scheme.get('signingRegion', region), (fips, dual), region

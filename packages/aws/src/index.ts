@@ -34,20 +34,26 @@ export { tablesInSlices, tablesOf, type TablesResult } from '#dynamodb/tables-of
 export { dynamodbRefusal, type DynamoDbRefusalCode, type DynamoDbRefusalInput } from '#refusals/dynamodb-refusal.ts';
 
 export type { AwsProtocol, AwsRequest, RequestBody, RequestHead } from '#requests/aws-request.ts';
-export type { BodyWanted, DescribeRequest } from '#requests/describe-request.ts';
-export type { AwsRefusal, AwsRefusalInput, AwsRefusalOf, RefusalKind } from '#refusals/aws-refusal.ts';
-export type { CredentialOperation, CredentialOperationOf } from '#handouts/credential-operation.ts';
-export type { CapDurations, CapInput, CappedRequest, HandedOutKeys } from '#handouts/cap-durations.ts';
-export type {
-  ConsoleDestination,
-  ConsoleDestinationInput,
-  ConsoleSession,
-  ConsoleSessionInput,
-  ConsoleSessionOf,
-  GetSigninToken,
-  SigninTokenInput,
-  SignInUrl,
-  SignInUrlInput,
-} from '#console/console-session.ts';
-export type { ApplicationRole, ApplicationRoles, ApplicationRolesInput, ResolveRole, RoleChoiceRefusal } from '#roles/application-roles.ts';
-export type { EndpointHost, EndpointHostInput } from '#endpoints/endpoint-host.ts';
+export { bodyWanted, describeRequest } from '#requests/describe-request.ts';
+export { innerPresignedUrl, type InnerInput, isUnsignedOperation } from '#requests/inner-presigned-url.ts';
+export { protocolOf } from '#requests/protocol-of.ts';
+
+export { awsRefusal, type AwsRefusal, type AwsRefusalInput } from '#refusals/aws-refusal.ts';
+export type { RefusalKind } from '#refusals/refusal-codes.ts';
+
+export { capDurations, type CapInput, type CappedRequest, capsBody, spanOf } from '#handouts/cap-durations.ts';
+export { type CredentialOperation, credentialOperation } from '#handouts/credential-operation.ts';
+export { type AnswerInput, handedOutKeys } from '#handouts/handed-out-keys.ts';
+export type { KeyLife } from '#handouts/key-life.ts';
+
+export { consoleDestination, type ConsoleDestinationInput, consolePartitionOf } from '#console/console-destination.ts';
+export { type ConsoleSession, consoleSession, type ConsoleSessionInput } from '#console/console-session.ts';
+export { signInUrl, type SignInUrlInput, signInUrlSeconds } from '#console/sign-in-url.ts';
+export { getSigninToken, type SigninToken, type SigninTokenInput } from '#console/signin-token.ts';
+
+export { type ApplicationRole, applicationRoles, type ApplicationRolesInput, readRoleArn } from '#roles/application-roles.ts';
+export { resolveRole, type RoleChoiceRefusal } from '#roles/resolve-role.ts';
+export { samePartition } from '#roles/role-partition.ts';
+
+export { endpointHost, type EndpointHostInput } from '#endpoints/endpoint-host.ts';
+export { scopeOfHost } from '#endpoints/scope-of-host.ts';

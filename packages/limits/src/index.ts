@@ -20,6 +20,8 @@ export const limits = {
   dbBodyBytes: 16 * MIB + 64 * KIB,
   /** Request bodies that an agent holds at once; a body must be whole before it can be hashed. One user may hold half. */
   dbBodiesBytes: 512 * MIB,
+  /** A form for an AWS service of whose operations some hand out keys: it must be whole to be understood, or it is refused. */
+  awsFormBytes: MIB,
   /** Between two bytes of a request's body. */
   bodyIdleMs: 30 * SECOND,
 

@@ -1,9 +1,16 @@
 import { Agent as HttpAgent, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 
-export type HttpRequest = { readonly url: URL; readonly headers: readonly string[]; readonly body: Buffer; readonly timeoutMs: number };
+export type HttpRequest = {
+  /** default POST */
+  readonly method?: 'GET' | 'POST';
+  readonly url: URL;
+  readonly headers: readonly string[];
+  readonly body: Buffer;
+  readonly timeoutMs: number;
+};
 export type HttpAnswer = { readonly status: number; readonly headers: Readonly<Record<string, string | undefined>>; readonly body: Buffer };
-/** POSTs and reads the answer whole. Rejects when the network fails, time runs out or the answer is too long. */
+/** Asks and reads the answer whole. Rejects when the network fails, time runs out or the answer is too long. */
 export type HttpSend = (request: HttpRequest) => Promise<HttpAnswer>;
 
 const maxAnswerBytes = 1024 * 1024;
@@ -12,11 +19,11 @@ const maxAnswerBytes = 1024 * 1024;
 export function nodeHttpSend(): HttpSend {
   const http = new HttpAgent({ keepAlive: true, maxSockets: 16 });
   const https = new HttpsAgent({ keepAlive: true, maxSockets: 16 });
-  return ({ url, headers, body, timeoutMs }) =>
+  return ({ method = 'POST', url, headers, body, timeoutMs }) =>
     new Promise((resolve, reject) => {
       const isTls = url.protocol === 'https:';
       const options = {
-        method: 'POST',
+        method,
         headers: [...headers],
         setHost: false,
         agent: isTls ? https : http,

@@ -1,7 +1,7 @@
 /** How a request and its answer are written. `s3` is rest-xml with error bodies of its own. */
 export type AwsProtocol = 'json-1.0' | 'json-1.1' | 'rest-json' | 'rest-xml' | 's3' | 'query' | 'ec2' | 'rpc-v2-cbor';
 
-/** A request without its body. `service` is the signing name: of the verified scope, or of the host's where the request carries no signature. */
+/** A request without its body. */
 export type RequestHead = {
   readonly method: string;
   /** raw, as it came */
@@ -10,9 +10,10 @@ export type RequestHead = {
   readonly query: string;
   /** flat raw headers */
   readonly headers: readonly string[];
+  /** signing name: of the verified scope, or of the host where the request carries no signature */
   readonly service: string;
-  /** the target's, where it is known: two services share a signing name (`s3` is S3 and S3 Control), and their hosts differ */
-  readonly host?: string;
+  /** an AwsTarget, where it is known: two services share a signing name (`s3` is S3 and S3 Control), and a host may name the bucket */
+  readonly target?: { readonly host: string; readonly bucket?: string };
 };
 
 /** The body, or its beginning: `whole` where no byte follows. */

@@ -1,6 +1,101 @@
-import type { AwsRequest, RequestBody, RequestHead } from '#requests/aws-request.ts';
+import { limits } from '@postern/limits';
 import type { Refusal } from '#refusals/refusal.ts';
+import type { AwsProtocol, AwsRequest, RequestBody, RequestHead } from '#requests/aws-request.ts';
+import { type FormPair, parseForm } from '#requests/form.ts';
+import { isS3Control, protocolOf, spokenName } from '#requests/protocol-of.ts';
+import { headerValues, onlyHeader } from '#requests/raw-headers.ts';
+import { matchesRoute } from '#requests/rest-route.ts';
+import { s3Operation } from '#requests/s3-operation.ts';
+import { serviceTable, tableName } from '#requests/service-table.ts';
 
-/** How many bytes of the body describeRequest and capDurations need to see; 0 for all but forms and what hands out credentials. */
-export type BodyWanted = (head: RequestHead) => number;
-export type DescribeRequest = (head: RequestHead, body?: RequestBody) => AwsRequest | Refusal;
+/** Where SDKs put the name of an operation: at the beginning of the form. */
+const formStartBytes = 4096;
+
+/** How many bytes of the body describeRequest must see, at most: none but of forms. */
+export function bodyWanted(head: RequestHead): number {
+  const protocol = protocolOf(head);
+  if (protocol !== 'query' && protocol !== 'ec2') return 0;
+  return isWatched(head) ? limits.awsFormBytes : formStartBytes;
+}
+
+/**
+ * What a request asks for: for the audit, for the shape of a refusal, and for the rules that hang on an operation. Of a service with
+ * operations that hand out keys or carry a pre-signed address within, a request must be understood without doubt: one that speaks a protocol the
+ * service has not, or names its operation twice, is refused, since AWS may read it otherwise. Elsewhere what is not understood has no name.
+ */
+export function describeRequest(head: RequestHead, body?: RequestBody): AwsRequest | Refusal {
+  const protocol = protocolOf(head);
+  const doubt = isWatched(head) ? doubtOf(head, { protocol, body }) : undefined;
+  if (doubt !== undefined) return { refusal: doubt };
+  const operation = operationOf(head, { protocol, body });
+  return operation === undefined ? { protocol } : { protocol, operation };
+}
+
+function isWatched({ service }: RequestHead): boolean {
+  return serviceTable().watched.has(tableName(service));
+}
+
+type Seen = { readonly protocol: AwsProtocol; readonly body: RequestBody | undefined };
+
+function operationOf(head: RequestHead, { protocol, body }: Seen): string | undefined {
+  switch (protocol) {
+    case 'json-1.0':
+    case 'json-1.1':
+      return /^[\w.-]+\.(\w{1,128})$/.exec(onlyHeader(head.headers, 'x-amz-target') ?? '')?.[1];
+    case 'rpc-v2-cbor':
+      return /^\/service\/[\w.-]+\/operation\/(\w{1,128})$/.exec(head.path)?.[1];
+    case 'query':
+    case 'ec2':
+      return actionOf(`${head.query}&${body?.bytes.toString('latin1') ?? ''}`);
+    case 's3':
+      // asked for so generously because its answer holds keys
+      return matchesRoute({ ...head, path: '/' }, 'GET /?session') ? 'CreateSession' : s3Operation(head);
+    case 'rest-json':
+    case 'rest-xml':
+      return restOperation(head);
+  }
+}
+
+function actionOf(text: string): string | undefined {
+  const [action, another] = text.matchAll(/(?:^|&)Action=(\w{1,128})(?=&|$)/g);
+  return another === undefined ? action?.[1] : undefined;
+}
+
+/** Of a REST service the tables know those operations that a rule hangs on, and no other. */
+function restOperation(head: RequestHead): string | undefined {
+  const { credentials, unsigned } = serviceTable();
+  const service = tableName(head.service);
+  const known = [...credentials, ...unsigned].find((one) => one.service === service && one.route && matchesRoute(head, one.route));
+  return known?.operation;
+}
+
+/** Why a request to a watched service may mean something else to AWS than to us. */
+function doubtOf(head: RequestHead, { protocol, body }: Seen): string | undefined {
+  const { service } = head;
+  if (headerValues(head.headers, 'content-encoding').some((value) => value !== '') && protocol !== 's3') {
+    return `requests to ${service} are not taken compressed`;
+  }
+  if (protocol === 's3' || (protocol === 'rest-xml' && isS3Control(head))) return undefined;
+  if (serviceTable().spoken.get(tableName(service))?.has(spokenName(protocol)) !== true) {
+    return `${service} is not spoken to in ${protocol}: use an SDK or the AWS CLI as it comes`;
+  }
+  if (protocol === 'rest-json' || protocol === 'rest-xml') return undefined;
+  if (protocol === 'query' || protocol === 'ec2') return doubtOfForm(head, body);
+  if (operationOf(head, { protocol, body }) === undefined) return `the request to ${service} does not name one operation`;
+  const named = /(?:^|&)Action=/i.test(head.query) || (protocol === 'rpc-v2-cbor' && headerValues(head.headers, 'x-amz-target').length > 0);
+  return named ? `the request to ${service} names its operation in two ways` : undefined;
+}
+
+function doubtOfForm(head: RequestHead, body: RequestBody | undefined): string | undefined {
+  const { service } = head;
+  if (headerValues(head.headers, 'x-amz-target').length > 0) return `the request to ${service} names its operation in two ways`;
+  if (body?.whole === false) return `a form for ${service} may have ${limits.awsFormBytes} bytes at most`;
+  const pairs = [head.query, body?.bytes.toString('latin1') ?? ''].map(parseForm);
+  if (pairs.includes(undefined)) return `the parameters for ${service} are not encoded as a form is`;
+  const actions = pairs.flatMap((found: readonly FormPair[] | undefined) => found ?? []).filter(({ name }) => /^action$/i.test(name));
+  const [action] = actions;
+  if (action === undefined) return `the request to ${service} names no Action`;
+  if (actions.length > 1) return `the request to ${service} names its Action twice`;
+  // as it stands and not only as it decodes: the name that is recorded is read from the raw text
+  return /^Action=\w{1,128}$/.test(action.raw) ? undefined : `the request to ${service} does not write its Action plainly`;
+}

@@ -1,0 +1,127 @@
+"""Collects which host a request goes to that names none, into data/aws-endpoints.json: endpoint mode, where the client's endpoint is a local port.
+
+    python3 packages/aws/scripts/collect-endpoints.py > packages/aws/data/aws-endpoints.json && npx biome format --write packages/aws/data/aws-endpoints.json
+
+Run it with a new botocore, then `npm run generate`. A place is the labels in front of the region; with `!` under the dual-stack suffix, and with
+`@` a host without a region, one for each partition. Where a signing name has several, they are told apart by target or by method and path.
+"""
+import json
+import re
+import sys
+from collections import Counter, defaultdict
+
+import botocore
+
+from endpoint_rules import answers, loader, partitions, real, signing_of
+
+suffixes = {
+    region: (p['id'], p['outputs']['dnsSuffix'], p['outputs']['dualStackDnsSuffix'])
+    for p in partitions['partitions']
+    for region in p['regions']
+}
+# Hosts of single customers: there is no default.
+CUSTOMERS = {'apigatewaymanagementapi', 'cloudsearchdomain', 'mediastore-data', 'iot-data', 'signin'}
+# Told apart by a rule of their own.
+S3 = {'s3', 's3control', 's3outposts'}
+
+
+def place_of(service):
+    """The place of a service, and the hosts of partitions and regions where it is elsewhere; `=` for the region asked for."""
+    labels, hosts = Counter(), defaultdict(dict)
+    for host, _, signing_region, (fips, dual), region in answers(service):
+        if fips or dual or region not in real or region in hosts[suffixes[region][0]]:
+            continue
+        partition, *tails = suffixes[region]
+        hosts[partition][region] = (host, '=' if signing_region == region else signing_region)
+        for tail, mark in zip(tails, ('', '!')):
+            if host.endswith(f'.{region}.{tail}') and signing_region == region:
+                labels[host[: -len(region) - len(tail) - 2] + mark] += 1
+    label = labels.most_common(1)[0][0] if labels else None
+    fixed = {}
+    for partition, by_region in hosts.items():
+        usual = {r: (f"{(label or '').rstrip('!')}.{r}.{suffixes[r][2 if (label or '').endswith('!') else 1]}", '=') for r in by_region}
+        if by_region == usual:
+            continue
+        # one host for all of a partition; the region that it is in signs for itself
+        found = {host for host, _ in by_region.values()}
+        regions = {region for _, region in by_region.values()} - {'='}
+        if len(found) == 1 and len(regions) <= 1:
+            fixed[partition] = [found.pop(), regions.pop() if regions else '=']
+        else:
+            fixed.update({r: list(host) for r, host in by_region.items() if host != usual[r]})
+    return label, fixed
+
+
+def routes_of(model, place):
+    for operation in model['operations'].values():
+        prefix = operation.get('endpoint', {}).get('hostPrefix', '')
+        path = operation['http']['requestUri'].partition('?')[0]
+        segments = ['**' if '+}' in s else '*' if '{' in s else s.lower() for s in path.split('/') if s]
+        yield (*segments, ' ' + operation['http']['method']), None if '{' in prefix else prefix + place
+
+
+def tried(routes):
+    """The shortest beginnings of routes that leave one place."""
+    if len({place for _, place in routes}) == 1:
+        return [((), routes[0][1])]
+    below = defaultdict(list)
+    for route, place in routes:
+        if not route:
+            raise SystemExit(f'two places for one route: {routes}')
+        below[route[0]].append((route[1:], place))
+    return [((first, *rest), place) for first, some in sorted(below.items()) for rest, place in tried(some)]
+
+
+names = defaultdict(dict)
+for service in loader.list_available_services('endpoint-rule-set-1'):
+    if service in CUSTOMERS | S3:
+        continue
+    signing, metadata = signing_of(service)
+    label, fixed = place_of(service)
+    if label is None and not fixed:
+        continue
+    names[signing][service] = (label, fixed, loader.load_service_model(service, 'service-2'))
+
+out, hosts = {}, {}
+for signing, services in sorted(names.items()):
+    targets, routes, forms = {}, [], set()
+    for service, (label, fixed, model) in services.items():
+        if fixed:
+            hosts[service] = {'place': label, 'fixed': fixed}
+        place = f'@{service}' if fixed else label
+        spoken = set(model['metadata'].get('protocols', [model['metadata']['protocol']]))
+        if spoken & {'json', 'smithy-rpc-v2-cbor'}:
+            targets[model['metadata']['targetPrefix']] = place
+            for name, operation in model['operations'].items():
+                prefix = operation.get('endpoint', {}).get('hostPrefix')
+                if prefix:
+                    targets[f"{model['metadata']['targetPrefix']}.{name}"] = prefix + place
+        if spoken & {'query', 'ec2'}:
+            forms.add(place)
+        if spoken & {'rest-json', 'rest-xml'}:
+            routes += routes_of(model, place)
+    places = set(targets.values()) | {p for _, p in routes} | forms
+    if len(places) == 1:
+        out[signing] = {'place': places.pop()}
+        continue
+    # what two services have alike, such as tags, cannot be told apart
+    by_route = defaultdict(set)
+    for route, place in routes:
+        by_route[route].add(place)
+    clear = [(route, found.pop() if len(found) == 1 else None) for route, found in by_route.items()]
+    out[signing] = {
+        'targets': targets if len(set(targets.values())) > 1 or routes or forms else {},
+        'forms': sorted(forms),
+        'routes': [f"{'/'.join(route).replace('/ ', ' ') or '*'}={place or ''}" for route, place in (tried(clear) if clear else [])],
+    }
+
+json.dump(
+    {
+        'source': f'botocore {botocore.__version__} (Apache-2.0): endpoint rule sets and service models',
+        'services': out,
+        'hosts': dict(sorted(hosts.items())),
+    },
+    sys.stdout,
+    indent=1,
+)
+print()

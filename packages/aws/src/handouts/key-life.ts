@@ -1,0 +1,61 @@
+/**
+ * How long keys live that an operation hands out.
+ * - `duration`: the request says so, in the parameter `member` of the form (whichever of body and query string it comes in), of the query string,
+ *   or of the JSON body, in units of so many seconds;
+ * - `fixed`: AWS decides, and it is so many seconds at most;
+ * - `lasting`: until somebody deletes them.
+ */
+export type KeyLife =
+  | {
+      readonly kind: 'duration';
+      readonly place: 'form' | 'query' | 'json';
+      readonly member: string;
+      readonly unitSeconds: number;
+      /** where the request does not say */
+      readonly defaultSeconds: number;
+    }
+  | { readonly kind: 'fixed'; readonly seconds: number }
+  | { readonly kind: 'lasting' };
+
+const hour = 3600;
+const form = { kind: 'duration', place: 'form', member: 'DurationSeconds', unitSeconds: 1 } as const;
+const json = { kind: 'duration', place: 'json', member: 'DurationSeconds', unitSeconds: 1, defaultSeconds: hour } as const;
+const lasting = { kind: 'lasting' } as const;
+
+/**
+ * From the API references of the services. An operation that is not here hands out keys of a role's session of which AWS's documents give no
+ * length: it can have the longest one of any role.
+ */
+const lives: Readonly<Record<string, KeyLife>> = {
+  'sts AssumeRole': { ...form, defaultSeconds: hour },
+  'sts AssumeRoleWithSAML': { ...form, defaultSeconds: hour },
+  'sts AssumeRoleWithWebIdentity': { ...form, defaultSeconds: hour },
+  'sts AssumeRoot': { ...form, defaultSeconds: 900 },
+  'sts GetFederationToken': { ...form, defaultSeconds: 12 * hour },
+  'sts GetSessionToken': { ...form, defaultSeconds: 12 * hour },
+  'lakeformation AssumeDecoratedRoleWithSAML': json,
+  'lakeformation GetTemporaryDataLocationCredentials': json,
+  'lakeformation GetTemporaryGluePartitionCredentials': json,
+  'lakeformation GetTemporaryGlueTableCredentials': json,
+  's3 GetDataAccess': { kind: 'duration', place: 'query', member: 'durationSeconds', unitSeconds: 1, defaultSeconds: hour },
+  'finspace-api GetProgrammaticAccessCredentials': {
+    kind: 'duration',
+    place: 'query',
+    member: 'durationInMinutes',
+    unitSeconds: 60,
+    defaultSeconds: hour,
+  },
+  's3 CreateSession': { kind: 'fixed', seconds: 300 },
+  'cognito-identity GetCredentialsForIdentity': { kind: 'fixed', seconds: hour },
+  'iam CreateAccessKey': lasting,
+  'iam CreateServiceSpecificCredential': lasting,
+  'iam ResetServiceSpecificCredential': lasting,
+  'lightsail CreateBucketAccessKey': lasting,
+};
+
+/** https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_update-role-settings.html: a role's sessions last twelve hours at most. */
+const longestRoleSession: KeyLife = { kind: 'fixed', seconds: 12 * hour };
+
+export function keyLife(service: string, operation: string): KeyLife {
+  return lives[`${service} ${operation}`] ?? longestRoleSession;
+}
