@@ -1,4 +1,4 @@
-import { execFile, execFileSync, spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { request as httpsRequest } from 'node:https';
 import { createRequire } from 'node:module';
@@ -9,21 +9,9 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { type Emulator, startEmulator } from '#index.ts';
+import { present } from '#testing/present.ts';
 
 const run = promisify(execFile);
-const required = process.env['CI'] !== undefined || process.env['REQUIRE_ALL'] !== undefined;
-
-/** Skips with a line where a program is not there; fails instead where everything is required. */
-function present(command: string, args: readonly string[], install: string): boolean {
-  try {
-    execFileSync(command, args, { stdio: 'ignore' });
-    return true;
-  } catch {
-    if (required) throw new Error(`${command} ${args.join(' ')} does not run: ${install}`);
-    process.stderr.write(`skipped: ${install}\n`);
-    return false;
-  }
-}
 const hasCli = present('aws', ['--version'], 'install the AWS CLI to run its tests');
 const hasBoto = present('python3', ['-c', 'import boto3'], 'install boto3 for python3 to run its tests');
 

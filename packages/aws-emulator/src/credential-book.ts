@@ -6,6 +6,18 @@ import type { Secret } from '#sigv4/verify.ts';
 export interface KnownCredentials extends Secret {
   readonly accessKeyId: string;
   readonly identity: Identity;
+  /** The operation of STS that gave them out; undefined for long-term keys. */
+  readonly origin?: Origin;
+  /** Whoever asked for them had temporary credentials himself. */
+  readonly chained?: boolean;
+}
+
+export type Origin = 'AssumeRole' | 'AssumeRoleWithWebIdentity' | 'AssumeRoleWithSAML' | 'GetSessionToken' | 'GetFederationToken';
+
+export interface Issuing {
+  readonly origin: Origin;
+  readonly chained: boolean;
+  readonly expiresMs: number;
 }
 
 const maxIssued = 100_000;
@@ -34,7 +46,7 @@ export class CredentialBook {
     return this.#longTerm.get(accessKeyId) ?? this.#issued.get(accessKeyId);
   }
 
-  issue(identityOf: (accessKeyId: string) => Identity, expiresMs: number): Required<KnownCredentials> {
+  issue(identityOf: (accessKeyId: string) => Identity, { origin, chained, expiresMs }: Issuing): Required<KnownCredentials> {
     const accessKeyId = `ASIA${base32(randomBytes(16))}`;
     const issued = {
       accessKeyId,
@@ -42,6 +54,8 @@ export class CredentialBook {
       sessionToken: randomBytes(540).toString('base64'),
       expiresMs,
       identity: identityOf(accessKeyId),
+      origin,
+      chained,
     };
     this.#issued.set(accessKeyId, issued);
     if (this.#issued.size > maxIssued) {

@@ -39,6 +39,22 @@ export interface EmulatedRole {
   readonly maxSessionDurationSeconds?: number;
 }
 
+export interface SeedTable {
+  readonly name: string;
+  readonly hashKey?: string;
+  readonly items?: readonly Readonly<Record<string, unknown>>[];
+  readonly streamViewType?: 'KEYS_ONLY' | 'NEW_IMAGE' | 'OLD_IMAGE' | 'NEW_AND_OLD_IMAGES';
+}
+
+export interface SeedObject {
+  readonly bucket: string;
+  /** Nothing but the bucket is made where absent. */
+  readonly key?: string;
+  readonly body?: string;
+  /** In the place of a body: so many bytes, made as they are read; byte number i is i modulo 251. */
+  readonly generatedBytes?: number;
+}
+
 export interface AccessKey {
   readonly id: string;
   readonly secret: string;
@@ -60,8 +76,22 @@ export interface Mode {
   readonly stallAfterBytes?: number;
   /** Do it, and say a Content-Length that is so much larger (the connection then ends) or smaller than the body. */
   readonly lengthOff?: number;
-  /** Answer 307 to this URL instead of doing it. */
+  /** Answer with a redirect to this URL instead of doing it. */
   readonly redirectTo?: string;
+  /** 307 where absent. */
+  readonly redirectStatus?: 301 | 307;
+  /** Say Retry-After with whatever is answered. */
+  readonly retryAfterSeconds?: number;
+  /** Take the request, keep the connection open, and never answer. */
+  readonly hangs?: boolean;
+  /** Say 100 Continue so many times; once where absent. */
+  readonly continues?: number;
+  /** Wait so long before each message of a streamed answer; 50 where absent. */
+  readonly messageDelayMs?: number;
+  /** Hash and count what S3 is given and keep nothing of it. */
+  readonly discard?: boolean;
+  /** The fault goes away so long after the first request that met it. */
+  readonly forMs?: number;
   /** What AssumeRole gives out. */
   readonly creds?: 'expired' | 'malformed' | 'one-second' | 'other-account';
   /** The fault goes away after so many requests. */
@@ -90,11 +120,17 @@ export interface RawLogEntry {
   readonly requestId: string;
   readonly method: string;
   readonly host: string;
+  /** Path and query byte for byte, but for the secrets of a console sign-in. */
   readonly path: string;
   /** In the order and case in which they came. */
   readonly headers: readonly (readonly [string, string])[];
+  /** Of the body itself, without the frames of aws-chunked. */
   readonly bodySha256: string;
   readonly bodyBytes: number;
+  /** As they came, frames and trailer included. */
+  readonly wireBytes: number;
+  /** "absent", "hash", or the value of x-amz-content-sha256 that is not a hash. */
+  readonly payload?: string;
   readonly service?: string;
   readonly region?: string;
   /** "GetItem", "AssumeRole"; what the request claims to be, also where it was refused. */
@@ -104,7 +140,7 @@ export interface RawLogEntry {
   /** The error code of the answer where the request was refused before it was carried out. */
   readonly refusal?: string;
   readonly identity?: Identity;
-  /** Of a request to STS. */
+  /** Of a request in the query protocol, and of a console sign-in without its secrets. */
   readonly parameters?: Readonly<Record<string, string>>;
   /** The fault it met. */
   readonly mode?: Mode;

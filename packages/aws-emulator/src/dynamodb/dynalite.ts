@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { Readable } from 'node:stream';
 import type { Server } from 'node:http';
 
-import type { Answer } from '#aws-error.ts';
+import type { HeldAnswer } from '#protocols/aws-error.ts';
 
 type DynaliteFactory = (options: Readonly<Record<string, unknown>>) => Server;
 
@@ -26,7 +26,7 @@ function loadDynalite(): DynaliteFactory {
 }
 
 export interface Table {
-  call(operation: string, body: Buffer | string): Promise<Answer>;
+  call(operation: string, body: Buffer | string): Promise<HeldAnswer>;
 }
 
 /** One namespace of tables in memory, as one account has in one region. The signature is checked before it gets here. */
@@ -52,7 +52,7 @@ function withEnvironment<T>(values: Readonly<Record<string, string>>, make: () =
 }
 
 /** Hands the request to dynalite's handler without a socket between. It wants a request that looks signed. */
-function call(server: Server, operation: string, body: Buffer | string): Promise<Answer> {
+function call(server: Server, operation: string, body: Buffer | string): Promise<HeldAnswer> {
   const request = Object.assign(Readable.from([Buffer.from(body)]), {
     method: 'POST',
     url: '/',

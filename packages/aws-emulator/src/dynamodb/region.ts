@@ -1,5 +1,5 @@
-import { type Answer, AwsError } from '#aws-error.ts';
-import { partitionOf } from '#aws-host.ts';
+import { AwsError, type HeldAnswer } from '#protocols/aws-error.ts';
+import { partitionOf } from '#hosts/partitions.ts';
 import { type Table, openDynalite } from '#dynamodb/dynalite.ts';
 import { type Item, type Stream, Streams, type ViewType } from '#dynamodb/streams.ts';
 
@@ -22,7 +22,7 @@ export class DynamoDbRegion {
     this.#streams = new Streams(nowMs);
   }
 
-  async call(operation: string, body: Buffer): Promise<Answer> {
+  async call(operation: string, body: Buffer): Promise<HeldAnswer> {
     switch (operation) {
       case 'CreateTable':
         return this.#createTable(parse(body));
@@ -42,7 +42,7 @@ export class DynamoDbRegion {
     }
   }
 
-  callStreams(operation: string, body: Buffer): Answer {
+  callStreams(operation: string, body: Buffer): HeldAnswer {
     const input = parse(body);
     switch (operation) {
       case 'ListStreams':
@@ -73,7 +73,7 @@ export class DynamoDbRegion {
     return text.startsWith(prefix) ? text.slice(prefix.length) : text;
   }
 
-  async #createTable({ StreamSpecification: stream, ...input }: Item): Promise<Answer> {
+  async #createTable({ StreamSpecification: stream, ...input }: Item): Promise<HeldAnswer> {
     const viewType = viewTypeOf(stream);
     const answer = await this.#tables.call('CreateTable', JSON.stringify(input));
     if (answer.status !== 200 || viewType === undefined) return answer;
@@ -82,7 +82,7 @@ export class DynamoDbRegion {
     return this.#withStream(answer, 'TableDescription');
   }
 
-  async #updateTable({ StreamSpecification: specification, ...input }: Item): Promise<Answer> {
+  async #updateTable({ StreamSpecification: specification, ...input }: Item): Promise<HeldAnswer> {
     if (specification === undefined)
       return this.#withStream(await this.#tables.call('UpdateTable', JSON.stringify(input)), 'TableDescription');
     const answer = await this.#tables.call('DescribeTable', JSON.stringify({ TableName: input['TableName'] }));
@@ -97,7 +97,7 @@ export class DynamoDbRegion {
     return this.#withStream(ok({ TableDescription: table }), 'TableDescription');
   }
 
-  async #deleteTable(body: Buffer): Promise<Answer> {
+  async #deleteTable(body: Buffer): Promise<HeldAnswer> {
     const answer = await this.#tables.call('DeleteTable', body);
     const stream = this.#streamOf.get(String(parse(body)['TableName']));
     if (answer.status === 200 && stream !== undefined) this.#closeStream(stream);
@@ -114,7 +114,7 @@ export class DynamoDbRegion {
     this.#streamOf.delete(stream.tableName);
   }
 
-  #withStream(answer: Answer, field: 'Table' | 'TableDescription'): Answer {
+  #withStream(answer: HeldAnswer, field: 'Table' | 'TableDescription'): HeldAnswer {
     if (answer.status !== 200 || this.#streamOf.size === 0) return answer;
     const body = parse(answer.body);
     const table = body[field] as TableDescription;
@@ -128,7 +128,7 @@ export class DynamoDbRegion {
     return ok({ ...body, [field]: { ...table, ...about } });
   }
 
-  async #write(operation: string, body: Buffer): Promise<Answer> {
+  async #write(operation: string, body: Buffer): Promise<HeldAnswer> {
     const named = this.#named(body);
     const changes = changesOf(operation, parse(named)).filter(({ tableName }) => this.#streamOf.has(tableName));
     if (changes.length === 0) return this.#tables.call(operation, named);
@@ -140,7 +140,7 @@ export class DynamoDbRegion {
     return turn;
   }
 
-  async #writeWithRecords(operation: string, body: Buffer, changes: readonly Change[]): Promise<Answer> {
+  async #writeWithRecords(operation: string, body: Buffer, changes: readonly Change[]): Promise<HeldAnswer> {
     const images = await Promise.all(changes.map((change) => this.#image(change)));
     const answer = await this.#tables.call(operation, body);
     if (answer.status !== 200) return answer;
@@ -206,6 +206,6 @@ function parse(body: Buffer): Item {
   throw new AwsError('SerializationException', '');
 }
 
-function ok(value: unknown): Answer {
+function ok(value: unknown): HeldAnswer {
   return { status: 200, headers: { 'content-type': 'application/x-amz-json-1.0' }, body: Buffer.from(JSON.stringify(value)) };
 }

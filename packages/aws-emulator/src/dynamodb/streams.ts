@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-import { AwsError } from '#aws-error.ts';
+import { AwsError } from '#protocols/aws-error.ts';
 
 export type Item = Readonly<Record<string, unknown>>;
 export type ViewType = 'KEYS_ONLY' | 'NEW_IMAGE' | 'OLD_IMAGE' | 'NEW_AND_OLD_IMAGES';

@@ -1,15 +1,22 @@
-import { type Received, headerValues } from '#received.ts';
+import { type RequestHead, headerValues, splitTarget } from '#exchange/request-head.ts';
+import { percentDecode, percentEncode } from '#sigv4/percent.ts';
+
+export interface Canonical {
+  readonly signedHeaders: readonly string[];
+  readonly payloadHash: string;
+  /** S3 and its relatives sign the path as it stands on the wire; all others normalise it and encode it once more. */
+  readonly verbatimPath: boolean;
+}
 
 /**
- * The canonical request of "Create a signed AWS API request" (IAM user guide), for services other than S3: the path is
- * normalised and encoded once more, the query sorted, the named headers in lower case with single spaces.
+ * The canonical request of "Create a signed AWS API request" (IAM user guide): the query sorted and without the signature of a
+ * pre-signed URL, the named headers in lower case with single spaces. Its characters are bytes (latin1).
  */
-export function canonicalRequest(request: Received, signedHeaders: readonly string[], payloadHash: string): string {
-  const mark = request.target.indexOf('?');
-  const path = mark < 0 ? request.target : request.target.slice(0, mark);
-  const query = mark < 0 ? '' : request.target.slice(mark + 1);
-  const headers = signedHeaders.map((name) => `${name}:${headerValues(request, name).map(singleSpaces).join(',')}\n`).join('');
-  return [request.method, canonicalPath(path), canonicalQuery(query), headers, signedHeaders.join(';'), payloadHash].join('\n');
+export function canonicalRequest(head: RequestHead, { signedHeaders, payloadHash, verbatimPath }: Canonical): string {
+  const { path, query } = splitTarget(head);
+  const headers = signedHeaders.map((name) => `${name}:${headerValues(head, name).map(singleSpaces).join(',')}\n`).join('');
+  const uri = verbatimPath ? path : canonicalPath(path);
+  return [head.method, uri, canonicalQuery(query), headers, signedHeaders.join(';'), payloadHash].join('\n');
 }
 
 function singleSpaces(value: string): string {
@@ -20,7 +27,7 @@ function canonicalPath(path: string): string {
   const segments: string[] = [];
   for (const segment of path.split('/')) {
     if (segment === '..') segments.pop();
-    else if (segment !== '' && segment !== '.') segments.push(encode(segment));
+    else if (segment !== '' && segment !== '.') segments.push(percentEncode(Buffer.from(segment, 'latin1')));
   }
   const slash = segments.length > 0 && path.endsWith('/') ? '/' : '';
   return `/${segments.join('/')}${slash}`;
@@ -33,6 +40,7 @@ function canonicalQuery(query: string): string {
     return at < 0 ? [reencode(pair), ''] : [reencode(pair.slice(0, at)), reencode(pair.slice(at + 1))];
   });
   return pairs
+    .filter(([name]) => name !== 'X-Amz-Signature')
     .sort(([leftName, leftValue], [rightName, rightValue]) => compare(leftName, rightName) || compare(leftValue, rightValue))
     .map(([name, value]) => `${name}=${value}`)
     .join('&');
@@ -43,14 +51,5 @@ function compare(left: string, right: string): number {
 }
 
 function reencode(text: string): string {
-  try {
-    return encode(decodeURIComponent(text));
-  } catch {
-    return encode(text);
-  }
-}
-
-/** RFC 3986: all but letters, digits and - . _ ~ */
-function encode(text: string): string {
-  return encodeURIComponent(text).replace(/[!'()*]/gu, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
+  return percentEncode(percentDecode(text));
 }

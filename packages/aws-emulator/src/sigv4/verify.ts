@@ -1,9 +1,11 @@
-import { createHash, createHmac } from 'node:crypto';
-
-import { AwsError } from '#aws-error.ts';
-import { type Received, headerValues } from '#received.ts';
-import { type Authorization, parseAuthorization } from '#sigv4/parse-authorization.ts';
+import type { AwsHost } from '#hosts/aws-host.ts';
+import { type RequestHead, headerValues } from '#exchange/request-head.ts';
+import { AwsError } from '#protocols/aws-error.ts';
 import { canonicalRequest } from '#sigv4/canonical-request.ts';
+import { type Claim, readClaim } from '#sigv4/claim.ts';
+import { type PayloadMode, payloadModeOf } from '#sigv4/payload-mode.ts';
+import { type SigningKey, sha256Hex, signingKey } from '#sigv4/signing-key.ts';
+import { checkTime } from '#sigv4/signing-time.ts';
 
 export interface Secret {
   readonly secret: string;
@@ -14,132 +16,138 @@ export interface Secret {
 
 export interface Verifying<S extends Secret> {
   readonly find: (accessKeyId: string) => S | undefined;
-  readonly expected: { readonly service: string; readonly region?: string };
+  readonly expected: Pick<AwsHost, 'signingName' | 'region' | 'verbatimPath' | 'sigV4a'>;
   readonly nowMs: number;
 }
 
-const skewMs = 15 * 60_000;
+/** A request whose signature is right as far as its head can tell. */
+export interface Verified<S extends Secret> {
+  readonly claim: Claim;
+  readonly secret: S;
+  readonly payload: PayloadMode;
+  readonly key: SigningKey;
+  /** To be called with the hash of the whole body, decoded; where the head said nothing of it, the signature is judged only now. */
+  seal(bodySha256: string): void;
+}
+
+/** Services that take SigV4a. Source: their service models. */
+const sigV4aNames: readonly string[] = ['s3', 's3-outposts', 'events', 'ses', 'cloudfront-keyvaluestore', 'sts'];
 
 /**
  * Checks a request as AWS does, in its order and its words: form, time, scope, key, signature, token, expiry. Written from
  * the AWS documentation alone and sharing nothing with the signer it judges. Throws AwsError.
  */
-export function verify<S extends Secret>(
-  request: Received,
-  { find, expected, nowMs }: Verifying<S>,
-): { readonly authorization: Authorization; readonly secret: S } {
-  for (const name of [
-    'host',
-    'x-amz-date',
-    'x-amz-security-token',
-    'x-amz-target',
-    'x-amz-content-sha256',
-    'content-length',
-    'content-type',
-  ]) {
-    if (headerValues(request, name).length > 1)
+export function verifyHead<S extends Secret>(head: RequestHead, { find, expected, nowMs }: Verifying<S>): Verified<S> {
+  checkOnce(head);
+  const claim = readClaim(head);
+  const timestamp = checkTime(claim, nowMs);
+  checkScope(claim, expected);
+  checkSignedHeaders(head, claim);
+  const { mode, line } = payloadModeOf(head, claim);
+  const secret = find(claim.accessKeyId);
+  if (secret === undefined) throw new AwsError('UnrecognizedClientException', 'The security token included in the request is invalid.');
+  const key = signingKey(claim, secret.secret);
+  const check = (payloadHash: string): void => {
+    const verbatimPath = expected.verbatimPath === true;
+    const canonical = canonicalRequest(head, { signedHeaders: claim.signedHeaders, payloadHash, verbatimPath });
+    // latin1: header bytes as they stood on the wire, not as characters.
+    const text = [claim.algorithm, timestamp, key.scope, sha256Hex(Buffer.from(canonical, 'latin1'))].join('\n');
+    if (!key.matches(text, claim.signature)) throw mismatch(canonical);
+    checkToken(claim, secret, nowMs);
+  };
+  if (line !== undefined) check(line);
+  return {
+    claim,
+    secret,
+    payload: mode,
+    key,
+    seal(bodySha256) {
+      if (mode.kind === 'absent') check(bodySha256);
+      if (mode.kind === 'hash' && mode.sha256 !== bodySha256)
+        throw new AwsError(
+          'InvalidSignatureException',
+          "The provided 'x-amz-content-sha256' header does not match what was computed.",
+          400,
+          {
+            s3: ['XAmzContentSHA256Mismatch', 400],
+          },
+        );
+    },
+  };
+}
+
+const single = [
+  'host',
+  'x-amz-date',
+  'x-amz-security-token',
+  'x-amz-target',
+  'x-amz-content-sha256',
+  'x-amz-decoded-content-length',
+  'x-amz-trailer',
+  'x-amz-region-set',
+  'content-length',
+  'content-type',
+];
+
+/** Of two equal headers one reader takes the first and another the last. */
+function checkOnce(head: RequestHead): void {
+  for (const name of single) {
+    if (headerValues(head, name).length > 1)
       throw new AwsError('InvalidSignatureException', `The header ${name} was given more than once.`);
   }
-  const authorization = parseAuthorization(request);
-  const date = checkTime(request, authorization, nowMs);
-  checkScope(authorization, expected);
-  checkSignedHeaders(request, authorization);
-  const payloadHash = checkPayload(request);
-  const secret = find(authorization.accessKeyId);
-  if (secret === undefined) throw new AwsError('UnrecognizedClientException', 'The security token included in the request is invalid.');
-  const canonical = canonicalRequest(request, authorization.signedHeaders, payloadHash);
-  if (signatureOf(canonical, { date, authorization, secret: secret.secret }) !== authorization.signature) throw mismatch(canonical);
-  if (headerValues(request, 'x-amz-security-token')[0] !== secret.sessionToken)
-    throw new AwsError('UnrecognizedClientException', 'The security token included in the request is invalid.');
-  if (secret.expiresMs !== undefined && secret.expiresMs <= nowMs)
-    throw new AwsError('ExpiredTokenException', 'The security token included in the request is expired');
-  return { authorization, secret };
 }
 
-function checkTime(request: Received, authorization: Authorization, nowMs: number): string {
-  const date = headerValues(request, 'x-amz-date')[0];
-  if (date === undefined)
-    throw new AwsError(
-      'IncompleteSignatureException',
-      "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.",
-    );
-  const parts = /^(?<day>(\d{4})(\d\d)(\d\d))T(\d\d)(\d\d)(\d\d)Z$/u.exec(date);
-  if (parts === null)
-    throw new AwsError(
-      'IncompleteSignatureException',
-      `Date must be in ISO-8601 'basic format'. Got '${date}'. See http://en.wikipedia.org/wiki/ISO_8601`,
-    );
-  if (parts.groups?.['day'] !== authorization.date) {
-    throw new AwsError(
-      'InvalidSignatureException',
-      `Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '${authorization.date}' != '${parts.groups?.['day']}', from '${date}'.`,
-    );
-  }
-  const [, , year, month, day, hour, minute, second] = parts.map(Number);
-  const signedMs = Date.UTC(year ?? 0, (month ?? 1) - 1, day, hour, minute, second);
-  if (signedMs < nowMs - skewMs)
-    throw new AwsError(
-      'InvalidSignatureException',
-      `Signature expired: ${date} is now earlier than ${basic(nowMs - skewMs)} (${basic(nowMs)} - 15 min.)`,
-    );
-  if (signedMs > nowMs + skewMs)
-    throw new AwsError(
-      'InvalidSignatureException',
-      `Signature not yet current: ${date} is still later than ${basic(nowMs + skewMs)} (${basic(nowMs)} + 15 min.)`,
-    );
-  return date;
-}
-
-function basic(ms: number): string {
-  return new Date(ms).toISOString().replace(/[-:]|\.\d+/gu, '');
-}
-
-function checkScope({ region, service }: Authorization, expected: { readonly service: string; readonly region?: string }): void {
+function checkScope({ algorithm, region, service, regionSet }: Claim, expected: Verifying<Secret>['expected']): void {
   const faults: string[] = [];
-  if (expected.region !== undefined && region !== expected.region)
+  const sigV4a = algorithm === 'AWS4-ECDSA-P256-SHA256';
+  if (expected.sigV4a === true && !sigV4a) faults.push('This endpoint takes AWS4-ECDSA-P256-SHA256 signatures only. ');
+  if (sigV4a && !sigV4aNames.includes(service)) faults.push(`AWS4-ECDSA-P256-SHA256 is not supported by ${service}. `);
+  if (sigV4a && !coversRegion(regionSet ?? '', expected.region))
+    faults.push(`X-Amz-Region-Set '${regionSet ?? ''}' does not cover the region ${expected.region ?? 'of this endpoint'}. `);
+  if (!sigV4a && expected.region !== undefined && region !== expected.region)
     faults.push(`Credential should be scoped to a valid region, not '${region}'. `);
-  if (service !== expected.service) faults.push(`Credential should be scoped to correct service: '${expected.service}'. `);
-  if (faults.length > 0) throw new AwsError('InvalidSignatureException', faults.join(''));
+  if (service !== expected.signingName) faults.push(`Credential should be scoped to correct service: '${expected.signingName}'. `);
+  if (faults.length > 0)
+    throw new AwsError('InvalidSignatureException', faults.join(''), 400, { s3: ['AuthorizationHeaderMalformed', 400] });
+}
+
+/** Regions, comma-separated, each perhaps ending in an asterisk. */
+function coversRegion(regionSet: string, region: string | undefined): boolean {
+  return regionSet
+    .split(',')
+    .map((entry) => entry.trim())
+    .some((entry) => entry === '*' || entry === region || (entry.endsWith('*') && region?.startsWith(entry.slice(0, -1)) === true));
 }
 
 /** Host must be signed, and every x-amz header that is there: an unsigned one could have been added on the way. */
-function checkSignedHeaders(request: Received, { signedHeaders }: Authorization): void {
+function checkSignedHeaders(head: RequestHead, { signedHeaders }: Claim): void {
   if (!signedHeaders.includes('host'))
     throw new AwsError('InvalidSignatureException', "'Host' must be a 'SignedHeader' in the AWS Authorization.");
   const sorted = [...new Set(signedHeaders)].sort();
   if (sorted.join(';') !== signedHeaders.join(';') || signedHeaders.some((name) => name !== name.toLowerCase())) {
     throw new AwsError('InvalidSignatureException', 'SignedHeaders must be lower-case, sorted, and each given once.');
   }
-  const missing = signedHeaders.find((name) => headerValues(request, name).length === 0);
+  const missing = signedHeaders.find((name) => headerValues(head, name).length === 0);
   if (missing !== undefined) throw new AwsError('InvalidSignatureException', `The signed header ${missing} is not in the request.`);
-  const unsigned = request.headers
+  const unsigned = head.headers
     .map(([name]) => name.toLowerCase())
     .filter((name) => name.startsWith('x-amz-') && !signedHeaders.includes(name));
   if (unsigned.length > 0)
     throw new AwsError(
       'InvalidSignatureException',
       `There were headers present in the request which were not signed: ${unsigned.join(', ')}`,
+      400,
+      { s3: ['AccessDenied', 403] },
     );
 }
 
-function checkPayload(request: Received): string {
-  const claimed = headerValues(request, 'x-amz-content-sha256')[0];
-  if (claimed !== undefined && claimed !== request.bodySha256)
-    throw new AwsError('InvalidSignatureException', "The provided 'x-amz-content-sha256' header does not match what was computed.");
-  return request.bodySha256;
-}
-
-function signatureOf(
-  canonical: string,
-  { date, authorization, secret }: { readonly date: string; readonly authorization: Authorization; readonly secret: string },
-): string {
-  const scope = [authorization.date, authorization.region, authorization.service, 'aws4_request'];
-  // latin1: header bytes as they stood on the wire, not as characters.
-  const hashed = createHash('sha256').update(Buffer.from(canonical, 'latin1')).digest('hex');
-  const text = ['AWS4-HMAC-SHA256', date, scope.join('/'), hashed].join('\n');
-  let key: Buffer = Buffer.from(`AWS4${secret}`);
-  for (const part of scope) key = createHmac('sha256', key).update(part).digest();
-  return createHmac('sha256', key).update(text).digest('hex');
+function checkToken({ sessionToken }: Claim, secret: Secret, nowMs: number): void {
+  if (sessionToken !== secret.sessionToken)
+    throw new AwsError('UnrecognizedClientException', 'The security token included in the request is invalid.', 400, {
+      s3: ['InvalidToken', 400],
+    });
+  if (secret.expiresMs !== undefined && secret.expiresMs <= nowMs)
+    throw new AwsError('ExpiredTokenException', 'The security token included in the request is expired');
 }
 
 function mismatch(canonical: string): AwsError {

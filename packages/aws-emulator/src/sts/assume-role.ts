@@ -1,29 +1,17 @@
-import { createHash } from 'node:crypto';
-
-import { AwsError, escapeXml } from '#aws-error.ts';
-import type { CredentialBook, KnownCredentials } from '#credential-book.ts';
-import type { EmulatedRole, Identity, Mode } from '#options.ts';
+import type { KnownCredentials } from '#credential-book.ts';
+import type { EmulatedRole, Identity } from '#options.ts';
+import { AwsError } from '#protocols/aws-error.ts';
 import { Constraints } from '#sts/constraints.ts';
+import { type StsContext, checkDuration, checkPolicy, nameCharacters, openRoleSession, roleMembers } from '#sts/role-session.ts';
 import { sessionTags } from '#sts/session-tags.ts';
 
-export interface AssumeRoleContext {
-  readonly caller: KnownCredentials;
-  readonly roles: ReadonlyMap<string, EmulatedRole>;
-  readonly book: CredentialBook;
-  readonly nowMs: number;
-  readonly creds?: Mode['creds'];
-}
-
-const nameCharacters = /[\w+=,.@-]*/u;
-
 /** AssumeRole with the limits of the STS API reference. Answers the XML inside AssumeRoleResult. */
-export function assumeRole(parameters: ReadonlyMap<string, string>, { caller, roles, book, nowMs, creds }: AssumeRoleContext): string {
+export function assumeRole(parameters: ReadonlyMap<string, string>, caller: KnownCredentials, context: StsContext): string {
   const constraints = new Constraints();
-  const roleArn = constraints.required('roleArn', parameters.get('RoleArn'));
+  const { roleArn, seconds } = roleMembers(parameters, constraints);
   const sessionName = constraints.required('roleSessionName', parameters.get('RoleSessionName'));
   const externalId = parameters.get('ExternalId');
   const sourceIdentity = parameters.get('SourceIdentity');
-  constraints.length('roleArn', roleArn, { min: 20, max: 2048 });
   constraints.length('roleSessionName', sessionName, { min: 2, max: 64 });
   constraints.pattern('roleSessionName', sessionName, nameCharacters);
   if (externalId !== undefined) {
@@ -34,15 +22,12 @@ export function assumeRole(parameters: ReadonlyMap<string, string>, { caller, ro
     constraints.length('sourceIdentity', sourceIdentity, { min: 2, max: 64 });
     constraints.pattern('sourceIdentity', sourceIdentity, nameCharacters);
   }
-  const seconds = Number(parameters.get('DurationSeconds') ?? 3600);
-  constraints.range('durationSeconds', seconds, { min: 900, max: 43_200 });
   const tags = sessionTags(parameters, caller.identity, constraints);
   constraints.check();
   checkPolicy(parameters);
 
-  const arn = /^arn:(?<partition>aws[a-z-]*):iam::(?<account>\d{12}):role\/(?<path>[\w+=,.@/-]+)$/u.exec(roleArn);
-  if (arn === null) throw new AwsError('ValidationError', `${roleArn} is invalid`);
-  const role = roles.get(roleArn);
+  if (!/^arn:aws[a-z-]*:iam::\d{12}:role\/[\w+=,.@/-]+$/u.test(roleArn)) throw new AwsError('ValidationError', `${roleArn} is invalid`);
+  const role = context.roles.get(roleArn);
   const inherited = caller.identity.sourceIdentity;
   checkTrust({
     role,
@@ -54,59 +39,19 @@ export function assumeRole(parameters: ReadonlyMap<string, string>, { caller, ro
   });
   if (inherited !== undefined && sourceIdentity !== undefined && sourceIdentity !== inherited)
     throw denied(caller.identity, 'sts:SetSourceIdentity', roleArn);
-  if (caller.sessionToken !== undefined && seconds > 3600) {
-    throw new AwsError(
-      'ValidationError',
-      'The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.',
-    );
-  }
-  if (seconds > (role?.maxSessionDurationSeconds ?? 3600))
-    throw new AwsError('ValidationError', 'The requested DurationSeconds exceeds the MaxSessionDuration set for this role.');
-
-  const { partition = 'aws', account = '', path = '' } = arn.groups ?? {};
-  const roleName = path.split('/').at(-1) ?? '';
-  const userId = `AROA${createHash('sha256').update(roleArn).digest('hex').slice(0, 17).toUpperCase()}:${sessionName}`;
-  const shownAccount = creds === 'other-account' ? '999999999999' : account;
-  const sessionArn = `arn:${partition}:sts::${shownAccount}:assumed-role/${roleName}/${sessionName}`;
-  const effectiveIdentity = sourceIdentity ?? inherited;
-  const lifeMs = creds === 'expired' ? -60_000 : creds === 'one-second' ? 1000 : seconds * 1000;
-  const issued = book.issue(
-    (accessKeyId): Identity => ({
-      accessKeyId,
-      accountId: account,
-      arn: sessionArn,
-      userId,
+  checkDuration(seconds, role, caller);
+  return openRoleSession(
+    {
+      origin: 'AssumeRole',
       roleArn,
       sessionName,
+      seconds,
       tags: tags.tags,
       transitiveTagKeys: tags.transitiveTagKeys,
-      ...(effectiveIdentity === undefined ? {} : { sourceIdentity: effectiveIdentity }),
-      chain: [caller.identity.arn, ...caller.identity.chain],
-    }),
-    nowMs + lifeMs,
+      sourceIdentity: sourceIdentity ?? inherited,
+    },
+    context,
   );
-  const expiration = new Date(issued.expiresMs).toISOString().replace(/\.\d+Z$/u, 'Z');
-  const secret = creds === 'malformed' ? '' : `<SecretAccessKey>${issued.secret}</SecretAccessKey>`;
-  return (
-    `<AssumedRoleUser><AssumedRoleId>${escapeXml(userId)}</AssumedRoleId><Arn>${escapeXml(sessionArn)}</Arn></AssumedRoleUser>` +
-    `<Credentials><AccessKeyId>${issued.accessKeyId}</AccessKeyId>${secret}<SessionToken>${issued.sessionToken}</SessionToken><Expiration>${expiration}</Expiration></Credentials>` +
-    (effectiveIdentity === undefined ? '' : `<SourceIdentity>${escapeXml(effectiveIdentity)}</SourceIdentity>`)
-  );
-}
-
-function checkPolicy(parameters: ReadonlyMap<string, string>): void {
-  const policy = parameters.get('Policy');
-  if (policy === undefined) return;
-  if (policy.length > 2048)
-    throw new AwsError(
-      'ValidationError',
-      "1 validation error detected: Value at 'policy' failed to satisfy constraint: Member must have length less than or equal to 2048",
-    );
-  try {
-    JSON.parse(policy);
-  } catch {
-    throw new AwsError('MalformedPolicyDocument', 'This policy contains invalid Json');
-  }
 }
 
 interface Trust {

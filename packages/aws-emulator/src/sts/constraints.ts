@@ -1,4 +1,4 @@
-import { AwsError } from '#aws-error.ts';
+import { AwsError } from '#protocols/aws-error.ts';
 
 /** Collects what is wrong with a request's members and says it as STS does: "2 validation errors detected: …". */
 export class Constraints {

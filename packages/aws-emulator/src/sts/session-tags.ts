@@ -1,7 +1,7 @@
-import { AwsError } from '#aws-error.ts';
+import { AwsError } from '#protocols/aws-error.ts';
 import type { Identity } from '#options.ts';
 import type { Constraints } from '#sts/constraints.ts';
-import { members } from '#sts/parameters.ts';
+import { members } from '#protocols/query.ts';
 
 export interface SessionTags {
   readonly tags: Readonly<Record<string, string>>;

@@ -1,17 +1,21 @@
-import { AwsError } from '#aws-error.ts';
-import { type Received, header } from '#received.ts';
+import { type RequestHead, mediaType, splitTarget } from '#exchange/request-head.ts';
+import { AwsError } from '#protocols/aws-error.ts';
 
-/** The parameters of a request in the Query protocol: a form in the body, or the query string of a GET. */
-export function queryParameters(request: Received): ReadonlyMap<string, string> {
-  const mark = request.target.indexOf('?');
-  const query = mark < 0 ? '' : request.target.slice(mark + 1);
-  if (request.method === 'GET') return parseForm(query);
-  if (request.method !== 'POST' || query !== '')
+/** The action, wherever it stands, before anything is checked; empty where there is none. */
+export function actionOf(head: RequestHead, body: Buffer): string {
+  const form = head.method === 'GET' ? splitTarget(head).query : body.subarray(0, 65_536).toString('utf8');
+  return /(?:^|&)Action=(?<action>\w+)/u.exec(form)?.groups?.['action'] ?? '';
+}
+
+/** The parameters of a request in the Query protocol: a form in the body, or the query string of a GET. A URL signed in advance signs a POST as well. */
+export function queryParameters(head: RequestHead, body: Buffer): ReadonlyMap<string, string> {
+  const { query } = splitTarget(head);
+  if (head.method === 'GET' || (head.method === 'POST' && /(?:^|&)X-Amz-Signature=/u.test(query))) return parseForm(query);
+  if (head.method !== 'POST' || query !== '')
     throw new AwsError('UnknownOperationException', 'The action must stand in the form of a POST or in the query of a GET.');
-  const type = (header(request, 'content-type') ?? '').split(';')[0]?.trim().toLowerCase();
-  if (type !== 'application/x-www-form-urlencoded')
-    throw new AwsError('ValidationError', `Content-Type ${type ?? ''} is not application/x-www-form-urlencoded`);
-  return parseForm(request.body.toString('utf8'));
+  if (mediaType(head) !== 'application/x-www-form-urlencoded')
+    throw new AwsError('ValidationError', `Content-Type ${mediaType(head)} is not application/x-www-form-urlencoded`);
+  return parseForm(body.toString('utf8'));
 }
 
 /** A parameter given twice is refused: which of both counts would differ from reader to reader. */

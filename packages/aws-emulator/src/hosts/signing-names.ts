@@ -1,0 +1,76 @@
+import type { ServiceId } from '#hosts/aws-host.ts';
+
+interface Named {
+  readonly service: ServiceId;
+  readonly signingName: string;
+}
+
+/** Where what stands before the region is not the name that requests are signed with. Source: AWS General Reference, service endpoints. */
+const labels: Readonly<Record<string, Named>> = {
+  dynamodb: { service: 'dynamodb', signingName: 'dynamodb' },
+  'streams.dynamodb': { service: 'dynamodb-streams', signingName: 'dynamodb' },
+  'streams-dynamodb': { service: 'dynamodb-streams', signingName: 'dynamodb' },
+  sts: { service: 'sts', signingName: 'sts' },
+  lambda: { service: 'lambda', signingName: 'lambda' },
+  'bedrock-runtime': { service: 'bedrock-runtime', signingName: 'bedrock' },
+  ec2: { service: 'ec2', signingName: 'ec2' },
+  monitoring: { service: 'cloudwatch', signingName: 'monitoring' },
+  ssmmessages: { service: 'ssmmessages', signingName: 'ssmmessages' },
+  iam: { service: 'iam', signingName: 'iam' },
+  route53: { service: 'route53', signingName: 'route53' },
+  bedrock: other('bedrock'),
+  'bedrock-agent': other('bedrock'),
+  'bedrock-agent-runtime': other('bedrock'),
+  email: other('ses'),
+  'mail-manager': other('ses'),
+  'api.ecr': other('ecr'),
+  'api.sagemaker': other('sagemaker'),
+  'runtime.sagemaker': other('sagemaker'),
+  'data-ats.iot': other('iotdata'),
+  'data.iot': other('iotdata'),
+  'data.jobs.iot': other('iot-jobs-data'),
+  'api.tunneling.iot': other('IoTSecuredTunneling'),
+  'portal.sso': other('awsssoportal'),
+  oidc: other('sso-oauth'),
+  'participant.connect': other('execute-api'),
+  'models.lex': other('lex'),
+  'runtime.lex': other('lex'),
+  'models-v2-lex': other('lex'),
+  'runtime-v2-lex': other('lex'),
+  pinpoint: other('mobiletargeting'),
+  appstream2: other('appstream'),
+  cloudhsmv2: other('cloudhsm'),
+  'memory-db': other('memorydb'),
+  'query.timestream': other('timestream'),
+  'ingest.timestream': other('timestream'),
+  'entitlement.marketplace': other('aws-marketplace'),
+  'metering.marketplace': other('aws-marketplace'),
+};
+
+/** Services whose host names no region. */
+const globals: Readonly<Record<string, Named & { readonly region: string }>> = {
+  'sts.amazonaws.com': { service: 'sts', signingName: 'sts', region: 'us-east-1' },
+  'iam.amazonaws.com': { service: 'iam', signingName: 'iam', region: 'us-east-1' },
+  'iam.global.api.aws': { service: 'iam', signingName: 'iam', region: 'us-east-1' },
+  'iam.us-gov.amazonaws.com': { service: 'iam', signingName: 'iam', region: 'us-gov-west-1' },
+  'route53.amazonaws.com': { service: 'route53', signingName: 'route53', region: 'us-east-1' },
+  'route53.global.api.aws': { service: 'route53', signingName: 'route53', region: 'us-east-1' },
+  'route53.us-gov.amazonaws.com': { service: 'route53', signingName: 'route53', region: 'us-gov-west-1' },
+  'cloudfront.amazonaws.com': { ...other('cloudfront'), region: 'us-east-1' },
+  'global.health.amazonaws.com': { ...other('health'), region: 'us-east-1' },
+};
+
+export function namedByLabel(label: string): Named | undefined {
+  const account = /^\d{12}\.ddb$/u.test(label) ? 'dynamodb' : label;
+  const plain = account.replace(/^fips\.|-fips$/u, '');
+  // Any other service is called as its requests are signed, in one label: nothing is answered for hosts that customers own.
+  return Object.hasOwn(labels, plain) ? labels[plain] : /^[a-z0-9-]+$/u.test(plain) ? other(plain) : undefined;
+}
+
+export function namedGlobally(host: string): (Named & { readonly region: string }) | undefined {
+  return Object.hasOwn(globals, host) ? globals[host] : undefined;
+}
+
+function other(signingName: string): Named {
+  return { service: 'other', signingName };
+}

@@ -1,0 +1,30 @@
+import { type RequestHead, header, mediaType } from '#exchange/request-head.ts';
+import type { Service } from '#exchange/service.ts';
+import type { Protocol } from '#protocols/error-answer.ts';
+import { actionOf } from '#protocols/query.ts';
+
+/**
+ * Any service of AWS that is not emulated: its requests are verified and logged as all others, and the answer is empty, in its own
+ * protocol. So a request of any service can be compared byte for byte with what its client sent.
+ */
+export const otherService: Service = {
+  protocol: protocolOf,
+  operationOf: (head, _, body) => {
+    const target = header(head, 'x-amz-target');
+    return target === undefined ? actionOf(head, body) : (target.split('.').at(-1) ?? '');
+  },
+  maxBodyBytes: 256 * 1024 * 1024,
+  answer: ({ head, operation, requestId }) => {
+    const { kind } = protocolOf(head);
+    if (kind === 'json' || kind === 'rest-json')
+      return { status: 200, headers: { 'content-type': kind === 'json' ? mediaType(head) : 'application/json' }, body: Buffer.from('{}') };
+    const body = `<${operation}Response><${operation}Result></${operation}Result><ResponseMetadata><RequestId>${requestId}</RequestId></ResponseMetadata></${operation}Response>`;
+    return { status: 200, headers: { 'content-type': 'text/xml' }, body: Buffer.from(body) };
+  },
+};
+
+function protocolOf(head: RequestHead): Protocol {
+  if (header(head, 'x-amz-target') !== undefined) return { kind: 'json', contentType: mediaType(head) };
+  const form = mediaType(head) === 'application/x-www-form-urlencoded' || /[?&]Action=/u.test(head.target);
+  return form ? { kind: 'query', namespace: 'https://amazonaws.com/doc/' } : { kind: 'rest-json' };
+}
