@@ -4,10 +4,23 @@
 export type { Credentials } from '#credentials/credentials.ts';
 export type { Refusal } from '#refusals/refusal.ts';
 
+export { type BodyPlan, type BodyStart, planBody, type PlanBodyInput } from '#sigv4/chunks/body-plan.ts';
+export type { BodyTransform } from '#sigv4/chunks/body-transform.ts';
+export type { PayloadMode, SigningAlgorithm } from '#sigv4/payload-mode.ts';
+export { presignRequest, type PresignedRequest, type PresignInput } from '#sigv4/presign/presign-request.ts';
 export { signRequest, type SignedRequest, type SignInput } from '#sigv4/sign-request.ts';
+export type { SignatureChain } from '#sigv4/signature-chain.ts';
+export type { SignatureRefusal } from '#sigv4/signature-refusal.ts';
 export { SigningError } from '#sigv4/signing-error.ts';
-export { type SigningKey, SigningKeys, type SigningScope } from '#sigv4/signing-keys.ts';
-export { type VerifiedRequest, type Verifier, type VerifyInput, type VerifyRefusal, verifyRequest } from '#sigv4/verify-request.ts';
+export {
+  type EcdsaKey,
+  type HmacKey,
+  type RegionSetScope,
+  type SigningKey,
+  SigningKeys,
+  type SigningScope,
+} from '#sigv4/signing-keys.ts';
+export { type AwaitsBody, type VerifiedRequest, type Verifier, type VerifyInput, verifyRequest } from '#sigv4/verify-request.ts';
 
 export { awsTarget, type AwsScope, type AwsTarget, type AwsTargetInput, type OwnHost } from '#endpoints/aws-target.ts';
 export { awsDomains, isAwsHost } from '#endpoints/aws-host.ts';

@@ -25,6 +25,12 @@ export const limits = {
   /** Between two bytes of a request's body. */
   bodyIdleMs: 30 * SECOND,
 
+  /** In a body of S3's aws-chunked coding: the line before a chunk, of which 173 bytes can be in use, and everything behind the last chunk. */
+  awsChunkHeaderBytes: 256,
+  awsTrailerBytes: 4 * KIB,
+  /** One message of an event stream to AWS: its signature stands before its payload, so it must be whole before it can be signed anew. */
+  awsEventBytes: MIB,
+
   /** From accept to a complete ClientHello, and from there to the end of the handshake. */
   handshakeMs: 10 * SECOND,
   /** Connections of one client address, or IPv6 network, that have not proven who they are. */

@@ -48,9 +48,9 @@ async function startSts(changes: Partial<AssumeRoleCacheOptions> = {}) {
         },
         { credentialsOf: (id) => issued.get(id), keys: new SigningKeys() },
       );
-      if ('refusal' in verified) {
+      if (!('credentials' in verified)) {
         response.statusCode = 403;
-        response.end(errorXml('SignatureDoesNotMatch', verified.refusal));
+        response.end(errorXml('SignatureDoesNotMatch', 'refusal' in verified ? verified.refusal : 'no body'));
         return;
       }
       const call = {

@@ -81,7 +81,7 @@ const oddCase = fc.record({
 });
 const anyCase = fc.oneof(jsonCase, formCase, oddCase, oddCase);
 
-/** @smithy/signature-v4 on native hashes after the first 500 cases: with the hash written in JavaScript, 10,000 signatures take ten seconds. */
+/** @smithy/signature-v4 on native hashes after the first 100 cases: with the hash written in JavaScript, 10,000 signatures take ten seconds. */
 class NativeSha256 {
   readonly #hash: Hash | ReturnType<typeof createHmac>;
   constructor(secret?: string | ArrayBuffer | ArrayBufferView) {
@@ -140,7 +140,7 @@ describe('the signer against independent ones', () => {
         credentials,
         region: input.region,
         service: input.service,
-        sha256: i < 500 ? Sha256 : NativeSha256,
+        sha256: i < 100 ? Sha256 : NativeSha256,
         uriEscapePath: !isS3,
         applyChecksum: isS3,
       });
@@ -171,7 +171,8 @@ describe('the signer against independent ones', () => {
         },
         { credentialsOf: () => credentials, keys },
       );
-      if ('refusal' in verified || verified.service !== input.service) expect(verified, JSON.stringify(input)).toBe('verified');
+      if ('refusal' in verified || 'awaitsBody' in verified || verified.service !== input.service)
+        expect(verified, JSON.stringify(input)).toBe('verified');
     }
   }, 60_000);
 

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import type { Credentials } from '#credentials/credentials.ts';
-import { headerRule } from '#sigv4/header-rules.ts';
+import { headerRule } from '#sigv4/canonical/header-rules.ts';
 import { SigningKeys } from '#sigv4/signing-keys.ts';
 import { SigningError } from '#sigv4/signing-error.ts';
 import { signRequest, type SignInput } from '#sigv4/sign-request.ts';

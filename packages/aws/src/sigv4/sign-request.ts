@@ -1,8 +1,11 @@
 import { hash } from 'node:crypto';
-import { canonicalHash, canonicalHeaders, type CanonicalHeader, signature } from '#sigv4/canonical-request.ts';
-import { canonicalPath, isS3Family } from '#sigv4/canonical-path.ts';
-import { canonicalQuery } from '#sigv4/canonical-query.ts';
-import { canonicalValue, headerRule } from '#sigv4/header-rules.ts';
+import { canonicalHash, canonicalHeaders } from '#sigv4/canonical/canonical-request.ts';
+import { canonicalPath, isS3Family } from '#sigv4/canonical/canonical-path.ts';
+import { canonicalQuery } from '#sigv4/canonical/canonical-query.ts';
+import { emptySha256 } from '#sigv4/canonical/empty-sha256.ts';
+import { addHeader, keepHeaders } from '#sigv4/canonical/kept-headers.ts';
+import { prove } from '#sigv4/keys/prove.ts';
+import type { SignatureChain } from '#sigv4/signature-chain.ts';
 import { SigningError } from '#sigv4/signing-error.ts';
 import { amzDate, type SigningKey } from '#sigv4/signing-keys.ts';
 
@@ -18,6 +21,11 @@ export type SignInput = {
   readonly headers: readonly string[];
   /** a body is hashed; a string is the payload line itself (hex hash, UNSIGNED-PAYLOAD, STREAMING-…) */
   readonly payload: Buffer | string;
+  /**
+   * How long the body is on the wire, where the payload is a line: Content-Length, or Transfer-Encoding: chunked. Absent: the client's
+   * Content-Length, where it sent one.
+   */
+  readonly bodyLength?: number | 'chunked';
   readonly nowMs: number;
 };
 
@@ -26,12 +34,12 @@ export type SignedRequest = {
   readonly headers: string[];
   readonly signature: string;
   readonly signedHeaders: string;
+  /** for the chunks or messages that follow */
+  readonly chain: SignatureChain;
 };
 
-export const emptySha256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
-
 /**
- * SigV4 with header authentication: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+ * SigV4 or SigV4a, as the key is, with header authentication: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
  * Everything that is sent is signed, except the skip list of header-rules. Throws SigningError.
  */
 export function signRequest(input: SignInput, key: SigningKey): SignedRequest {
@@ -45,12 +53,17 @@ export function signRequest(input: SignInput, key: SigningKey): SignedRequest {
   raw.push('host', input.host);
   signed.push({ name: 'host', value: input.host });
   if (typeof input.payload === 'string') {
-    if (kept.contentLength !== undefined) raw.push('content-length', kept.contentLength);
+    if (input.bodyLength === 'chunked') raw.push('transfer-encoding', 'chunked');
+    else {
+      const length = input.bodyLength === undefined ? kept.contentLength : String(input.bodyLength);
+      if (length !== undefined) raw.push('content-length', length);
+    }
   } else if (input.payload.length > 0 || kept.contentLength !== undefined || input.method === 'POST' || input.method === 'PUT') {
     raw.push('content-length', String(input.payload.length));
   }
   if (kept.contentSha256 === undefined && needsContentSha256(key.service, payload)) addHeader(kept, 'x-amz-content-sha256', payload);
   addHeader(kept, 'x-amz-date', date);
+  if (key.algorithm === 'AWS4-ECDSA-P256-SHA256') addHeader(kept, 'x-amz-region-set', key.regionSet);
   const { accessKeyId, sessionToken } = key.credentials;
   if (sessionToken !== undefined) addHeader(kept, 'x-amz-security-token', sessionToken);
 
@@ -63,60 +76,9 @@ export function signRequest(input: SignInput, key: SigningKey): SignedRequest {
     signedHeaders,
     payload,
   });
-  const proof = signature(date, key, requestHash);
-  raw.push('authorization', `AWS4-HMAC-SHA256 Credential=${accessKeyId}/${key.scope}, SignedHeaders=${signedHeaders}, Signature=${proof}`);
-  return { headers: raw, signature: proof, signedHeaders };
-}
-
-type KeptHeaders = {
-  readonly raw: string[];
-  readonly signed: CanonicalHeader[];
-  contentSha256: string | undefined;
-  contentLength: string | undefined;
-};
-
-function keepHeaders(headers: readonly string[]): KeptHeaders {
-  if (headers.length % 2 !== 0) throw new SigningError('bad_header', 'the header list has a name without a value');
-  const kept: KeptHeaders = { raw: [], signed: [], contentSha256: undefined, contentLength: undefined };
-  const alsoDropped = namedByConnection(headers);
-  let seenSingles = 0;
-  for (let i = 0; i < headers.length; i += 2) {
-    const name = headers[i] ?? '';
-    const value = headers[i + 1] ?? '';
-    const rule = headerRule(name);
-    if (rule.single >= 0) {
-      const bit = 1 << rule.single;
-      if ((seenSingles & bit) !== 0) throw new SigningError('duplicate_header', `the header ${rule.lower} is there twice`);
-      seenSingles |= bit;
-    }
-    if (rule.fate === 'drop' || rule.fate === 'connection' || alsoDropped?.has(rule.lower) === true) continue;
-    const canonical = canonicalValue(value);
-    if (rule.lower === 'content-length') {
-      kept.contentLength = value;
-      continue;
-    }
-    if (rule.lower === 'x-amz-content-sha256') kept.contentSha256 = canonical;
-    kept.raw.push(name, value);
-    if (rule.fate === 'sign') kept.signed.push({ name: rule.lower, value: canonical });
-  }
-  return kept;
-}
-
-function namedByConnection(headers: readonly string[]): Set<string> | undefined {
-  let names: Set<string> | undefined;
-  for (let i = 0; i < headers.length; i += 2) {
-    if (headerRule(headers[i] ?? '').fate !== 'connection') continue;
-    for (const name of (headers[i + 1] ?? '').toLowerCase().split(',')) {
-      names ??= new Set();
-      names.add(name.trim());
-    }
-  }
-  return names;
-}
-
-function addHeader(kept: KeptHeaders, name: string, value: string): void {
-  kept.raw.push(name, value);
-  kept.signed.push({ name, value });
+  const proof = prove(key, `${key.algorithm}\n${date}\n${key.scope}\n${requestHash}`);
+  raw.push('authorization', `${key.algorithm} Credential=${accessKeyId}/${key.scope}, SignedHeaders=${signedHeaders}, Signature=${proof}`);
+  return { headers: raw, signature: proof, signedHeaders, chain: { key, amzDate: date, seed: proof } };
 }
 
 /**

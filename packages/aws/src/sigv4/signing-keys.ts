@@ -1,10 +1,16 @@
 import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 import type { Credentials } from '#credentials/credentials.ts';
+import { type EcdsaPair, ecdsaPair } from '#sigv4/keys/ecdsa-pair.ts';
 
 export type SigningScope = { readonly nowMs: number; readonly region: string; readonly service: string };
 
-/** The derived key of one (credentials, UTC day, region, service). */
-export type SigningKey = {
+export type RegionSetScope = { readonly nowMs: number; readonly regionSet: string; readonly service: string };
+
+export type SigningKey = HmacKey | EcdsaKey;
+
+/** SigV4: the derived key of one (credentials, UTC day, region, service). */
+export type HmacKey = {
+  readonly algorithm: 'AWS4-HMAC-SHA256';
   readonly credentials: Credentials;
   /** YYYYMMDD in UTC */
   readonly day: string;
@@ -16,16 +22,47 @@ export type SigningKey = {
   readonly hmacKey: KeyObject;
 };
 
+/** SigV4a: one key pair of the credentials for every day, region and service. */
+export type EcdsaKey = EcdsaPair & {
+  readonly algorithm: 'AWS4-ECDSA-P256-SHA256';
+  readonly credentials: Credentials;
+  readonly day: string;
+  /** the value of x-amz-region-set: `*`, or regions and patterns with commas between */
+  readonly regionSet: string;
+  readonly service: string;
+  /** day/service/aws4_request */
+  readonly scope: string;
+};
+
 /** One agent signs for a few services in a region; across midnight each doubles. A client that varies the region only costs itself. */
 const maxKeysPerCredentials = 16;
 
-type DerivedKeys = { last: SigningKey; readonly byScope: Map<string, SigningKey> };
+type DerivedKeys = { last: HmacKey; readonly byScope: Map<string, HmacKey> };
 
 /** Derived keys hang on the credentials object and go when it goes; a secret is never a key of the cache. */
 export class SigningKeys {
   readonly #keys = new WeakMap<Credentials, DerivedKeys>();
+  readonly #pairs = new WeakMap<Credentials, EcdsaPair>();
 
-  for(credentials: Credentials, scope: SigningScope): SigningKey {
+  /** For SigV4a. */
+  forRegionSet(credentials: Credentials, { nowMs, regionSet, service }: RegionSetScope): EcdsaKey {
+    let pair = this.#pairs.get(credentials);
+    if (pair === undefined) {
+      pair = ecdsaPair(credentials);
+      this.#pairs.set(credentials, pair);
+    }
+    const day = amzDate(nowMs).slice(0, 8);
+    return { algorithm: 'AWS4-ECDSA-P256-SHA256', credentials, day, regionSet, service, scope: `${day}/${service}/aws4_request`, ...pair };
+  }
+
+  /** The same credentials, region and service at another time: an event stream signs each message with its own day. */
+  at(key: SigningKey, nowMs: number): SigningKey {
+    const { credentials, service } = key;
+    if (key.algorithm === 'AWS4-HMAC-SHA256') return this.for(credentials, { nowMs, region: key.region, service });
+    return this.forRegionSet(credentials, { nowMs, regionSet: key.regionSet, service });
+  }
+
+  for(credentials: Credentials, scope: SigningScope): HmacKey {
     const date = amzDate(scope.nowMs);
     let keys = this.#keys.get(credentials);
     // an agent asks for the same key again and again: no name is built for that
@@ -34,6 +71,7 @@ export class SigningKeys {
     const day = date.slice(0, 8);
     const name = `${day}/${scope.region}/${scope.service}/aws4_request`;
     const key = keys?.byScope.get(name) ?? {
+      algorithm: 'AWS4-HMAC-SHA256',
       credentials,
       day,
       region: scope.region,

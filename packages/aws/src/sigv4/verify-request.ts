@@ -1,19 +1,27 @@
-import { timingSafeEqual } from 'node:crypto';
 import type { Credentials } from '#credentials/credentials.ts';
-import { type Authorization, parseAuthorization } from '#sigv4/authorization-header.ts';
-import { canonicalHash, canonicalHeaders, type CanonicalHeader, signature } from '#sigv4/canonical-request.ts';
-import { canonicalPath, isS3Family } from '#sigv4/canonical-path.ts';
-import { canonicalQuery } from '#sigv4/canonical-query.ts';
-import { canonicalValue } from '#sigv4/header-rules.ts';
-import { amzDate, type SigningKeys } from '#sigv4/signing-keys.ts';
+import { canonicalHash, canonicalHeaders, type CanonicalHeader } from '#sigv4/canonical/canonical-request.ts';
+import { canonicalPath } from '#sigv4/canonical/canonical-path.ts';
+import { canonicalQuery } from '#sigv4/canonical/canonical-query.ts';
+import { canonicalValue } from '#sigv4/canonical/header-rules.ts';
+import { isProven } from '#sigv4/keys/prove.ts';
+import type { PayloadMode, SigningAlgorithm } from '#sigv4/payload-mode.ts';
+import { refuse, type SignatureRefusal, wrongBody } from '#sigv4/signature-refusal.ts';
+import type { SignatureChain } from '#sigv4/signature-chain.ts';
+import { amzDate, type SigningKey, type SigningKeys } from '#sigv4/signing-keys.ts';
+import { type Claim, claimOf } from '#sigv4/verify/claim.ts';
+import { groupHeaders, type GroupedHeaders, hasBody, unsignedControlHeader } from '#sigv4/verify/grouped-headers.ts';
+import { claimedPayload } from '#sigv4/verify/claimed-payload.ts';
+import { emptySha256 } from '#sigv4/canonical/empty-sha256.ts';
 
 export type VerifyInput = {
   readonly method: string;
+  /** raw, as it came */
   readonly path: string;
+  /** raw, without the question mark */
   readonly query: string;
   /** flat raw headers as they came: IncomingMessage.rawHeaders */
   readonly headers: readonly string[];
-  /** hex SHA-256 of the body where it is known; without it only requests that declare x-amz-content-sha256 can be judged */
+  /** hex SHA-256 of the body where it is known already */
   readonly bodySha256?: string;
   readonly nowMs: number;
 };
@@ -25,149 +33,111 @@ export type Verifier = {
   readonly maxSkewMs?: number;
 };
 
+/** What a signature that could be verified says. The chain goes on from it: see planBody. */
 export type VerifiedRequest = {
   readonly credentials: Credentials;
+  readonly algorithm: SigningAlgorithm;
+  /** with SigV4a the region set: `*`, or regions and patterns with commas between */
   readonly region: string;
   readonly service: string;
   readonly signedHeaders: readonly string[];
-  /** the payload line: a hex hash, UNSIGNED-PAYLOAD or STREAMING-…; only a hash covers the body */
-  readonly payload: string;
+  /** only `hash` and `signed_chunks` cover the body; a body without declared hash is `hash` once it has been verified */
+  readonly payload: Exclude<PayloadMode, { readonly kind: 'whole' }>;
+  /** the payload line of the canonical request, to be signed again as it is */
+  readonly payloadLine: string;
+  readonly chain: SignatureChain;
+  /** for query authentication: when it ends, and the raw query without the signature's parameters */
+  readonly presigned?: { readonly expiresAtMs: number; readonly query: string };
 };
 
-/** Codes are AWS's own, so that an SDK shows what it would show for AWS. */
-export type VerifyRefusal = {
-  readonly refusal: string;
-  readonly code:
-    | 'MissingAuthenticationTokenException'
-    | 'IncompleteSignatureException'
-    | 'UnrecognizedClientException'
-    | 'InvalidSignatureException';
+/** The signature covers the hash of a body that has not been read: nothing is verified yet, and what is said here is the client's word. */
+export type AwaitsBody = {
+  readonly awaitsBody: true;
+  readonly claimed: { readonly credentials: Credentials; readonly region: string; readonly service: string };
+  /** `bodySha256` in hex */
+  readonly verify: (bodySha256: string) => VerifiedRequest | SignatureRefusal;
 };
 
 const fifteenMinutesMs = 15 * 60_000;
 
-/** Verifies header authentication. Presigned queries are not accepted. The refusal may be shown: it names no secret and no expected signature. */
-export function verifyRequest(input: VerifyInput, verifier: Verifier): VerifiedRequest | VerifyRefusal {
+/**
+ * Verifies header and query authentication of SigV4 and SigV4a, as AWS would. Each call stands for itself: nothing of a verification is
+ * kept but the derived key, so no request is accepted because another was.
+ */
+export function verifyRequest(input: VerifyInput, verifier: Verifier): VerifiedRequest | AwaitsBody | SignatureRefusal {
   const headers = groupHeaders(input.headers);
-  const given = headers.get('authorization');
-  if (given === undefined) return refuse('MissingAuthenticationTokenException', 'the request carries no authorization header');
-  if (given.length > 1) return refuse('IncompleteSignatureException', 'the request carries more than one authorization header');
-  const authorization = parseAuthorization(given[0] ?? '');
-  if (authorization === undefined) return refuse('IncompleteSignatureException', 'the authorization header is not an AWS4-HMAC-SHA256 one');
-  const { accessKeyId, region, service, signedHeaders } = authorization;
-  const credentials = verifier.credentialsOf(accessKeyId);
-  if (credentials === undefined) return refuse('UnrecognizedClientException', `the access key ${accessKeyId} is not known here`);
-
-  const date = requestDate(headers);
-  const time = date === undefined ? undefined : parseAmzDate(date);
-  if (date === undefined || time === undefined)
-    return refuse('IncompleteSignatureException', 'the request carries no single valid x-amz-date');
-  const skewed = judgeTime({ date, timeMs: time, nowMs: input.nowMs, maxSkewMs: verifier.maxSkewMs ?? fifteenMinutesMs });
-  if (skewed !== undefined) return refuse('InvalidSignatureException', skewed);
-  if (!date.startsWith(authorization.day)) {
-    return refuse('InvalidSignatureException', `the credential scope is of ${authorization.day}, the request of ${date.slice(0, 8)}`);
-  }
-
+  const claim = claimOf({ ...input, headers }, verifier.maxSkewMs ?? fifteenMinutesMs);
+  if ('refusal' in claim) return claim;
+  const { authorization, region, timeMs } = claim;
+  const credentials = verifier.credentialsOf(authorization.accessKeyId);
+  if (credentials === undefined) return refuse('unknown_key', `the access key ${authorization.accessKeyId} is not known here`);
   const unsigned = unsignedControlHeader(headers, authorization);
-  if (unsigned !== undefined) return refuse('InvalidSignatureException', `the header ${unsigned} must be signed`);
-  const lines: CanonicalHeader[] = [];
-  for (const name of signedHeaders) {
-    const values = headers.get(name);
-    if (values === undefined) return refuse('InvalidSignatureException', `the signed header ${name} is missing`);
-    for (const value of values) lines.push({ name, value: canonicalValue(value) });
-  }
-  const token = headers.get('x-amz-security-token')?.[0];
-  if (token !== credentials.sessionToken)
-    return refuse('UnrecognizedClientException', 'the session token does not belong to the access key');
+  if (unsigned !== undefined) return refuse('bad_signature', `the header ${unsigned} must be there once and be signed`);
+  if (claim.securityToken !== credentials.sessionToken) return refuse('unknown_key', 'the session token does not belong to the access key');
+  const lines = signedLines(headers, authorization.signedHeaders);
+  if ('refusal' in lines) return lines;
+  const payload = claimedPayload(headers, claim);
+  if ('refusal' in payload) return payload;
 
-  const payload = headers.get('x-amz-content-sha256')?.[0] ?? input.bodySha256;
-  if (payload === undefined) return refuse('InvalidSignatureException', 'the hash of the body is needed to judge this signature');
-  if (input.bodySha256 !== undefined && /^[0-9a-f]{64}$/.test(payload) && payload !== input.bodySha256) {
-    return refuse('InvalidSignatureException', 'the body does not match its x-amz-content-sha256');
+  const { service } = authorization;
+  const key =
+    authorization.algorithm === 'AWS4-HMAC-SHA256'
+      ? verifier.keys.for(credentials, { nowMs: timeMs, region, service })
+      : verifier.keys.forRegionSet(credentials, { nowMs: timeMs, regionSet: region, service });
+  const opened = { input, claim, key, lines: canonicalHeaders(lines) };
+  if (payload.mode.kind !== 'whole') {
+    if (payload.mode.kind === 'hash' && input.bodySha256 !== undefined && payload.mode.sha256 !== input.bodySha256) return wrongBody();
+    return judge(opened, payload.mode, payload.line);
   }
-  const key = verifier.keys.for(credentials, { nowMs: time, region, service });
+  const verify = (sha256: string): VerifiedRequest | SignatureRefusal => judge(opened, { kind: 'hash', sha256 }, sha256);
+  const bodySha256 = input.bodySha256 ?? (hasBody(headers) ? undefined : emptySha256);
+  return bodySha256 === undefined ? { awaitsBody: true, claimed: { credentials, region, service }, verify } : verify(bodySha256);
+}
+
+type Opened = {
+  readonly input: VerifyInput;
+  readonly claim: Claim;
+  readonly key: SigningKey;
+  readonly lines: { readonly headerLines: string; readonly signedHeaders: string };
+};
+
+function judge(opened: Opened, payload: VerifiedRequest['payload'], payloadLine: string): VerifiedRequest | SignatureRefusal {
+  const { input, claim, key, lines } = opened;
+  const { authorization, region, timeMs, presigned } = claim;
   const requestHash = canonicalHash({
     method: input.method,
-    path: canonicalPath(input.path, service),
-    query: canonicalQuery(input.query),
-    ...canonicalHeaders(lines),
-    payload,
+    path: canonicalPath(input.path, authorization.service),
+    query: canonicalQuery(claim.signedQuery),
+    ...lines,
+    payload: payloadLine,
   });
-  const expected = signature(amzDate(time), key, requestHash);
-  if (!timingSafeEqual(Buffer.from(expected, 'latin1'), Buffer.from(authorization.signature, 'latin1'))) {
-    return refuse('InvalidSignatureException', 'the request signature we calculated does not match the signature you provided');
+  const date = amzDate(timeMs);
+  if (!isProven(key, `${key.algorithm}\n${date}\n${key.scope}\n${requestHash}`, authorization.signature)) {
+    return refuse('bad_signature', 'the request signature we calculated does not match the signature you provided');
   }
-  return { credentials, region, service, signedHeaders, payload };
+  return {
+    credentials: key.credentials,
+    algorithm: key.algorithm,
+    region,
+    service: authorization.service,
+    signedHeaders: authorization.signedHeaders,
+    payload,
+    payloadLine,
+    chain: { key, amzDate: date, seed: authorization.signature },
+    ...(presigned === undefined ? {} : { presigned }),
+  };
 }
 
-/** Headers of which two copies are read differently by different parsers: one at most. */
-const singleHeaders = [
-  'authorization',
-  'host',
-  'content-type',
-  'content-length',
-  'x-amz-date',
-  'x-amz-target',
-  'x-amz-content-sha256',
-  'x-amz-security-token',
-];
-
-function groupHeaders(raw: readonly string[]): Map<string, string[]> {
-  const headers = new Map<string, string[]>();
-  for (let i = 0; i + 1 < raw.length; i += 2) {
-    const name = (raw[i] ?? '').toLowerCase();
+/** The lines of the headers that the client says it signed: its own list, whatever ours would be. */
+function signedLines(headers: GroupedHeaders, names: readonly string[]): CanonicalHeader[] | SignatureRefusal {
+  const lines: CanonicalHeader[] = [];
+  for (const name of names) {
     const values = headers.get(name);
-    if (values === undefined) headers.set(name, [raw[i + 1] ?? '']);
-    else values.push(raw[i + 1] ?? '');
+    if (values === undefined) return refuse('bad_signature', `the signed header ${name} is missing`);
+    for (const value of values) {
+      if (/[\0\r\n]/.test(value)) return refuse('bad_request', `the header ${name} holds a line break or a zero byte`);
+      lines.push({ name, value: canonicalValue(value) });
+    }
   }
-  return headers;
-}
-
-/** The first header that decides what the request does and is not covered by the signature, or is there twice. */
-function unsignedControlHeader(headers: ReadonlyMap<string, readonly string[]>, authorization: Authorization): string | undefined {
-  const signed = new Set(authorization.signedHeaders);
-  if (!signed.has('host')) return 'host';
-  for (const [name, values] of headers) {
-    if (values.length > 1 && singleHeaders.includes(name)) return name;
-    const mustBeSigned = isS3Family(authorization.service)
-      ? name.startsWith('x-amz-')
-      : name === 'x-amz-target' || name === 'x-amz-content-sha256' || name === 'x-amz-security-token';
-    if (mustBeSigned && !signed.has(name)) return name;
-  }
-  return undefined;
-}
-
-function requestDate(headers: ReadonlyMap<string, readonly string[]>): string | undefined {
-  const values = headers.get('x-amz-date');
-  return values?.length === 1 ? values[0] : undefined;
-}
-
-function parseAmzDate(text: string): number | undefined {
-  const match = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text);
-  if (match === null) return undefined;
-  const [, year, month, day, hour, minute, second] = match;
-  const timeMs = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
-  return Number.isNaN(timeMs) || amzDate(timeMs) !== text ? undefined : timeMs;
-}
-
-/** AWS's own words: the SDKs read them, correct their clock by the Date header and try again. */
-function judgeTime(input: {
-  readonly date: string;
-  readonly timeMs: number;
-  readonly nowMs: number;
-  readonly maxSkewMs: number;
-}): string | undefined {
-  const { date, timeMs, nowMs, maxSkewMs } = input;
-  const minutes = Math.round(maxSkewMs / 60_000);
-  if (timeMs < nowMs - maxSkewMs) {
-    return `Signature expired: ${date} is now earlier than ${amzDate(nowMs - maxSkewMs)} (${amzDate(nowMs)} - ${minutes} min.)`;
-  }
-  if (timeMs > nowMs + maxSkewMs) {
-    return `Signature not yet current: ${date} is still later than ${amzDate(nowMs + maxSkewMs)} (${amzDate(nowMs)} + ${minutes} min.)`;
-  }
-  return undefined;
-}
-
-function refuse(code: VerifyRefusal['code'], refusal: string): VerifyRefusal {
-  return { refusal, code };
+  return lines;
 }

@@ -1,4 +1,4 @@
-import { decodePercent, encodeBytes } from '#sigv4/percent-encoding.ts';
+import { decodePercent, encodeBytes } from '#sigv4/canonical/percent-encoding.ts';
 
 /**
  * The query line of the canonical request, from the raw query of the wire: duplicates kept, a key without value written `key=`, sorted by

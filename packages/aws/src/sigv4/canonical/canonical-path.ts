@@ -1,4 +1,4 @@
-import { encodeBytes, wireBytes } from '#sigv4/percent-encoding.ts';
+import { encodeBytes, wireBytes } from '#sigv4/canonical/percent-encoding.ts';
 
 /**
  * Services whose canonical path is the wire path itself, neither normalised nor encoded again: an S3 key may hold '..', '//' and '.', and

@@ -11,7 +11,16 @@ export type HeaderRule = {
 
 const fates: ReadonlyMap<string, HeaderFate> = new Map<string, HeaderFate>([
   // the client's own credentials, date and routing: ours take their place
-  ...asFate('drop', ['authorization', 'x-amz-date', 'date', 'x-amz-security-token', 'x-amz-s3session-token', 'host', 'cookie']),
+  ...asFate('drop', [
+    'authorization',
+    'x-amz-date',
+    'date',
+    'x-amz-security-token',
+    'x-amz-s3session-token',
+    'x-amz-region-set',
+    'host',
+    'cookie',
+  ]),
   // hop by hop (RFC 9110 7.6.1)
   ...asFate('drop', ['keep-alive', 'te', 'trailer', 'upgrade', 'transfer-encoding', 'http2-settings', 'expect']),
   // what platforms add on the way

@@ -1,5 +1,4 @@
-import { createHmac, hash } from 'node:crypto';
-import type { SigningKey } from '#sigv4/signing-keys.ts';
+import { hash } from 'node:crypto';
 
 export type CanonicalHeader = { readonly name: string; readonly value: string };
 export type CanonicalRequest = {
@@ -57,8 +56,4 @@ export function canonicalHash(request: CanonicalRequest): string {
   const { method, path, query, headerLines, signedHeaders, payload } = request;
   const text = `${method}\n${path}\n${query}\n${headerLines}\n${signedHeaders}\n${payload}`;
   return hash('sha256', Buffer.from(text, 'latin1'), 'hex');
-}
-
-export function signature(amzDate: string, key: SigningKey, requestHash: string): string {
-  return createHmac('sha256', key.hmacKey).update(`AWS4-HMAC-SHA256\n${amzDate}\n${key.scope}\n${requestHash}`).digest('hex');
 }
