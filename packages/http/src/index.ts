@@ -1,4 +1,5 @@
 export { BodyBudget } from '#body/body-budget.ts';
+export { isTooFine, Pieces } from '#body/pieces.ts';
 export { readWhole, type ReadWholeOptions, type WholeBody, type WholeFailure, type WholeRead } from '#body/read-whole.ts';
 export type { AnswerObserver, BodyFailure, BodySink, Exchange } from '#door/exchange.ts';
 export { type DoorLimits, HttpDoor, type HttpDoorOptions } from '#door/http-door.ts';

@@ -45,7 +45,7 @@ async function rig(
     const whole = await readWhole(exchange, { maxBytes: 1e6, budget: new BodyBudget(1e7), owner: 'a' });
     const body = 'bytes' in whole ? whole.bytes : Buffer.alloc(0);
     const headers = ['host', HOST, 'content-length', String(body.length), 'x-from', 'test'];
-    const outcome = await relay({ upstream, headers, body, exchange, wantsCapacity: true });
+    const outcome = await relay({ upstream, method: 'POST', target: '/', headers, body, exchange, wantsCapacity: true });
     outcomes.push(outcome);
     if (!exchange.started) exchange.answer(503, ['content-length', String(outcome.kind.length)], Buffer.from(outcome.kind));
   });
@@ -313,6 +313,8 @@ describe('where it dials', () => {
       const near = clientSide(async (exchange) => {
         const ended = await relay({
           upstream: upstreams.to('dynamodb', HOST),
+          method: 'POST',
+          target: '/',
           headers: ['host', HOST, 'content-length', '0'],
           body: Buffer.alloc(0),
           exchange,

@@ -16,19 +16,24 @@ export interface AnswerRelayInput {
   readonly exchange: Exchange;
   /** The client asked for it, so a small answer is worth a look. */
   readonly wantsCapacity: boolean;
+  /** Is shown the content of the answer, as it passes. */
+  readonly tap?: (piece: Buffer) => void;
   /** The Date header of an answer that is an error of the client's: AWS refuses a signature whose time is far from its own. */
   readonly onErrorDate?: (date: string) => void;
 }
 
 export interface RelayInput extends AnswerRelayInput {
   readonly upstream: Origin;
+  readonly method: string;
+  /** Path and query as they are signed. */
+  readonly target: string;
   /** As the signer made them: flat, Host included. */
   readonly headers: readonly string[];
   readonly body: Buffer;
 }
 
 /**
- * Step 9: sends one signed POST / whose body is whole and streams the answer to the client. Nothing is sent twice: a client's
+ * Step 9: sends one signed request whose body is whole and streams the answer to the client. Nothing is sent twice: a client's
  * SDK knows what may be repeated, and we do not. Resolves when the answer has been handed on or is lost; where nothing has
  * been answered yet the caller still may.
  */
@@ -36,7 +41,8 @@ export function relay(input: RelayInput): Promise<Outcome> {
   if (input.exchange.isGone) return Promise.resolve({ kind: 'not_sent', reason: 'the client left' });
   return new Promise((resolve) => {
     const handler = new AnswerRelay(input, resolve);
-    handler.flight = input.upstream.send({ method: 'POST', head: requestHead('POST', '/', input.headers), body: input.body }, handler);
+    const { upstream, method, target, headers, body } = input;
+    handler.flight = upstream.send({ method, head: requestHead(method, target, headers), body }, handler);
   });
 }
 
@@ -49,6 +55,7 @@ const SMALL_BYTES = 16 * 1024;
 export class AnswerRelay implements AnswerHandler, AnswerObserver {
   readonly #exchange: Exchange;
   readonly wantsData: boolean;
+  readonly #tap: AnswerRelayInput['tap'];
   readonly #onErrorDate: AnswerRelayInput['onErrorDate'];
   readonly #resolve: (outcome: Outcome) => void;
   flight: Flight | undefined;
@@ -61,7 +68,8 @@ export class AnswerRelay implements AnswerHandler, AnswerObserver {
 
   constructor(input: AnswerRelayInput, resolve: (outcome: Outcome) => void) {
     this.#exchange = input.exchange;
-    this.wantsData = input.wantsCapacity;
+    this.wantsData = input.wantsCapacity || input.tap !== undefined;
+    this.#tap = input.tap;
     this.#onErrorDate = input.onErrorDate;
     this.#resolve = resolve;
     this.#exchange.observer = this;
@@ -122,6 +130,7 @@ export class AnswerRelay implements AnswerHandler, AnswerObserver {
   }
 
   onData(piece: Buffer): void {
+    this.#tap?.(piece);
     this.#pieces += 1;
     this.#only = this.#pieces === 1 ? piece : undefined;
   }

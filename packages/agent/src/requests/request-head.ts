@@ -6,6 +6,9 @@ export interface RequestHead {
   readonly target: string | undefined;
   readonly contentType: string | undefined;
   readonly contentEncoding: string | undefined;
+  readonly authorization: string | undefined;
+  /** The payload mode: a hash of the body in hexadecimal, UNSIGNED-PAYLOAD or STREAMING-…. */
+  readonly contentSha256: string | undefined;
   readonly contentLength: number | undefined;
   readonly transferEncoding: string | undefined;
   readonly expect: string | undefined;
@@ -30,6 +33,8 @@ const ONCE = [
   'x-amz-content-sha256',
   'x-amz-date',
   'x-amz-security-token',
+  'x-amz-decoded-content-length',
+  'x-amz-trailer',
   'expect',
   'connection',
 ] as const;
@@ -62,6 +67,8 @@ export function readHead(rawHeaders: readonly string[]): RequestHead {
     target: values[SLOT['x-amz-target']],
     contentType: values[SLOT['content-type']],
     contentEncoding: values[SLOT['content-encoding']],
+    authorization: values[SLOT.authorization],
+    contentSha256: values[SLOT['x-amz-content-sha256']],
     // The reader has refused what is not a number.
     contentLength: length === undefined ? undefined : Number(length),
     transferEncoding: values[SLOT['transfer-encoding']],

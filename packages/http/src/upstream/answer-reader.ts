@@ -67,6 +67,8 @@ export class AnswerReader {
       const head = parseAnswerHead(text, this.#method, this.#limits);
       if (head.status < 200) {
         this.#skip(head.status);
+        handler.onInterim?.(head.status);
+        if (this.#handler === undefined) return piece.length;
         continue;
       }
       this.#begin(head, handler);

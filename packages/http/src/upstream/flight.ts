@@ -40,6 +40,8 @@ export interface UpstreamFailure {
 export interface AnswerHandler {
   /** Content is wanted apart from the bytes of the wire: `onData` is called. */
   readonly wantsData: boolean;
+  /** "100 Continue", "103 Early Hints": more is to come. */
+  onInterim?(status: number): void;
   onHead(head: AnswerHead): void;
   /**
    * The answer as it came, chunk sizes included, and checked. The first piece starts with the head, which is `headBytes` long;

@@ -133,6 +133,8 @@ export async function serveRequest(deps: ServeRequestDeps, exchange: ClientExcha
     // 9 forward; 10 audit: what became of it.
     const outcome = await relay({
       upstream,
+      method: 'POST',
+      target: '/',
       headers,
       body: body.bytes,
       exchange,
