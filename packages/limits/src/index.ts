@@ -22,6 +22,15 @@ export const limits = {
   dbBodiesBytes: 512 * MIB,
   /** A form for an AWS service of whose operations some hand out keys: it must be whole to be understood, or it is refused. */
   awsFormBytes: MIB,
+  /**
+   * A request to AWS whose signature covers a body that it does not name the hash of: it is held until it is hashed, first in memory,
+   * then in a file, and is 413 beyond (a Lambda archive of 50 MB is 70 MB of base64; the largest that AWS takes is 200 MB).
+   */
+  appHeldInMemoryBytes: 256 * KIB,
+  appHeldBytes: 256 * MIB,
+  /** All that an application agent holds at once, in memory and in files. One user may hold half. */
+  appMemoryBytes: 128 * MIB,
+  appFilesBytes: 2048 * MIB,
   /** Between two bytes of a request's body. */
   bodyIdleMs: 30 * SECOND,
 

@@ -1,0 +1,138 @@
+import { AnswerRelay, type Outcome } from '@postern/agent';
+import {
+  type AnswerHandler,
+  type AnswerHead,
+  type Exchange,
+  type Flight,
+  type Origin,
+  requestHead,
+  type UpstreamFailure,
+} from '@postern/http';
+import { CONTINUE_MS } from '#config.ts';
+import type { BodyFault, BodySource, BodyTarget } from '#forwarding/body-source.ts';
+
+export interface SendStreamedInput {
+  readonly upstream: Origin;
+  readonly method: string;
+  /** Path and query as they are signed. */
+  readonly target: string;
+  /** As the signer made them: flat, Host and the frame of the body included. */
+  readonly headers: readonly string[];
+  /** The frame is chunked coding, written here. */
+  readonly isChunked: boolean;
+  /** Ask AWS whether it wants the body, and wait a moment for its word. */
+  readonly asksFirst: boolean;
+  readonly source: BodySource;
+  readonly exchange: Exchange;
+  readonly onErrorDate: (date: string) => void;
+}
+
+export type StreamedOutcome = { readonly outcome: Outcome /** Why the body was cut off. */; readonly fault?: BodyFault };
+
+/**
+ * Step 9 for a body that is not at hand: AWS takes it as it comes, and its answer goes back as it comes. An early answer that is no
+ * success ends the sending. Nothing is sent twice. Resolves when the answer has been handed on or is lost.
+ */
+export function sendStreamed(input: SendStreamedInput): Promise<StreamedOutcome> {
+  if (input.exchange.isGone) return Promise.resolve({ outcome: { kind: 'not_sent', reason: 'the client left' } });
+  return new Promise((resolve) => {
+    const sending = new Sending(input, resolve);
+    const { upstream, method, target, asksFirst, headers } = input;
+    const lines = asksFirst ? [...headers, 'expect', '100-continue'] : headers;
+    sending.begin(upstream.send({ method, head: requestHead(method, target, lines), body: NOTHING, isStreamed: true }, sending));
+  });
+}
+
+const NOTHING = Buffer.alloc(0);
+const LAST_CHUNK = Buffer.from('0\r\n\r\n');
+const CRLF = Buffer.from('\r\n');
+
+class Sending implements AnswerHandler, BodyTarget {
+  readonly wantsData = false;
+  readonly #input: SendStreamedInput;
+  readonly #answer: AnswerRelay;
+  #flight: Flight | undefined;
+  #fault: BodyFault | undefined;
+  #hasLeft = false;
+  #hasStarted = false;
+  #continueTimer: NodeJS.Timeout | undefined;
+
+  constructor(input: SendStreamedInput, resolve: (result: StreamedOutcome) => void) {
+    this.#input = input;
+    const { exchange, onErrorDate } = input;
+    this.#answer = new AnswerRelay({ exchange, wantsCapacity: false, onErrorDate }, (outcome) => {
+      const fault = this.#fault;
+      if (fault === undefined) return resolve({ outcome });
+      // What was cut before its last byte is nothing to AWS.
+      const reason = `${fault.reason}; the request was cut before its end`;
+      resolve({ outcome: outcome.kind === 'unknown' ? { kind: 'not_sent', reason } : outcome, fault });
+    });
+  }
+
+  begin(flight: Flight): void {
+    this.#flight = flight;
+    this.#answer.flight = flight;
+  }
+
+  onDrain(): void {
+    if (this.#hasStarted) return this.#input.source.drained();
+    if (!this.#input.asksFirst) return this.#start();
+    // Not every hop answers the question: the client is not kept waiting for longer than clients wait.
+    if (!this.#hasLeft) this.#continueTimer = setTimeout(() => this.#start(), CONTINUE_MS);
+    this.#hasLeft = true;
+  }
+
+  onInterim(status: number): void {
+    if (status === 100) this.#start();
+  }
+
+  #start(): void {
+    clearTimeout(this.#continueTimer);
+    if (this.#hasStarted) return;
+    this.#hasStarted = true;
+    this.#input.source.start(this);
+  }
+
+  write(bytes: Buffer): boolean {
+    const flight = this.#flight;
+    if (flight === undefined || bytes.length === 0) return flight !== undefined;
+    if (!this.#input.isChunked) return flight.write(bytes);
+    return flight.write(Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`, 'latin1'), bytes, CRLF]));
+  }
+
+  end(): void {
+    if (this.#input.isChunked) this.#flight?.write(LAST_CHUNK);
+    this.#flight?.endRequest();
+  }
+
+  fail(fault: BodyFault): void {
+    this.#fault = fault;
+    this.#flight?.abort(fault.reason);
+  }
+
+  onHead(head: AnswerHead): void {
+    clearTimeout(this.#continueTimer);
+    if (head.status >= 300 || !this.#hasStarted) this.#stop();
+    this.#answer.onHead(head);
+  }
+
+  onWire(bytes: Buffer, headBytes: number): void {
+    this.#answer.onWire(bytes, headBytes);
+  }
+
+  onEnd(bytes: number): void {
+    this.#stop();
+    this.#answer.onEnd(bytes);
+  }
+
+  onFailed(failure: UpstreamFailure): void {
+    this.#stop();
+    this.#answer.onFailed(failure);
+  }
+
+  #stop(): void {
+    clearTimeout(this.#continueTimer);
+    this.#hasStarted = true;
+    this.#input.source.stop();
+  }
+}

@@ -1,0 +1,73 @@
+import { type LiveSession, readHead, type RequestHead } from '@postern/agent';
+import type { AwsProtocol, AwsRequest, AwsTarget } from '@postern/aws';
+import type { Asked } from '#audit/request-records.ts';
+import type { SignedHead } from '#requests/read-seed.ts';
+import type { Wish } from '#requests/refusals.ts';
+import type { SessionPlace } from '#requests/session-place.ts';
+import type { ClientExchange } from '#sessions/http-door.ts';
+
+/** One request and what is known of it so far: each step adds, and a refusal tells what there is. */
+export class ClientRequest {
+  readonly exchange: ClientExchange;
+  readonly head: RequestHead;
+  readonly signed: SignedHead;
+  /** By what the signature claims until it is verified; only refusals are worded by it. */
+  scope: { readonly service: string; readonly region: string } | undefined;
+  target: AwsTarget | undefined;
+  described: AwsRequest | undefined;
+  place: SessionPlace | undefined;
+  payload: string | undefined;
+
+  constructor(exchange: ClientExchange) {
+    this.exchange = exchange;
+    const { method, target, fields } = exchange.head;
+    this.head = readHead(fields);
+    const cut = target.indexOf('?');
+    this.signed = {
+      method,
+      path: cut < 0 ? target : target.slice(0, cut),
+      query: cut < 0 ? '' : target.slice(cut + 1),
+      headers: fields,
+    };
+  }
+
+  get session(): LiveSession {
+    return this.exchange.context.session;
+  }
+
+  /** As the refusal is written where the request could not be understood: every SDK has a reader for one of these. */
+  get protocol(): AwsProtocol {
+    if (this.described !== undefined) return this.described.protocol;
+    if (this.head.target !== undefined) return this.head.contentType === 'application/x-amz-json-1.0' ? 'json-1.0' : 'json-1.1';
+    if (this.head.contentType?.startsWith('application/x-www-form-urlencoded') === true) return 'query';
+    return this.scope?.service === 's3' || this.head.contentSha256 !== undefined ? 's3' : 'rest-json';
+  }
+
+  get asked(): Asked {
+    const { target: host, scope, described, head, payload } = this;
+    const { method, target } = this.exchange.head;
+    const service = host?.service ?? scope?.service;
+    const region = host?.region ?? scope?.region;
+    return {
+      method,
+      target,
+      host: host?.host ?? head.host ?? '',
+      ...(service === undefined ? {} : { service }),
+      ...(region === undefined ? {} : { region }),
+      ...(described?.operation === undefined ? {} : { operation: described.operation }),
+      ...(head.target === undefined ? {} : { amzTarget: head.target }),
+      ...(payload === undefined ? {} : { payload: /^[0-9a-f]{64}$/.test(payload) ? 'SHA256' : payload }),
+    };
+  }
+
+  get wish(): Wish {
+    const { route } = this.session.facts;
+    const service = this.target?.service ?? this.scope?.service ?? 'aws';
+    return {
+      user: this.session.user,
+      resource: `app/${route.resourceName}`,
+      principal: route.principal,
+      action: this.described?.operation === undefined ? service : `${service}:${this.described.operation}`,
+    };
+  }
+}
