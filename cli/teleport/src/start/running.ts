@@ -11,11 +11,12 @@ export interface Running {
   readonly auth?: RunningAuth;
   readonly proxy?: RunningProxy;
   readonly agent?: RunningAgent;
+  readonly appAgent?: RunningAgent;
 }
 
 /** Agents first, so that open requests end while the way back still stands; auth last, for it takes their last events. */
-export async function stopAll({ auth, proxy, agent }: Running): Promise<void> {
-  await agent?.stop();
+export async function stopAll({ auth, proxy, agent, appAgent }: Running): Promise<void> {
+  await Promise.all([agent?.stop(), appAgent?.stop()]);
   await proxy?.stop();
   await auth?.stop();
 }

@@ -1,3 +1,4 @@
+import type { AppAgentConfig } from '@postern/app-agent';
 import type { AuthConfig, JoinRole } from '@postern/auth';
 import type { TeleportConfig } from '@postern/config';
 import type { DbAgentConfig } from '@postern/db-agent';
@@ -50,25 +51,41 @@ export async function proxyConfig(config: TeleportConfig, local: LocalAuth | und
   };
 }
 
-export async function dbAgentConfig(
-  config: TeleportConfig,
-  local: LocalAuth | undefined,
-  options: {
-    readonly insecure: boolean /** Of the proxy in this process, where there is one. */;
-    readonly proxyAddress: string | undefined;
-  },
-): Promise<DbAgentConfig | undefined> {
-  const { db, dataDir, nodename, proxyServer, authServer } = config;
+export interface AgentPlace {
+  readonly local: LocalAuth | undefined;
+  readonly insecure: boolean;
+  /** Of the proxy in this process, where there is one. */
+  readonly proxyAddress: string | undefined;
+}
+
+export async function dbAgentConfig(config: TeleportConfig, place: AgentPlace): Promise<DbAgentConfig | undefined> {
+  const { db } = config;
   if (db?.enabled !== true) return undefined;
-  const shared = { dataDir, nodeName: nodename, databases: db.databases, resources: db.resources, insecure: options.insecure };
+  return { ...(await agentConfig(config, 'db', place)), databases: db.databases, resources: db.resources };
+}
+
+export async function appAgentConfig(config: TeleportConfig, place: AgentPlace): Promise<AppAgentConfig | undefined> {
+  const { app } = config;
+  if (app?.enabled !== true) return undefined;
+  return { ...(await agentConfig(config, 'app', place)), apps: app.apps, resources: app.resources };
+}
+
+/** What agents of both kinds are told: where the cluster is, and how they join it. */
+async function agentConfig(
+  config: TeleportConfig,
+  kind: 'db' | 'app',
+  { local, insecure, proxyAddress }: AgentPlace,
+): Promise<Omit<DbAgentConfig, 'databases' | 'resources'>> {
+  const { dataDir, nodename, proxyServer, authServer } = config;
+  const own = { dataDir, nodeName: nodename, insecure };
   if (local !== undefined) {
-    const reach = options.proxyAddress === undefined ? { authServer: local.address } : { proxyServer: options.proxyAddress };
-    return { ...shared, ...reach, token: await local.createToken('db'), caPins: local.caPins };
+    const reach = proxyAddress === undefined ? { authServer: local.address } : { proxyServer: proxyAddress };
+    return { ...own, ...reach, token: await local.createToken(kind), caPins: local.caPins };
   }
   if (proxyServer === undefined && authServer === undefined)
-    throw missing('teleport.proxy_server', 'db_service needs the address of the cluster');
+    throw missing('teleport.proxy_server', `${kind}_service needs the address of the cluster`);
   return {
-    ...shared,
+    ...own,
     ...(proxyServer === undefined ? {} : { proxyServer }),
     ...(authServer === undefined ? {} : { authServer }),
     ...(config.token === undefined ? {} : { token: config.token }),

@@ -2,7 +2,7 @@ import { PosternError } from '@postern/api/errors';
 import type { TeleportConfig } from '@postern/config';
 import type { Logger, Metrics } from '@postern/telemetry';
 import { type Running, stopAll } from '#start/running.ts';
-import { authConfig, dbAgentConfig, type LocalAuth, proxyConfig } from '#start/service-configs.ts';
+import { appAgentConfig, authConfig, dbAgentConfig, type LocalAuth, proxyConfig } from '#start/service-configs.ts';
 
 export interface StartServicesOptions {
   readonly config: TeleportConfig;
@@ -12,19 +12,21 @@ export interface StartServicesOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly insecure: boolean;
   /** Called when a service runs, in the order of their starts. */
-  readonly onStarted?: (service: 'auth' | 'proxy' | 'db-agent', address: string) => void;
+  readonly onStarted?: (service: 'auth' | 'proxy' | 'db-agent' | 'app-agent', address: string) => void;
 }
 
 /**
- * Starts what the file enables: auth, then proxy, then the database agent. In one process they meet as in a cluster,
+ * Starts what the file enables: auth, then proxy, then the agents. In one process they meet as in a cluster,
  * over loopback TCP with certificates; only the token that joins them is handed over in memory.
  */
 export async function startServices(options: StartServicesOptions): Promise<Running> {
   const { config, logger, metrics, env, insecure, onStarted } = options;
-  if (config.app?.enabled === true)
-    throw new PosternError('unimplemented', 'app_service: applications are not served by this version, set enabled: "no"');
-  const wanted = [config.auth, config.proxy, config.db].some((section) => section?.enabled === true);
-  if (!wanted) throw new PosternError('bad_request', 'nothing is enabled: set enabled: "yes" in auth_service, proxy_service or db_service');
+  const wanted = [config.auth, config.proxy, config.db, config.app].some((section) => section?.enabled === true);
+  if (!wanted)
+    throw new PosternError(
+      'bad_request',
+      'nothing is enabled: set enabled: "yes" in auth_service, proxy_service, db_service or app_service',
+    );
   let running: Running = {};
   try {
     const forAuth = authConfig(config);
@@ -49,16 +51,28 @@ export async function startServices(options: StartServicesOptions): Promise<Runn
       );
       onStarted?.('proxy', proxy.publicAddress);
     }
-    const forAgent = await dbAgentConfig(config, local, { insecure, proxyAddress: running.proxy && reachable(running.proxy.address) });
-    if (forAgent !== undefined) {
+    const place = { local, insecure, proxyAddress: running.proxy && reachable(running.proxy.address) };
+    const forDatabases = await dbAgentConfig(config, place);
+    if (forDatabases !== undefined) {
       const { startDbAgent } = await import('@postern/db-agent');
       const agent = await named(
         'db_service',
-        startDbAgent({ config: forAgent, logger: logger.child({ component: 'db-agent' }), metrics, env }),
+        startDbAgent({ config: forDatabases, logger: logger.child({ component: 'db-agent' }), metrics, env }),
       );
       running = { ...running, agent };
-      logger.info({ component: 'db-agent', hostId: agent.hostId, count: forAgent.databases.length }, 'database agent has started');
+      logger.info({ component: 'db-agent', hostId: agent.hostId, count: forDatabases.databases.length }, 'database agent has started');
       onStarted?.('db-agent', agent.hostId);
+    }
+    const forApps = await appAgentConfig(config, place);
+    if (forApps !== undefined) {
+      const { startAppAgent } = await import('@postern/app-agent');
+      const appAgent = await named(
+        'app_service',
+        startAppAgent({ config: forApps, logger: logger.child({ component: 'app-agent' }), metrics, env }),
+      );
+      running = { ...running, appAgent };
+      logger.info({ component: 'app-agent', hostId: appAgent.hostId, count: forApps.apps.length }, 'application agent has started');
+      onStarted?.('app-agent', appAgent.hostId);
     }
     return running;
   } catch (error) {
