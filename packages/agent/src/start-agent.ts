@@ -8,7 +8,7 @@ import {
   type SignInToConsoleRequest,
 } from '@postern/api';
 import { resourceId, verifyPeer } from '@postern/pki';
-import { compileSubject, decide, lockMode } from '@postern/rbac';
+import { awsCredentialOperations, compileSubject, decide, lockMode } from '@postern/rbac';
 import { parseResource, roleFromResource } from '@postern/resources';
 import type { Logger, Metrics } from '@postern/telemetry';
 import { fullJitterBackoff, ReverseTunnelClient } from '@postern/tunnel';
@@ -109,6 +109,7 @@ export async function startAgent(options: StartAgentOptions): Promise<StartedAge
     compileSubject,
     decide,
     lockMode,
+    awsCredentialOperations,
   });
 
   const announcer = new Announcer({

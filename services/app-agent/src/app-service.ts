@@ -11,16 +11,18 @@ import {
   Upstreams,
   type UpstreamsOptions,
 } from '@postern/agent';
-import { PosternError, SessionInfo } from '@postern/api';
-import { agentCredentials, AssumeRoleCache, dialUrl, SigningKeys } from '@postern/aws';
+import { SessionInfo } from '@postern/api';
+import { agentCredentials, AssumeRoleCache, dialUrl, nodeHttpSend, SigningKeys } from '@postern/aws';
 import { BodyBudget } from '@postern/http';
 import { limits } from '@postern/limits';
 import type { Logger, Metrics } from '@postern/telemetry';
 import { servedApplications } from '#apps/served-applications.ts';
+import { ConsoleRecords } from '#audit/console-records.ts';
 import { RequestRecords } from '#audit/request-records.ts';
 import { sessionEvents } from '#audit/session-events.ts';
 import { TunnelRecords } from '#audit/tunnel-records.ts';
 import { ANSWER_MS, type AppAgentConfig } from '#config.ts';
+import { signInToConsole, type SignInToConsoleDeps } from '#console/sign-in-to-console.ts';
 import type { StartAppAgentOptions } from '#index.ts';
 import { SeedReader } from '#requests/read-seed.ts';
 import { serveRequest, type ServeRequestDeps } from '#requests/serve-request.ts';
@@ -101,13 +103,25 @@ export function createAppService(options: AppServiceOptions): AgentService {
     onWarning: (message, { user, resource, reason }) => logger.warn({ user, resource, reason }, message),
   };
 
-  const { places } = deps;
+  const { places, onWarning } = deps;
   const tunnelDeps: OpenTunnelDeps = {
     places,
     records: new TunnelRecords({ spool, nowMs }),
     dialUrl: (host) => dialUrl({ env, service: 'SSMMESSAGES', host }),
     ...(options.upstream?.resolve === undefined ? {} : { resolve: options.upstream.resolve }),
   };
+  const consoleDeps: SignInToConsoleDeps = {
+    places,
+    records: new ConsoleRecords({ spool, nowMs }),
+    source,
+    assumer,
+    env,
+    send: nodeHttpSend(),
+    proxyAddress: config.proxyServer,
+    nowMs,
+    onWarning,
+  };
+
   let underWay = 0;
   const door = createHttpDoor({
     onExchange: (exchange) => {
@@ -149,7 +163,7 @@ export function createAppService(options: AppServiceOptions): AgentService {
         awsAccountId: 'reason' in place ? '' : place.accountId,
       });
     },
-    signInToConsole: () => Promise.reject(new PosternError('unimplemented', 'the console cannot be signed in to yet')),
+    signInToConsole: (session, asked) => signInToConsole(consoleDeps, session, asked),
     problems: () => [...applications.problems, ...watch.problems()],
     get underWay() {
       return underWay;

@@ -1,5 +1,5 @@
 import { Identity, Identity_Kind } from '@postern/api';
-import { compileSubject, decide, lockMode, type Role } from '@postern/rbac';
+import { awsCredentialOperations, compileSubject, decide, lockMode, type Role } from '@postern/rbac';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Authorizer, STALE_CEILING_MS, STRICT_STALE_MS, type Standing } from '#authorise/authorizer.ts';
 import { PolicyView } from '#authorise/policy-view.ts';
@@ -49,6 +49,7 @@ beforeEach(() => {
       return decide(compiled, request);
     },
     lockMode,
+    awsCredentialOperations,
   });
   putRole(role('dev', { allow: { dbLabels: { env: ['dev'] }, dbUsers: ['Reader'] } }));
   putUser('alice', ['dev']);
@@ -117,6 +118,7 @@ describe('a request is authorised', () => {
       compileSubject,
       decide,
       lockMode,
+      awsCredentialOperations,
     });
     putRole(role('dev'));
     putUser('alice', ['dev']);

@@ -26,6 +26,8 @@ export interface Standing {
   check(): Refused | undefined;
   /** `check`, then the rules. The same `asked` object must mean the same question. */
   authorize(asked: AccessRequest): Verdict;
+  /** What becomes of AWS operations that hand out keys of their own; `deny` where the roles cannot be had. */
+  awsCredentialOperations(): 'deny' | 'cap';
 }
 
 export interface AuthorizerOptions {
@@ -39,6 +41,7 @@ export interface AuthorizerOptions {
   readonly compileSubject: (subject: Subject) => CompiledSubject;
   readonly decide: (compiled: CompiledSubject, request: AccessRequest) => Decision;
   readonly lockMode: (roles: readonly Role[]) => 'strict' | 'best_effort';
+  readonly awsCredentialOperations: (roles: readonly Role[]) => 'deny' | 'cap';
 }
 
 /** With a role of `lock: strict` a view of the locks older than this is not believed. */
@@ -52,6 +55,7 @@ interface Effective {
   readonly revisions: string;
   readonly compiled: CompiledSubject;
   readonly strict: boolean;
+  readonly awsCredentialOperations: 'deny' | 'cap';
 }
 type Rules = Effective | { readonly refused: Refused };
 
@@ -97,7 +101,11 @@ export class Authorizer {
       last = { version: policy.rulesVersion, asked, verdict };
       return verdict;
     };
-    return { check, authorize };
+    const awsCredentialOperations = (): 'deny' | 'cap' => {
+      const current = rulesNow();
+      return 'refused' in current ? 'deny' : current.awsCredentialOperations;
+    };
+    return { check, authorize, awsCredentialOperations };
   }
 
   /** By the monotonic clock, kept for when the same certificate comes back: turning the wall clock back lengthens nothing. */
@@ -162,7 +170,12 @@ export class Authorizer {
     for (const [name, value] of Object.entries(who.identity.traits)) traits[name] = value.values;
     try {
       const compiled = this.#options.compileSubject({ user: who.identity.name, roles, traits });
-      const effective = { revisions, compiled, strict: this.#options.lockMode(roles) === 'strict' };
+      const effective = {
+        revisions,
+        compiled,
+        strict: this.#options.lockMode(roles) === 'strict',
+        awsCredentialOperations: this.#options.awsCredentialOperations(roles),
+      };
       this.#compiled.set(who.serial, effective);
       return effective;
     } catch (error) {

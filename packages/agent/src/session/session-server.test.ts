@@ -51,6 +51,7 @@ beforeEach(async () => {
   cluster = await TestCluster.create();
   const standing: Standing = {
     check: () => stopped,
+    awsCredentialOperations: () => 'cap',
     authorize: () => ({ allowed: true, decision: { allowed: true, reason: '', steps: [] } }),
   };
   sessions = new OpenSessions({

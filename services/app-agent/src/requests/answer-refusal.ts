@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { AwsProtocol } from '@postern/aws';
-import { awsRefusal } from '#requests/interim.ts';
+import { type AwsProtocol, awsRefusal } from '@postern/aws';
 import type { Refusal } from '#requests/refusals.ts';
 import type { ClientExchange } from '#sessions/http-door.ts';
 

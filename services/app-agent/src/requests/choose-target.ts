@@ -1,5 +1,4 @@
-import { type AwsScope, type AwsTarget, awsTarget } from '@postern/aws';
-import { endpointHost } from '#requests/interim.ts';
+import { type AwsScope, type AwsTarget, awsTarget, endpointHost } from '@postern/aws';
 import type { SignedHead } from '#requests/read-seed.ts';
 import { type Refusal, wrongTarget } from '#requests/refusals.ts';
 import type { SessionPlace } from '#requests/session-place.ts';

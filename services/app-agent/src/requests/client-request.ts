@@ -1,5 +1,5 @@
 import { type LiveSession, readHead, type RequestHead } from '@postern/agent';
-import type { AwsProtocol, AwsRequest, AwsTarget } from '@postern/aws';
+import { type AwsProtocol, type AwsRequest, type AwsTarget, protocolOf, scopeOfHost } from '@postern/aws';
 import type { Asked } from '#audit/request-records.ts';
 import type { SignedHead } from '#requests/read-seed.ts';
 import type { Wish } from '#requests/refusals.ts';
@@ -35,12 +35,17 @@ export class ClientRequest {
     return this.exchange.context.session;
   }
 
-  /** As the refusal is written where the request could not be understood: every SDK has a reader for one of these. */
+  /** As the refusal is written: every SDK has a reader for what it asked in. */
   get protocol(): AwsProtocol {
     if (this.described !== undefined) return this.described.protocol;
-    if (this.head.target !== undefined) return this.head.contentType === 'application/x-amz-json-1.0' ? 'json-1.0' : 'json-1.1';
-    if (this.head.contentType?.startsWith('application/x-www-form-urlencoded') === true) return 'query';
-    return this.scope?.service === 's3' || this.head.contentSha256 !== undefined ? 's3' : 'rest-json';
+    const service = this.target?.service ?? this.scope?.service ?? this.#serviceOfHost() ?? '';
+    return protocolOf({ ...this.signed, service, ...(this.target === undefined ? {} : { target: this.target }) });
+  }
+
+  /** Of a request without a signature that can be read. */
+  #serviceOfHost(): string | undefined {
+    const host = this.exchange.context.connectHost;
+    return host === undefined ? undefined : scopeOfHost(host.toLowerCase())?.service;
   }
 
   get asked(): Asked {

@@ -6,10 +6,13 @@ import { ClientSource } from '#forwarding/client-source.ts';
 import { FileSource } from '#forwarding/file-source.ts';
 import { sendStreamed, type StreamedOutcome } from '#forwarding/send-streamed.ts';
 import type { ClientRequest } from '#requests/client-request.ts';
+import type { SignedHead } from '#requests/read-seed.ts';
 import type { TakenBody } from '#requests/take-body.ts';
 
 export interface SignInput {
   readonly request: ClientRequest;
+  /** What is sent in place of what came; the same, but for operations that hand out keys. */
+  readonly goes: SignedHead;
   readonly target: AwsTarget;
   readonly body: TakenBody;
   readonly credentials: Credentials;
@@ -19,6 +22,8 @@ export interface SignInput {
 
 export interface SendInput {
   readonly request: ClientRequest;
+  /** See SignInput. */
+  readonly goes: SignedHead;
   readonly upstream: Origin;
   /** See `signed`. */
   readonly headers: readonly string[];
@@ -33,8 +38,8 @@ export interface Sent extends StreamedOutcome {
 }
 
 /** Step 8: for the target's host, service and region; the payload mode stays what the client chose. Throws SigningError. */
-export function signed({ request, target, body, credentials, keys, nowMs }: SignInput): string[] {
-  const { method, path, query, headers } = request.signed;
+export function signed({ request, goes, target, body, credentials, keys, nowMs }: SignInput): string[] {
+  const { method, path, query, headers } = goes;
   const { region, service, host } = target;
   const key = keys.for(credentials, { nowMs, region, service });
   const payload = body.kind === 'streamed' ? body.payload : payloadOf(request, body.body);
@@ -42,9 +47,13 @@ export function signed({ request, target, body, credentials, keys, nowMs }: Sign
   const isChunked = request.exchange.head.length === CHUNKED;
   if (body.kind === 'streamed' && isChunked) lines.push('transfer-encoding', 'chunked');
   // Its length is known now, whatever it was when it came.
-  if (body.kind === 'held' && request.head.contentLength === undefined && (isChunked || method === 'POST' || method === 'PUT'))
+  if (body.kind === 'held' && !saysLength(lines) && (body.body.length > 0 || method === 'POST' || method === 'PUT'))
     lines.push('content-length', String(body.body.length));
   return lines;
+}
+
+function saysLength(lines: readonly string[]): boolean {
+  return lines.some((line, at) => at % 2 === 0 && line.length === 14 && line.toLowerCase() === 'content-length');
 }
 
 /** A hash, unless the client chose that none is signed. */
@@ -54,9 +63,10 @@ function payloadOf({ payload }: ClientRequest, body: HeldBody): string {
 
 /** Step 9. */
 export async function send(input: SendInput): Promise<Sent> {
-  const { request, upstream, headers, body, onErrorDate, tap } = input;
+  const { request, goes, upstream, headers, body, onErrorDate, tap } = input;
   const { exchange } = request;
-  const { method, target } = exchange.head;
+  const { method, path, query } = goes;
+  const target = query === '' && !exchange.head.target.endsWith('?') ? path : `${path}?${query}`;
   const common = { upstream, method, target, headers, exchange, onErrorDate };
   if (body.kind === 'streamed') {
     const source = new ClientSource(exchange, body.transform);

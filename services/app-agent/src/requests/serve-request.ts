@@ -1,11 +1,13 @@
 import { type ClockSkew, MAX_IN_FLIGHT, type OpenRecord, type RoleCredentials, type SessionPlaces, type Upstreams } from '@postern/agent';
-import type { Credentials, SigningKeys } from '@postern/aws';
-import { bodyWanted, describeRequest } from '#requests/interim.ts';
+import { bodyWanted, capsBody, type CredentialOperation, credentialOperation, type Credentials, type SigningKeys } from '@postern/aws';
 import type { Application } from '#apps/application.ts';
 import type { RequestRecords } from '#audit/request-records.ts';
+import { SeenKeys } from '#audit/seen-keys.ts';
 import { answerRefusal } from '#requests/answer-refusal.ts';
+import { capKeys, type CappedKeys } from '#requests/cap-keys.ts';
 import { chooseTarget, misplaced } from '#requests/choose-target.ts';
 import { ClientRequest } from '#requests/client-request.ts';
+import { readAsked, readAskedFromHead } from '#requests/read-asked.ts';
 import type { SeedReader } from '#requests/read-seed.ts';
 import {
   answerLost,
@@ -42,26 +44,26 @@ export interface ServeRequestDeps {
 /** Serves one request of a session: the steps of its life in their order. Every way out answers the client and leaves a record. */
 export async function serveRequest(deps: ServeRequestDeps, exchange: ClientExchange): Promise<void> {
   const request = new ClientRequest(exchange);
-  const { session, signed: asCame } = request;
+  const { session } = request;
   const { localKey, connectHost } = exchange.context;
   const no = (refusal: Refusal) => refuse(deps, request, refusal);
 
   // 3 session: what is read is what AWS will read, no browser sent it, and who sent it holds the key of this connection.
   const shape = headRefusal(request.head, exchange.context);
   if (shape !== undefined || localKey === undefined) return no(shape ?? badRequest('no key'));
-  const seed = deps.seeds.read(request.head, asCame, localKey, exchange.head.length !== 0);
+  const seed = deps.seeds.read(request.head, request.signed, localKey, exchange.head.length !== 0);
   if (isRefusal(seed)) return no(seed);
   request.scope = seed.scope;
   request.payload = seed.payload;
 
   // 4 request: which host, by table, and what is asked of it.
-  const target = chooseTarget({ signed: asCame, scope: seed.scope, connectHost });
+  const target = chooseTarget({ signed: request.signed, scope: seed.scope, connectHost });
   if (isRefusal(target)) return no(target);
   request.target = target;
-  const head = { ...asCame, service: target.service, host: target.host };
-  const described = describeRequest(head);
-  if ('refusal' in described) return no(badRequest(described.refusal));
-  request.described = described;
+  const head = { ...request.signed, service: target.service, target };
+  const asked = readAskedFromHead(head);
+  if (isRefusal(asked)) return no(asked);
+  request.described = asked;
 
   // 5 authorize, before a byte of the body is taken; and again when it is there, since it may have been minutes on its way.
   const place = deps.places.of(session);
@@ -74,14 +76,26 @@ export async function serveRequest(deps: ServeRequestDeps, exchange: ClientExcha
   const upstream = upstreamOf(deps.upstreams, target);
   if (upstream.inFlight >= MAX_IN_FLIGHT) return no(busy('too many requests of this agent wait for AWS'));
 
-  const isRead = bodyWanted(head) > 0;
-  const body = await takeBody({ exchange, payload: seed.payload, isRead, owner: session.user, room: deps.room });
-  if (isRefusal(body)) return no(body);
+  const isForm = bodyWanted(head) > 0;
+  const known = credentialOperation(target.service, asked.operation);
+  const isRead = isForm || (known !== undefined && capsBody(known));
+  const taken = await takeBody({ exchange, payload: seed.payload, isRead, owner: session.user, room: deps.room });
+  if (isRefusal(taken)) return no(taken);
+  let body: TakenBody = taken;
   try {
     const mismatch = judgeHeld(deps, request, body);
     if (mismatch !== undefined) return no(mismatch);
+    if (isForm && body.kind === 'held') {
+      const read = await readAsked(head, body.body);
+      if (isRefusal(read)) return no(read);
+      request.described = read;
+    }
     const verdict = session.facts.standing.authorize(place.asked);
     if (!verdict.allowed) return no(refusedByVerdict(request.wish, verdict));
+    const operation = credentialOperation(target.service, request.described.operation);
+    const capped = operation === undefined ? undefined : await handOut(deps, request, { operation, body });
+    if (capped !== undefined && isRefusal(capped)) return no(capped);
+    if (capped?.body !== undefined) body = { kind: 'held', body: capped.body };
 
     // 6 audit: nothing leaves for AWS, STS included, before the intent is on disk.
     let record: OpenRecord;
@@ -90,12 +104,12 @@ export async function serveRequest(deps: ServeRequestDeps, exchange: ClientExcha
     } catch (error) {
       return no(refusedByAudit(error));
     }
-
-    // 7 credentials: the person's own, for the role of the certificate. 8 sign.
     const lost = (refusal: Refusal) => {
       record.end({ kind: 'not_sent', reason: refusal.reason });
       answerRefusal(exchange, request.protocol, refusal);
     };
+
+    // 7 credentials: the person's own, for the role of the certificate.
     let credentials: Credentials;
     try {
       credentials = await deps.credentials.for(session, place);
@@ -105,27 +119,47 @@ export async function serveRequest(deps: ServeRequestDeps, exchange: ClientExcha
       deps.onWarning('credentials could not be had', { user, resource, reason: refusal.reason });
       return lost(refusal);
     }
+
+    // 8 sign, 9 forward, 10 audit: what became of it.
+    const goes = capped?.signed ?? request.signed;
     let headers: string[];
     try {
-      headers = signed({ request, target, body, credentials, keys: deps.signingKeys, nowMs: deps.nowMs() });
+      headers = signed({ request, goes, target, body, credentials, keys: deps.signingKeys, nowMs: deps.nowMs() });
     } catch (error) {
       return lost(unsignable(error));
     }
-
-    // 9 forward; 10 audit: what became of it.
-    const { outcome, fault, requestBytes } = await send({
-      request,
-      upstream,
-      headers,
-      body,
-      onErrorDate: (date) => deps.clockSkew.seen(date),
+    const seen = operation === undefined ? undefined : new SeenKeys(operation, request.protocol);
+    const onErrorDate = (date: string) => deps.clockSkew.seen(date);
+    const sent = await send({ request, goes, upstream, headers, body, onErrorDate, ...(seen === undefined ? {} : { tap: seen.tap }) });
+    const { outcome, fault, requestBytes } = sent;
+    record.end(outcome, {
+      request_bytes: requestBytes,
+      ...(seen === undefined ? {} : { handed_out: seen.ids(), handed_out_seconds: capped?.lifeSeconds }),
     });
-    record.end(outcome, { request_bytes: requestBytes });
     if (outcome.kind !== 'answered' && !exchange.started)
       answerRefusal(exchange, request.protocol, fault === undefined ? answerLost(outcome) : faultRefusal(fault));
   } finally {
-    if (body.kind === 'held') body.body.release();
+    if (taken.kind === 'held') taken.body.release();
   }
+}
+
+/** Keys that AWS would hand out work without us: by the role's option they are not asked for, or not for longer than the certificate. */
+async function handOut(
+  deps: ServeRequestDeps,
+  request: ClientRequest,
+  { operation, body }: { readonly operation: CredentialOperation; readonly body: TakenBody },
+): Promise<CappedKeys | Refusal> {
+  const { session, signed, wish } = request;
+  const { standing, notAfterMs } = session.facts;
+  if (standing.awsCredentialOperations() === 'deny')
+    return denied(wish, 'it hands out keys of its own, and a role of yours has aws_credential_operations: deny');
+  const capped = await capKeys({
+    operation,
+    signed,
+    body: body.kind === 'held' ? body.body : undefined,
+    remainingSeconds: (notAfterMs - deps.nowMs()) / 1000,
+  });
+  return 'refusal' in capped ? denied(wish, capped.refusal) : capped;
 }
 
 /** A signature over a hash that the client did not name, or a hash that he did: both are judged before anything leaves. */

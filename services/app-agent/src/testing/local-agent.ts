@@ -18,7 +18,7 @@ import {
 import { Identity, Identity_Kind } from '@postern/api';
 // oxlint-disable-next-line no-restricted-imports -- the rule keeps AWS's stand-in out of what runs; here it judges what was sent
 import { type Emulator, startEmulator } from '@postern/aws-emulator';
-import { compileSubject, decide, type Role } from '@postern/rbac';
+import { awsCredentialOperations, compileSubject, decide, type Role } from '@postern/rbac';
 import { createMetrics, createLogger } from '@postern/telemetry';
 import { type AppServiceOptions, createAppService } from '#app-service.ts';
 import type { StaticApp } from '#config.ts';
@@ -131,6 +131,7 @@ export async function startLocalAgent(options: LocalAgentOptions = {}): Promise<
   let override: Standing | undefined;
   const standing: Standing = {
     check: () => override?.check(),
+    awsCredentialOperations: () => override?.awsCredentialOperations() ?? awsCredentialOperations(roles),
     authorize: (asked) => {
       if (override) return override.authorize(asked);
       const decision = decide(compileSubject({ user: 'alice', roles, traits: {} }), asked);

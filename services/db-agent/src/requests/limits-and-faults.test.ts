@@ -85,7 +85,12 @@ describe('the audit log comes first', () => {
 describe('credentials', () => {
   it('that STS denies are told in words and recorded, and DynamoDB sees nothing', async () => {
     await start();
-    agent.setSession(sessionOf({ principal: 'Nobody', standing: { check: () => undefined, authorize: () => allowed } }));
+    agent.setSession(
+      sessionOf({
+        principal: 'Nobody',
+        standing: { check: () => undefined, awsCredentialOperations: () => 'cap', authorize: () => allowed },
+      }),
+    );
     const answer = await call(agent, 'ListTables');
     expect(answer.status).toBe(400);
     expect(answer.json.__type).toMatch(/AccessDeniedException/);
@@ -107,14 +112,21 @@ describe('credentials', () => {
 
   it('of a role that refuses tags and source identity are had without them', async () => {
     await start();
-    agent.setSession(sessionOf({ principal: 'Plain', standing: { check: () => undefined, authorize: () => allowed } }));
+    agent.setSession(
+      sessionOf({
+        principal: 'Plain',
+        standing: { check: () => undefined, awsCredentialOperations: () => 'cap', authorize: () => allowed },
+      }),
+    );
     expect((await call(agent, 'ListTables')).status).toBe(200);
     expect(dynamoAtAws()[0]?.identity).toMatchObject({ sessionName: 'alice', tags: {} });
   });
 
   it('are each person’s own, whoever else asks at the same time', async () => {
     await start();
-    const sessions = ['alice', 'bob'].map((user) => sessionOf({ user, standing: { check: () => undefined, authorize: () => allowed } }));
+    const sessions = ['alice', 'bob'].map((user) =>
+      sessionOf({ user, standing: { check: () => undefined, awsCredentialOperations: () => 'cap', authorize: () => allowed } }),
+    );
     const agents = sessions.map(() => new Agent({ keepAlive: true, maxSockets: 1 }));
     for (const [at, session] of sessions.entries()) {
       agent.setSession(session);
@@ -231,7 +243,13 @@ describe('a session that ends', () => {
     await start();
     let stopped = false;
     const reason = { allowed: false as const, cause: 'locked' as const, reason: 'user alice is locked: ask security' };
-    const session = sessionOf({ standing: { check: () => (stopped ? reason : undefined), authorize: () => (stopped ? reason : allowed) } });
+    const session = sessionOf({
+      standing: {
+        check: () => (stopped ? reason : undefined),
+        awsCredentialOperations: () => 'cap',
+        authorize: () => (stopped ? reason : allowed),
+      },
+    });
     agent.setSession(session);
     const keepAlive = new Agent({ keepAlive: true, maxSockets: 1 });
     expect((await call(agent, 'ListTables', {}, { agent: keepAlive })).status).toBe(200);

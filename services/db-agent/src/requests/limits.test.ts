@@ -75,6 +75,7 @@ describe('the limits of a request', () => {
     const agent = await started();
     const standing: Standing = {
       check: () => undefined,
+      awsCredentialOperations: () => 'cap',
       authorize: () => ({ allowed: true, decision: { allowed: true, reason: '', steps: [] } }),
     };
     const asUser = (user: string) => agent.setSession(sessionOf({ user, standing }));

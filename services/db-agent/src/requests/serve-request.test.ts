@@ -77,7 +77,11 @@ describe('a request that is allowed', () => {
     agent.setSession(
       sessionOf({
         user: 'bob',
-        standing: { check: () => undefined, authorize: () => ({ allowed: true, decision: { allowed: true, reason: '', steps: [] } }) },
+        standing: {
+          check: () => undefined,
+          awsCredentialOperations: () => 'cap',
+          authorize: () => ({ allowed: true, decision: { allowed: true, reason: '', steps: [] } }),
+        },
       }),
     );
     const answers = await Promise.all(Array.from({ length: 20 }, () => call(agent, 'DescribeTable', { TableName: 'pets' })));
@@ -86,7 +90,11 @@ describe('a request that is allowed', () => {
     expect(dynamoAtAws().every(({ identity }) => identity?.sessionName === 'bob')).toBe(true);
     agent.setSession(
       sessionOf({
-        standing: { check: () => undefined, authorize: () => ({ allowed: true, decision: { allowed: true, reason: '', steps: [] } }) },
+        standing: {
+          check: () => undefined,
+          awsCredentialOperations: () => 'cap',
+          authorize: () => ({ allowed: true, decision: { allowed: true, reason: '', steps: [] } }),
+        },
       }),
     );
   });
@@ -200,6 +208,7 @@ describe('a request is refused, nothing reaches AWS, and one record says why', (
       sessionOf({
         standing: {
           check: () => undefined,
+          awsCredentialOperations: () => 'cap',
           authorize: () => ({
             allowed: false,
             cause: 'rule',
@@ -212,7 +221,11 @@ describe('a request is refused, nothing reaches AWS, and one record says why', (
     const answer = await call(agent, 'PutItem', { TableName: 'pets', Item: {} });
     agent.setSession(
       sessionOf({
-        standing: { check: () => undefined, authorize: () => ({ allowed: true, decision: { allowed: true, reason: '', steps: [] } }) },
+        standing: {
+          check: () => undefined,
+          awsCredentialOperations: () => 'cap',
+          authorize: () => ({ allowed: true, decision: { allowed: true, reason: '', steps: [] } }),
+        },
       }),
     );
     expect(answer.status).toBe(400);

@@ -132,6 +132,7 @@ export async function startLocalAgent(options: LocalAgentOptions = {}): Promise<
   let override: Standing | undefined;
   const standing: Standing = {
     check: () => override?.check(),
+    awsCredentialOperations: () => 'cap',
     authorize: (asked) => {
       if (override) return override.authorize(asked);
       const decision = decide(compileSubject({ user: 'alice', roles, traits: {} }), asked);
