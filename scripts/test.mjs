@@ -10,5 +10,14 @@ const blackBox = [
   { name: 'faults', cwd: 'test/faults' },
 ].map((step) => ({ ...step, command: ['vitest', 'run'], show: true }));
 
-const ok = await runSteps(long ? blackBox : [{ name: 'check', command: ['node', 'scripts/check.mjs'], show: true }, ...blackBox]);
+/** The same files that the check runs, with a share of a million cases each. */
+const fuzzing = ['packages/tunnel', 'packages/pki', 'services/proxy', 'packages/aws', 'packages/resources'].map((cwd) => ({
+  name: `fuzzing of ${cwd}`,
+  cwd,
+  command: ['vitest', 'run', '.fuzz.test.ts'],
+}));
+
+const ok = await runSteps(
+  long ? [...fuzzing, ...blackBox] : [{ name: 'check', command: ['node', 'scripts/check.mjs'], show: true }, ...blackBox],
+);
 process.exit(ok ? 0 : 1);

@@ -1,8 +1,10 @@
 import { Duplex } from 'node:stream';
-import { connect } from 'node:tls';
+import { connect, type ConnectionOptions } from 'node:tls';
 
 /** The ClientHello that Node's own TLS (OpenSSL) sends. */
-export function capturedHello(options: { readonly servername?: string; readonly alpn?: readonly string[] } = {}): Promise<Buffer> {
+export function capturedHello(
+  options: { readonly servername?: string; readonly alpn?: readonly string[]; readonly options?: ConnectionOptions } = {},
+): Promise<Buffer> {
   return new Promise((resolve) => {
     const wire = new Duplex({
       read: () => undefined,
@@ -12,6 +14,7 @@ export function capturedHello(options: { readonly servername?: string; readonly 
       },
     });
     connect({
+      ...options.options,
       socket: wire,
       rejectUnauthorized: false,
       ...(options.servername === undefined ? {} : { servername: options.servername }),
