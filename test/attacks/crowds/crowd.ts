@@ -2,7 +2,7 @@ import { callUnary, JoinService } from '@postern/api';
 import { generateKey } from '@postern/pki';
 import { PASSWORD, ROLE } from '@postern/test-harness/cluster.ts';
 import { dial, type Held, type HeldSession, sessionRaw, signInRaw } from '@postern/test-harness/dial.ts';
-import { until } from '@postern/test-harness/processes.ts';
+import { type Daemon, until } from '@postern/test-harness/processes.ts';
 import { DATABASE, Stage } from '@postern/test-harness/stage.ts';
 
 export const AUTH = 'auth.postern.internal';
@@ -14,13 +14,15 @@ export class Crowd {
   hostCas: readonly string[] = [];
   #unhurriedMs = 0;
 
-  async open(): Promise<void> {
+  async open(agentEnv: NodeJS.ProcessEnv = {}): Promise<Daemon> {
     const { cluster } = this.stage;
     await this.stage.open({ apart: true });
-    await this.stage.attached(this.stage.agent('agent'));
+    const agent = this.stage.agent('agent', { env: agentEnv });
+    await this.stage.attached(agent);
     const found = await cluster.mustSh(`curl -s --cacert web-ca.pem https://${cluster.proxy}/v1/webapi/find`);
     this.hostCas = (JSON.parse(found) as { readonly host_ca_pems: readonly string[] }).host_ca_pems;
     this.#unhurriedMs = await this.loginMs();
+    return agent;
   }
 
   get port(): number {
