@@ -1,4 +1,4 @@
-import { type ChannelOptions, type ConnectionInjector, Server, ServerCredentials } from '@grpc/grpc-js';
+import { type ChannelOptions, Client, type ConnectionInjector, Server, ServerCredentials } from '@grpc/grpc-js';
 import type { EventEmitter } from 'node:events';
 import { constants, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import { tunnelLimits } from '#limits.ts';
@@ -26,6 +26,27 @@ export function wideChannelOptions(extra: ChannelOptions = {}): ChannelOptions {
 /** 8 MiB for the connection as a whole; the windows of streams are set by SETTINGS when the session is made. */
 export function widenSession(session: Pick<ServerHttp2Session, 'setLocalWindowSize' | 'destroyed'>): void {
   if (!session.destroyed) session.setLocalWindowSize(tunnelLimits.windowBytes);
+}
+
+interface ClientInternals {
+  readonly internalChannel?: { readonly wrappedSubchannels?: ReadonlySet<{ readonly child: { continueConnecting?: boolean } }> };
+}
+
+/**
+ * A client whose close is final. In grpc-js (1.14) a channel that is closed between two dials dials once more when its pause is over,
+ * and keeps that connection, which nobody can use or close, for as long as the process lives: whoever asks a cluster that is just
+ * starting, again and again, holds one for each time. The private field that says "dial again" is taken back.
+ */
+export class ClosingClient extends Client {
+  override close(): void {
+    const { internalChannel } = this.getChannel() as unknown as ClientInternals;
+    const dialled = [...(internalChannel?.wrappedSubchannels ?? [])].map(({ child }) => child);
+    super.close();
+    // What the channel had on its mind sets the field at the end of this turn.
+    setImmediate(() => {
+      for (const subchannel of dialled) subchannel.continueConnecting = false;
+    });
+  }
 }
 
 /**

@@ -1,6 +1,6 @@
 export { type Backoff, fullJitterBackoff } from '#backoff.ts';
 export { ByteStream, type ByteStreamOptions, byteStream } from '#byte-stream.ts';
-export { checkGrpcInternals, wideChannelOptions, widenSession } from '#grpc-internals.ts';
+export { checkGrpcInternals, ClosingClient, wideChannelOptions, widenSession } from '#grpc-internals.ts';
 export {
   createGrpcTlsServer,
   type GrpcConnection,

@@ -1,8 +1,8 @@
 import { createSecureContext } from 'node:tls';
-import { Client, credentials } from '@grpc/grpc-js';
+import { type Client, credentials } from '@grpc/grpc-js';
 import { Identity_Kind } from '@postern/api/identity';
 import { clientContextOptions, type IdentityMaterial, serverIdentityCheck } from '@postern/pki';
-import { wideChannelOptions } from '@postern/tunnel';
+import { ClosingClient, wideChannelOptions } from '@postern/tunnel';
 
 /** The name that makes a proxy splice a connection through to auth; auth itself answers to it as well. */
 export const AUTH_SERVER_NAME = 'auth.postern.internal';
@@ -26,7 +26,7 @@ export function openAuthChannel(options: OpenAuthChannelOptions): Client {
   const { address, hostCaPems, cluster, client, nowMs = Date.now, keepaliveMs } = options;
   const context = createSecureContext(clientContextOptions(hostCaPems, client));
   const checkServerIdentity = serverIdentityCheck({ hostCaPems, cluster, kinds: [Identity_Kind.AUTH], nowMs });
-  return new Client(
+  return new ClosingClient(
     address,
     credentials.createFromSecureContext(context, { checkServerIdentity }),
     wideChannelOptions({
