@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Cluster, PASSWORD } from '@postern/test-harness/cluster.ts';
 import { type Daemon, freePort, until } from '@postern/test-harness/processes.ts';
+import { Ledger } from '@postern/test-harness/ledger.ts';
 import { lacking } from '@postern/test-harness/programs.ts';
 
 const flags = [['-m'], ['-rm']].find((candidate) => spawnSync('unshare', [...candidate, 'true']).status === 0);
@@ -54,6 +55,7 @@ class SmallVolume extends Cluster {
 
 describe.skipIf(flags === undefined || lacking('openssl') !== undefined)('F-17 the audit volume of auth is full', () => {
   const cluster = new SmallVolume();
+  const ledger = new Ledger();
   const addUser = (name: string) =>
     cluster.sh(`tctl -c ${cluster.authConfig} users add ${name} --roles=access --password-stdin`, { input: `${PASSWORD}\n` });
 
@@ -81,8 +83,10 @@ describe.skipIf(flags === undefined || lacking('openssl') !== undefined)('F-17 t
     let added = 0;
     await until('a refusal', 30_000, async () => {
       const { code, stderr } = await addUser(`early-${added}`);
-      if (code === 0) added += 1;
-      else expect(stderr).toMatch(sentence);
+      if (code === 0) {
+        ledger.resource('users', `early-${added}`);
+        added += 1;
+      } else expect(stderr).toMatch(sentence);
       return code === 0 ? undefined : true;
     });
     const before = await cluster.admin('tctl get users,roles,tokens -f json');
@@ -109,5 +113,6 @@ describe.skipIf(flags === undefined || lacking('openssl') !== undefined)('F-17 t
     expect(await cluster.admin('tctl audit verify')).toMatch(/intact/);
     const made = JSON.parse(await cluster.admin('tctl audit ls --kind user.create -f json')) as { readonly name: string }[];
     expect(made.filter(({ name }) => name === 'bob')).toHaveLength(1);
+    expect(await ledger.lost(cluster)).toEqual([]);
   });
 });

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Aftermath } from '@postern/test-harness/aftermath.ts';
 import { Chaos, type ChaosLink } from '@postern/test-harness/chaos/chaos.ts';
 import { auditLines, requestsIn } from '@postern/test-harness/check-audit.ts';
-import { type Answer, getItem, Load, putItem } from '@postern/test-harness/load.ts';
+import { type Answer, call, getItem, Load, putItem } from '@postern/test-harness/load.ts';
 import { type Daemon, must, until } from '@postern/test-harness/processes.ts';
 import { lacking } from '@postern/test-harness/programs.ts';
 import { Stage } from '@postern/test-harness/stage.ts';
@@ -158,6 +158,45 @@ describe.skipIf(cannot !== undefined)('the network between two agents and their 
     expect([...slow, ...lossy].filter(({ status }) => status !== 200).map(({ status, body }) => `${status} ${body}`)).toEqual([]);
     expect(cluster.dynamoDbAtAws().length - before).toBe(slow.length + lossy.length);
   });
+
+  it('F-34 a wire of 1 Mbit/s that an upload fills: the tunnel is not taken for dead, and small requests beside it are answered', async () => {
+    const { link } = await serving();
+    const said = cluster.authHost?.log().length ?? 0;
+    await link.set({ mode: 'throttle', bytesPerSecond: 125_000 });
+    load = new Load(port, { connections: 1, pauseMs: 500 });
+    const beside = load;
+    const value = 'x'.repeat(4_000_000);
+    const bulk = await call(
+      port,
+      'PutItem',
+      { TableName: 'faults', Item: { id: { S: 'bulk' }, value: { S: value } } },
+      { withinMs: 80_000 },
+    );
+    // DynamoDB's own answer, for an item that is too large, once all of it has arrived.
+    expect({ status: bulk.status, body: bulk.body }).toMatchObject({ status: 400, body: expect.stringContaining('size') as unknown });
+    // The wire was the limit, or the case has tried nothing.
+    expect(bulk.tookMs).toBeGreaterThan(20_000);
+    const answers = await beside.stop();
+    expect(answers.length).toBeGreaterThan(5);
+    expect(answers.filter(({ status }) => status !== 200)).toEqual([]);
+    expect(cluster.authHost?.log().slice(said)).not.toMatch(/detached/);
+  }, 120_000);
+
+  it('F-35 a wire that swallows large packets: whoever sends one is told within 60 s, and the other agent serves', async () => {
+    const { link } = await serving();
+    const swallowing = ['--dport', '--sport'].map((end) =>
+      `INPUT -i lo -p tcp ${end} ${link.port} -m length --length 1200:65535 -j DROP`.split(' '),
+    );
+    for (const rule of swallowing) await must(['iptables', '-A', ...rule]);
+    try {
+      const item = { id: { S: 'stuck' }, value: { S: 'x'.repeat(50_000) } };
+      const stuck = await call(port, 'PutItem', { TableName: 'faults', Item: item }, { withinMs: 70_000 });
+      expect({ status: stuck.status, inTime: stuck.tookMs < 60_000 }).toEqual({ status: 503, inTime: true });
+      expect((await untilServed(15_000)).at(-1)?.status).toBe(200);
+    } finally {
+      for (const rule of swallowing) await must(['iptables', '-D', ...rule]);
+    }
+  }, 120_000);
 
   it('F-24 F-25 a certificate that expires while a request, an answer and an upload are under way: cut within 5 s by the agent itself', async () => {
     await stage.role('brief', '12s');
