@@ -27,19 +27,26 @@ export class CredentialBook {
   readonly #longTerm = new Map<string, KnownCredentials>();
   readonly #issued = new Map<string, KnownCredentials>();
 
+  readonly #accountId: string;
+
   constructor(keys: readonly AccessKey[], accountId: string) {
-    for (const { id, secret, userName = 'agent' } of keys) {
-      const identity: Identity = {
-        accessKeyId: id,
-        accountId,
-        arn: `arn:aws:iam::${accountId}:user/${userName}`,
-        userId: `AIDA${id.slice(-16)}`,
-        tags: {},
-        transitiveTagKeys: [],
-        chain: [],
-      };
-      this.#longTerm.set(id, { accessKeyId: id, secret, identity });
-    }
+    this.#accountId = accountId;
+    for (const key of keys) this.add(key);
+  }
+
+  /** A long-term key of an IAM user. */
+  add({ id, secret, userName = 'agent' }: AccessKey): void {
+    const accountId = this.#accountId;
+    const identity: Identity = {
+      accessKeyId: id,
+      accountId,
+      arn: `arn:aws:iam::${accountId}:user/${userName}`,
+      userId: `AIDA${id.slice(-16)}`,
+      tags: {},
+      transitiveTagKeys: [],
+      chain: [],
+    };
+    this.#longTerm.set(id, { accessKeyId: id, secret, identity });
   }
 
   find(accessKeyId: string): KnownCredentials | undefined {

@@ -1,22 +1,33 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 
+import { bedrockService } from '#bedrock/bedrock-service.ts';
+import { cloudWatchService } from '#cloudwatch/cloudwatch-service.ts';
 import { CredentialBook } from '#credential-book.ts';
 import { dynamoDbService } from '#dynamodb/dynamodb-service.ts';
 import { DynamoDbRegions } from '#dynamodb/regions.ts';
+import { ec2Service } from '#ec2/ec2-service.ts';
 import { Exchange, type ExchangeParts } from '#exchange/exchange.ts';
 import { RawLog } from '#exchange/raw-log.ts';
+import { hostOf, readHead } from '#exchange/request-head.ts';
 import { routeRequest } from '#exchange/route-request.ts';
 import type { Service } from '#exchange/service.ts';
 import { Federation } from '#federation/federation-service.ts';
-import type { ServiceId } from '#hosts/aws-host.ts';
+import { type ServiceId, awsHost } from '#hosts/aws-host.ts';
+import { iamService } from '#iam/iam-service.ts';
+import { lambdaService } from '#lambda/lambda-service.ts';
 import { Modes } from '#modes.ts';
 import type { EmulatedRole, EmulatorOptions, SeedObject, SeedTable } from '#options.ts';
 import { otherService } from '#other/other-service.ts';
+import { route53Service } from '#route53/route53-service.ts';
 import { putStored } from '#s3/buckets.ts';
 import { generatedContent, memoryContent } from '#s3/content.ts';
 import { S3 } from '#s3/s3-service.ts';
+import { echoWebSocket } from '#ssmmessages/web-socket.ts';
 import { maxSessionSeconds } from '#sts/role-session.ts';
 import { stsService } from '#sts/sts-service.ts';
+
+const emptyBody = { bodySha256: 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855', bodyBytes: 0, wireBytes: 0 };
 
 /** Joins the services of one emulator; each knows nothing of the others. */
 export class Emulation {
@@ -26,6 +37,7 @@ export class Emulation {
   readonly #regions: DynamoDbRegions;
   readonly #s3 = new S3();
   readonly #parts: ExchangeParts;
+  readonly #upgraded = new Set<Duplex>();
 
   constructor(options: EmulatorOptions) {
     const { accountId, accessKeys, nowMs = Date.now } = options;
@@ -55,6 +67,30 @@ export class Emulation {
       if (!message.destroyed && !response.headersSent) response.writeHead(500).end(String(error));
       else response.destroy();
     }
+  }
+
+  /** WebSockets are for Session Manager's hosts alone; what they carry has no signature, and is logged as that. */
+  upgrade(message: IncomingMessage, socket: Duplex): void {
+    const head = readHead(message);
+    const host = hostOf(head);
+    const known = awsHost(host)?.service === 'ssmmessages';
+    this.log.add({
+      time: new Date(this.#nowMs()).toISOString(),
+      requestId: '-',
+      method: head.method,
+      host,
+      path: head.target,
+      headers: head.headers,
+      ...emptyBody,
+      service: 'ssmmessages',
+      operation: 'OpenChannel',
+      verified: false,
+      ...(known ? {} : { refusal: 'UnknownOperationException' }),
+    });
+    this.#upgraded.add(socket);
+    socket.once('close', () => this.#upgraded.delete(socket));
+    if (known) echoWebSocket(message, socket);
+    else socket.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
   }
 
   async call(region: string, operation: string, input: unknown): Promise<unknown> {
@@ -90,6 +126,11 @@ export class Emulation {
     putStored(bucket, { key, content, etag, modifiedMs: nowMs, headers: { 'content-type': 'binary/octet-stream' }, checksums: {} });
   }
 
+  /** The server does not count them among its own. */
+  closeUpgraded(): void {
+    for (const socket of this.#upgraded) socket.destroy();
+  }
+
   async close(): Promise<void> {
     this.log.close();
     await this.#s3.close();
@@ -119,12 +160,12 @@ function servicesOf({ options, book, regions, s3 }: ServiceParts): Readonly<Reco
     s3,
     signin: federation.signin,
     console: federation.console,
-    lambda: otherService,
-    iam: otherService,
-    'bedrock-runtime': otherService,
-    ec2: otherService,
-    cloudwatch: otherService,
-    route53: otherService,
+    lambda: lambdaService,
+    iam: iamService({ accountId, accessKeys: options.accessKeys, book }),
+    'bedrock-runtime': bedrockService,
+    ec2: ec2Service,
+    cloudwatch: cloudWatchService(),
+    route53: route53Service,
     ssmmessages: otherService,
     other: otherService,
   };

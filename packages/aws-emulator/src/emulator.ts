@@ -8,6 +8,8 @@ export interface Emulator {
   /** http://127.0.0.1:PORT, to be set as AWS_ENDPOINT_URL of an agent. */
   readonly url: string;
   readonly port: number;
+  /** Of the second listener. */
+  readonly tlsPort: number | undefined;
   close(): Promise<void>;
   /** The last 10,000 requests, oldest first. */
   log(): readonly RawLogEntry[];
@@ -24,33 +26,50 @@ export interface Emulator {
 /** A token of a session and a signature stand in a query as well. */
 const maxHeaderBytes = 64 * 1024;
 
+const settings = { maxHeaderSize: maxHeaderBytes, requestTimeout: 0, keepAliveTimeout: 60_000 };
+
 /** Starts the emulation of AWS for development and tests. It is never part of a production path. */
 export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
   const emulation = new Emulation(options);
-  const { key, cert } = options;
-  const settings = { maxHeaderSize: maxHeaderBytes, requestTimeout: 0, keepAliveTimeout: 60_000 };
+  const { key, cert, alsoTls, host = '127.0.0.1' } = options;
   const server = key === undefined || cert === undefined ? createServer(settings) : createSecureServer({ ...settings, key, cert });
-  serve(server, emulation);
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(options.port ?? 0, options.host ?? '127.0.0.1', resolve);
-  });
-  const address = server.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  const second = alsoTls === undefined ? undefined : createSecureServer({ ...settings, key: alsoTls.key, cert: alsoTls.cert });
+  const servers = [server, ...(second === undefined ? [] : [second])];
+  for (const each of servers) serve(each, emulation);
+  const port = await listen(server, options.port ?? 0, host);
+  const tlsPort = second === undefined ? undefined : await listen(second, alsoTls?.port ?? 0, host);
   return {
-    url: `${key === undefined ? 'http' : 'https'}://${options.host ?? '127.0.0.1'}:${port}`,
+    url: `${key === undefined ? 'http' : 'https'}://${host}:${port}`,
     port,
+    tlsPort,
     log: () => emulation.log.entries(),
     setMode: (operation, mode) => emulation.modes.set(operation, mode),
     call: (region, operation, input) => emulation.call(region, operation, input),
     seedTable: (region, table) => emulation.seedTable(region, table),
     seedObject: (region, object) => emulation.seedObject(region, object),
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => void emulation.close().then(resolve));
-        server.closeAllConnections();
-      }),
+    close: async () => {
+      const closed = Promise.all(servers.map(closeServer));
+      emulation.closeUpgraded();
+      await closed;
+      await emulation.close();
+    },
   };
+}
+
+async function listen(server: Server, port: number, host: string): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, resolve);
+  });
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
 }
 
 function serve(server: Server, emulation: Emulation): void {
@@ -59,4 +78,9 @@ function serve(server: Server, emulation: Emulation): void {
   server.on('request', handle(false));
   // Without this listener Node says 100 Continue by itself, before anything is verified.
   server.on('checkContinue', handle(true));
+  server.on('upgrade', (request, socket, early) => {
+    // What came with the request is the beginning of what is not HTTP.
+    socket.unshift(early);
+    emulation.upgrade(request, socket);
+  });
 }

@@ -5,6 +5,8 @@ export interface EmulatorOptions {
   /** PEM; with both the emulator speaks HTTPS. */
   readonly key?: string | Buffer;
   readonly cert?: string | Buffer;
+  /** A second listener over TLS, on the same host, for the same emulation. */
+  readonly alsoTls?: { readonly port?: number; readonly key: string | Buffer; readonly cert: string | Buffer };
   readonly accountId: string;
   /** IAM roles that can be assumed. */
   readonly roles?: readonly EmulatedRole[];

@@ -5,7 +5,7 @@ import { TLSSocket } from 'node:tls';
 
 import type { KnownCredentials } from '#credential-book.ts';
 import type { RawLog } from '#exchange/raw-log.ts';
-import { type BodyRead, MemorySink, readBody } from '#exchange/read-body.ts';
+import { type BodyRead, MemorySink, type ReadingBody, readBody } from '#exchange/read-body.ts';
 import { type RequestHead, header, readHead } from '#exchange/request-head.ts';
 import type { Call, HeadCall, Intake, Service } from '#exchange/service.ts';
 import { sendAnswer } from '#exchange/send-answer.ts';
@@ -15,9 +15,11 @@ import type { Modes } from '#modes.ts';
 import type { Mode, RawLogEntry } from '#options.ts';
 import { type Answer, AwsError } from '#protocols/aws-error.ts';
 import { errorAnswer } from '#protocols/error-answer.ts';
+import { AwsChunked } from '#sigv4/aws-chunked.ts';
 import { ChunkChain } from '#sigv4/chunk-chain.ts';
 import { isUnsigned } from '#sigv4/claim.ts';
 import { type PayloadMode, payloadModeName } from '#sigv4/payload-mode.ts';
+import { SignedEvents } from '#sigv4/signed-events.ts';
 import { type Verified, verifyHead } from '#sigv4/verify.ts';
 
 export interface ExchangeParts {
@@ -117,7 +119,7 @@ export class Exchange {
     this.#read = await readBody(this.#message, {
       sink: intake?.sink ?? memory,
       ...(intake?.checksums === undefined ? {} : { checksums: intake.checksums }),
-      ...chunksOf(verified),
+      decoder: decoderOf(verified),
     });
     this.#bodyDone = true;
     const body = memory.body();
@@ -197,15 +199,10 @@ export class Exchange {
 
   #answerHeaders(): Record<string, string> {
     const date = new Date(this.#parts.nowMs()).toUTCString();
-    const short = this.#requestId.slice(0, 16);
-    if (this.#seen.service === 's3') return { server: 'AmazonS3', date, 'x-amz-request-id': short, 'x-amz-id-2': this.#requestId };
-    const retryAfter = this.#mode?.retryAfterSeconds;
-    return {
-      server: 'Server',
-      date,
-      'x-amzn-requestid': this.#requestId,
-      ...(retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) }),
-    };
+    const seconds = this.#mode?.retryAfterSeconds;
+    const retryAfter = seconds === undefined ? {} : { 'retry-after': String(seconds) };
+    if (this.#seen.service !== 's3') return { server: 'Server', date, 'x-amzn-requestid': this.#requestId, ...retryAfter };
+    return { server: 'AmazonS3', date, 'x-amz-request-id': this.#requestId.slice(0, 16), 'x-amz-id-2': this.#requestId, ...retryAfter };
   }
 
   #record(more: Partial<RawLogEntry> & Pick<RawLogEntry, 'verified'>): void {
@@ -235,14 +232,14 @@ interface Carrying {
   readonly expectsContinue: boolean;
 }
 
-function chunksOf(verified: Verified<KnownCredentials> | undefined): {
-  readonly chunks?: { readonly chain: ChunkChain | undefined; readonly trailer: boolean };
-} {
-  if (verified === undefined || verified.payload.kind !== 'chunks') return {};
+function decoderOf(verified: Verified<KnownCredentials> | undefined): ReadingBody['decoder'] {
+  if (verified === undefined) return undefined;
   const { key, claim, payload } = verified;
-  const { algorithm, timestamp = '', signature } = claim;
-  const chain = payload.signed === 'no' ? undefined : new ChunkChain({ key, algorithm, timestamp, signature });
-  return { chunks: { chain, trailer: payload.trailer } };
+  const seed = { key, algorithm: claim.algorithm, timestamp: claim.timestamp ?? '', signature: claim.signature };
+  if (payload.kind === 'events') return (onData) => new SignedEvents(seed, onData);
+  if (payload.kind !== 'chunks') return undefined;
+  const chain = payload.signed === 'no' ? undefined : new ChunkChain(seed);
+  return (onData) => new AwsChunked({ chain, trailer: payload.trailer, onData });
 }
 
 function fallbackProtocol(head: RequestHead): ReturnType<Service['protocol']> {

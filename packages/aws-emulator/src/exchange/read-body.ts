@@ -3,18 +3,23 @@ import type { IncomingMessage } from 'node:http';
 
 import type { RunningChecksum } from '#checksums/crc-tables.ts';
 import { AwsError } from '#protocols/aws-error.ts';
-import { AwsChunked } from '#sigv4/aws-chunked.ts';
-import type { ChunkChain } from '#sigv4/chunk-chain.ts';
 
 /** Where a body goes while it comes. What it returns is waited for, so that a fast client is held back. */
 export interface BodySink {
   write(data: Buffer): Promise<void> | void;
 }
 
+/** Takes the frames off a body, and judges what they say. */
+export interface BodyDecoder {
+  push(piece: Buffer): void;
+  end(): void;
+  readonly trailer: ReadonlyMap<string, string>;
+}
+
 export interface ReadingBody {
   readonly sink: BodySink;
-  /** Present where the body is in the encoding aws-chunked. */
-  readonly chunks?: { readonly chain: ChunkChain | undefined; readonly trailer: boolean };
+  /** Present where the body comes in frames; told what to call with its own bytes. */
+  readonly decoder?: ((onData: (data: Buffer) => void) => BodyDecoder) | undefined;
   /** Besides SHA-256, by name. */
   readonly checksums?: ReadonlyMap<string, RunningChecksum>;
 }
@@ -28,7 +33,10 @@ export interface BodyRead {
 }
 
 /** Reads a body once, piece by piece, holding none of it: hashed, its chunks' signatures judged, handed on. Throws AwsError. */
-export async function readBody(message: IncomingMessage, { sink, chunks, checksums = new Map() }: ReadingBody): Promise<BodyRead> {
+export async function readBody(
+  message: IncomingMessage,
+  { sink, decoder: decoding, checksums = new Map() }: ReadingBody,
+): Promise<BodyRead> {
   const hash = createHash('sha256');
   let bytes = 0;
   let wireBytes = 0;
@@ -39,7 +47,7 @@ export async function readBody(message: IncomingMessage, { sink, chunks, checksu
     bytes += data.length;
     waiting.push(sink.write(data));
   };
-  const decoder = chunks === undefined ? undefined : new AwsChunked({ ...chunks, onData });
+  const decoder = decoding?.(onData);
   // Left as it is at a refusal: the answer still has to go out on its connection.
   for await (const piece of message.iterator({ destroyOnReturn: false })) {
     const data = piece as Buffer;

@@ -1,6 +1,3 @@
-import type { IncomingMessage } from 'node:http';
-import type { Duplex } from 'node:stream';
-
 import type { KnownCredentials } from '#credential-book.ts';
 import type { BodyRead, BodySink } from '#exchange/read-body.ts';
 import type { RequestHead } from '#exchange/request-head.ts';
@@ -60,8 +57,6 @@ export interface Service {
   readonly logged?: (call: Call) => Logged;
   /** The path for the raw log, where the wire's holds secrets. */
   readonly shownTarget?: (head: RequestHead) => string;
-  /** A WebSocket. */
-  readonly upgrade?: (message: IncomingMessage, socket: Duplex) => void;
   /** Compressed where asked for, with x-amz-crc32. */
   readonly dynamodb?: true;
 }

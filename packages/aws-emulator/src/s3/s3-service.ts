@@ -8,6 +8,7 @@ import { type Bucket, Buckets, putStored } from '#s3/buckets.ts';
 import { answerObject } from '#s3/object-operations.ts';
 import { checkConditions } from '#s3/get-object.ts';
 import { findUpload, partNumber } from '#s3/multipart.ts';
+import { withHoistedHeaders } from '#s3/hoisted-headers.ts';
 import { objectHeaders } from '#s3/object-headers.ts';
 import { s3OperationOf } from '#s3/operation-of.ts';
 import { SpoolFolder } from '#s3/spool.ts';
@@ -29,15 +30,15 @@ export class S3 {
     protocol: () => ({ kind: 's3' }),
     operationOf: (head, host) => {
       try {
-        return s3OperationOf(head, s3Address(head, host));
+        return s3OperationOf(withHoistedHeaders(head), s3Address(head, host));
       } catch {
         return '';
       }
     },
     early: true,
     maxBodyBytes: maxXmlBytes,
-    intake: (call) => this.#intake(call),
-    answer: (call) => this.#answer(call),
+    intake: (call) => this.#intake({ ...call, head: withHoistedHeaders(call.head) }),
+    answer: (call) => this.#answer({ ...call, head: withHoistedHeaders(call.head) }),
   };
 
   #intake(call: HeadCall): Intake | undefined {

@@ -1,4 +1,5 @@
 import { AwsError } from '#protocols/aws-error.ts';
+import type { BodyDecoder } from '#exchange/read-body.ts';
 import type { ChunkChain } from '#sigv4/chunk-chain.ts';
 
 export interface AwsChunkedOptions {
@@ -19,7 +20,7 @@ const minChunkBytes = 8192;
  * Takes a body in the content encoding aws-chunked apart, in pieces of any size, and judges each chunk as it ends:
  * `HEX-SIZE[;chunk-signature=SIGNATURE]\r\nDATA\r\n`, a last one of size 0, and a trailer of `name:value\r\n` lines before an empty one.
  */
-export class AwsChunked {
+export class AwsChunked implements BodyDecoder {
   readonly #options: AwsChunkedOptions;
   #state: 'size' | 'data' | 'data-end' | 'trailer' | 'done' = 'size';
   #line = '';
@@ -45,6 +46,9 @@ export class AwsChunked {
 
   /** The wire has ended: so must have the body. */
   end(): void {
+    const { chain, trailer } = this.#options;
+    if (this.#state === 'trailer' && chain !== undefined && trailer && this.trailer.size > 0 && !this.#trailerSigned)
+      throw malformedTrailer('it has no signature');
     if (this.#state !== 'done') throw new AwsError('IncompleteBody', 'The request body terminated unexpectedly');
   }
 

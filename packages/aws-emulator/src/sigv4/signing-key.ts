@@ -24,7 +24,7 @@ function hmacKey({ date, region = '', service }: Claim, secret: string): Signing
 }
 
 function ecdsaKey({ accessKeyId, date, service }: Claim, secret: string): SigningKey {
-  const key = publicKeyOf(accessKeyId, secret);
+  const key = sigV4aPublicKey(accessKeyId, secret);
   return {
     scope: `${date}/${service}/aws4_request`,
     matches: (text, signature) =>
@@ -38,7 +38,7 @@ const order = BigInt('0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2
  * The P-256 key that SigV4a derives from a secret: NIST SP 800-108 in counter mode over the key id, until a candidate is below the
  * order of the curve less one, and one more than that. Source: IAM user guide, "AWS Signature Version 4A".
  */
-function publicKeyOf(accessKeyId: string, secret: string): KeyObject {
+export function sigV4aPublicKey(accessKeyId: string, secret: string): KeyObject {
   for (let counter = 1; counter < 255; counter += 1) {
     const input = Buffer.concat([
       Buffer.from([0, 0, 0, 1]),
