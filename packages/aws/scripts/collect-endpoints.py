@@ -19,8 +19,8 @@ suffixes = {
     for p in partitions['partitions']
     for region in p['regions']
 }
-# Hosts of single customers: there is no default.
-CUSTOMERS = {'apigatewaymanagementapi', 'cloudsearchdomain', 'mediastore-data', 'iot-data', 'signin'}
+# Hosts of single customers, or of one service whose signing name is theirs: there is no default.
+CUSTOMERS = {'apigatewaymanagementapi', 'cloudsearchdomain', 'mediastore-data', 'iot-data', 'signin', 'connectparticipant'}
 # Told apart by a rule of their own.
 S3 = {'s3', 's3control', 's3outposts'}
 
@@ -82,24 +82,39 @@ for service in loader.list_available_services('endpoint-rule-set-1'):
         continue
     names[signing][service] = (label, fixed, loader.load_service_model(service, 'service-2'))
 
+def targets_of(services):
+    """What X-Amz-Target names, and where it leads: prefixes, and operations where they lead elsewhere or two services share a prefix."""
+    targets, shared = {}, Counter()
+    for service, place, model in services:
+        shared[model['metadata']['targetPrefix']] += 1
+    for service, place, model in services:
+        prefix = model['metadata']['targetPrefix']
+        if shared[prefix] == 1:
+            targets[prefix] = place
+        for name, operation in model['operations'].items():
+            label = operation.get('endpoint', {}).get('hostPrefix', '')
+            target = f'{prefix}.{name}'
+            if label or shared[prefix] > 1:
+                # an operation that both have cannot be told apart
+                targets[target] = '' if targets.get(target, label + place) != label + place else label + place
+    return targets
+
+
 out, hosts = {}, {}
 for signing, services in sorted(names.items()):
-    targets, routes, forms = {}, [], set()
+    spoken_json, routes, forms = [], [], set()
     for service, (label, fixed, model) in services.items():
         if fixed:
             hosts[service] = {'place': label, 'fixed': fixed}
         place = f'@{service}' if fixed else label
         spoken = set(model['metadata'].get('protocols', [model['metadata']['protocol']]))
         if spoken & {'json', 'smithy-rpc-v2-cbor'}:
-            targets[model['metadata']['targetPrefix']] = place
-            for name, operation in model['operations'].items():
-                prefix = operation.get('endpoint', {}).get('hostPrefix')
-                if prefix:
-                    targets[f"{model['metadata']['targetPrefix']}.{name}"] = prefix + place
+            spoken_json.append((service, place, model))
         if spoken & {'query', 'ec2'}:
             forms.add(place)
         if spoken & {'rest-json', 'rest-xml'}:
             routes += routes_of(model, place)
+    targets = targets_of(spoken_json)
     places = set(targets.values()) | {p for _, p in routes} | forms
     if len(places) == 1:
         out[signing] = {'place': places.pop()}

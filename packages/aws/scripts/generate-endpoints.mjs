@@ -11,7 +11,7 @@ const places = entries.flatMap(([name, { place }]) => (place === undefined ? [] 
 const ruled = entries.flatMap(([name, { place, targets = {}, forms = [], routes = [] }]) =>
   place === undefined
     ? [
-        ...Object.entries(targets).map(([prefix, to]) => `${name} target ${prefix} ${to}`),
+        ...Object.entries(targets).map(([prefix, to]) => `${name} target ${prefix} ${to || '-'}`),
         ...forms.map((to) => `${name} form - ${to}`),
         ...routes.map((route) => {
           const [path, to] = route.split('=');

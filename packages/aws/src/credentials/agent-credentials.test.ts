@@ -54,6 +54,68 @@ describe('where the agent finds its credentials', () => {
     expect(source.source).toBe('shared files');
   });
 
+  test('the shared configuration file counts as much as the credentials file: keys of its own, or a program that gives them', async () => {
+    const config = join(folder, 'config-with-keys');
+    const answer = JSON.stringify({ Version: 1, AccessKeyId: 'AKIAPROCESSPROCESS00', SecretAccessKey: 's4' });
+    const program = join(folder, 'answer.json');
+    writeFileSync(program, answer);
+    writeFileSync(
+      config,
+      `[profile direct]\naws_access_key_id = AKIACONFIGCONFIGCON0\naws_secret_access_key = s3\n[profile program]\ncredential_process = cat ${program}\n`,
+    );
+    const env = { ...files, AWS_SHARED_CREDENTIALS_FILE: join(folder, 'none'), AWS_CONFIG_FILE: config };
+    for (const [profile, accessKeyId] of [
+      ['direct', 'AKIACONFIGCONFIGCON0'],
+      ['program', 'AKIAPROCESSPROCESS00'],
+    ] as const) {
+      const source = agentCredentials({ env: { ...env, AWS_PROFILE: profile } });
+      expect(await source.current()).toMatchObject({ accessKeyId });
+      expect(source.source).toBe('shared files');
+    }
+  });
+
+  test('a web identity token (IRSA) is exchanged at STS, before a container is asked', async () => {
+    const forms: URLSearchParams[] = [];
+    const url = await serve((request, response) => {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      request.on('end', () => {
+        forms.push(new URLSearchParams(Buffer.concat(chunks).toString('utf8')));
+        const expiration = new Date(Date.now() + 3_600_000).toISOString();
+        response.setHeader('content-type', 'text/xml');
+        response.end(
+          '<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleWithWebIdentityResult><Credentials>' +
+            `<AccessKeyId>ASIAWEBIDENTITY00000</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>${expiration}</Expiration>` +
+            '</Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>',
+        );
+      });
+    });
+    // the SDK's client of STS reads its endpoint from the process alone
+    vi.stubEnv('AWS_ENDPOINT_URL_STS', url);
+    const tokenFile = join(folder, 'web-identity-token');
+    writeFileSync(tokenFile, 'header.payload.signature');
+    const source = agentCredentials({
+      env: {
+        ...noFiles,
+        AWS_EC2_METADATA_DISABLED: 'true',
+        AWS_REGION: 'eu-west-1',
+        AWS_WEB_IDENTITY_TOKEN_FILE: tokenFile,
+        AWS_ROLE_ARN: 'arn:aws:iam::123456789012:role/agent',
+        AWS_CONTAINER_CREDENTIALS_FULL_URI: `${url}/container`,
+      },
+    });
+    expect(await source.current()).toMatchObject({ accessKeyId: 'ASIAWEBIDENTITY00000', sessionToken: 't' });
+    expect(source.source).toBe('web identity token');
+    expect(forms.map((form) => Object.fromEntries(form))).toEqual([
+      expect.objectContaining({
+        Action: 'AssumeRoleWithWebIdentity',
+        RoleArn: 'arn:aws:iam::123456789012:role/agent',
+        RoleSessionName: 'postern-agent',
+        WebIdentityToken: 'header.payload.signature',
+      }),
+    ]);
+  });
+
   test('a container is asked with its token', async () => {
     const expiration = new Date(Date.now() + 3_600_000).toISOString();
     const url = await serve((request, response) => {

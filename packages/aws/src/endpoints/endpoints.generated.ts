@@ -122,7 +122,6 @@ entityresolution
 es
 events
 evs
-execute-api participant.connect
 finspace
 finspace-api
 firehose
@@ -298,7 +297,6 @@ tagging
 tax @taxsettings
 textract
 thinclient api.thinclient
-timestream ingest.timestream
 timestream-influxdb
 tnb
 transcribe @transcribe
@@ -1124,6 +1122,36 @@ sms-voice - * sms-voice.pinpoint
 states target AWSStepFunctions states
 states target AWSStepFunctions.StartSyncExecution sync-states
 states target AWSStepFunctions.TestState sync-states
+timestream target Timestream_20181101.CancelQuery query.timestream
+timestream target Timestream_20181101.CreateScheduledQuery query.timestream
+timestream target Timestream_20181101.DeleteScheduledQuery query.timestream
+timestream target Timestream_20181101.DescribeAccountSettings query.timestream
+timestream target Timestream_20181101.DescribeEndpoints -
+timestream target Timestream_20181101.DescribeScheduledQuery query.timestream
+timestream target Timestream_20181101.ExecuteScheduledQuery query.timestream
+timestream target Timestream_20181101.ListScheduledQueries query.timestream
+timestream target Timestream_20181101.ListTagsForResource -
+timestream target Timestream_20181101.PrepareQuery query.timestream
+timestream target Timestream_20181101.Query query.timestream
+timestream target Timestream_20181101.TagResource -
+timestream target Timestream_20181101.UntagResource -
+timestream target Timestream_20181101.UpdateAccountSettings query.timestream
+timestream target Timestream_20181101.UpdateScheduledQuery query.timestream
+timestream target Timestream_20181101.CreateBatchLoadTask ingest.timestream
+timestream target Timestream_20181101.CreateDatabase ingest.timestream
+timestream target Timestream_20181101.CreateTable ingest.timestream
+timestream target Timestream_20181101.DeleteDatabase ingest.timestream
+timestream target Timestream_20181101.DeleteTable ingest.timestream
+timestream target Timestream_20181101.DescribeBatchLoadTask ingest.timestream
+timestream target Timestream_20181101.DescribeDatabase ingest.timestream
+timestream target Timestream_20181101.DescribeTable ingest.timestream
+timestream target Timestream_20181101.ListBatchLoadTasks ingest.timestream
+timestream target Timestream_20181101.ListDatabases ingest.timestream
+timestream target Timestream_20181101.ListTables ingest.timestream
+timestream target Timestream_20181101.ResumeBatchLoadTask ingest.timestream
+timestream target Timestream_20181101.UpdateDatabase ingest.timestream
+timestream target Timestream_20181101.UpdateTable ingest.timestream
+timestream target Timestream_20181101.WriteRecords ingest.timestream
 `;
 
 /** A line: service, partition or region, host, region to sign for, `=` the region asked for; or service, `place`, and where it is elsewhere. */
