@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseAuthorization } from '#sigv4/verify/authorization-header.ts';
+import { prove } from '#sigv4/keys/prove.ts';
 import { SigningKeys } from '#sigv4/signing-keys.ts';
 import { signRequest } from '#sigv4/sign-request.ts';
 import { verifyRequest, type VerifyInput } from '#sigv4/verify-request.ts';
@@ -88,6 +89,52 @@ describe('verifyRequest', () => {
     const at = unhashed.headers.indexOf('content-length');
     const bodiless = { ...unhashed, headers: unhashed.headers.toSpliced(at, 2) };
     expect(verifyRequest(bodiless, verifier)).toMatchObject({ kind: 'bad_signature' });
+  });
+
+  test('nothing of one verification helps another: a request is judged anew each time, by its own date, key and body', () => {
+    const request = signed();
+    expect(verifyRequest(request, verifier)).not.toHaveProperty('refusal');
+    expect(verifyRequest(request, verifier)).not.toHaveProperty('refusal');
+    expect(verifyRequest({ ...request, nowMs: nowMs + 15 * 60_000 + 1000 }, verifier)).toMatchObject({ kind: 'skewed' });
+    expect(verifyRequest({ ...request, bodySha256: hash('sha256', 'other') }, verifier)).toMatchObject({ kind: 'bad_signature' });
+    const renewed = { ...credentials, secretAccessKey: 'of the next session' };
+    expect(verifyRequest(request, { ...verifier, credentialsOf: () => renewed })).toMatchObject({ kind: 'bad_signature' });
+    expect(verifyRequest(request, { ...verifier, credentialsOf: () => undefined })).toMatchObject({ kind: 'unknown_key' });
+  });
+
+  test('a request that carries Date alone is judged by it, and by x-amz-date where both are there', () => {
+    const headers = (dates: readonly string[], date: string): string[] => {
+      const text = ['GET', '/', '', `date:${date}`, 'host:h', '', 'date;host', hash('sha256', '')].join('\n');
+      const key = keys.for(credentials, { nowMs, region: 'us-east-1', service: 'sts' });
+      const proof = prove(key, `AWS4-HMAC-SHA256\n20260506T070809Z\n${key.scope}\n${hash('sha256', text)}`);
+      const credential = `Credential=${credentials.accessKeyId}/${key.scope}, SignedHeaders=date;host, Signature=${proof}`;
+      return ['Host', 'h', ...dates, 'Authorization', `AWS4-HMAC-SHA256 ${credential}`];
+    };
+    const judge = (dates: readonly string[], date: string) =>
+      verifyRequest({ method: 'GET', path: '/', query: '', headers: headers(dates, date), nowMs }, verifier);
+    const httpDate = 'Wed, 06 May 2026 07:08:09 GMT';
+    expect(judge(['Date', httpDate], httpDate)).toMatchObject({ service: 'sts' });
+    expect(judge(['Date', '20260506T070809Z'], '20260506T070809Z')).toMatchObject({ service: 'sts' });
+    expect(judge(['Date', httpDate, 'X-Amz-Date', '20260506T065809Z'], httpDate)).toMatchObject({ kind: 'bad_signature' });
+    expect(judge(['Date', 'Thu, 06 May 2026 07:08:09 GMT'], httpDate)).toMatchObject({ kind: 'bad_request' });
+    expect(judge([], httpDate)).toMatchObject({ kind: 'bad_request' });
+  });
+
+  test('a payload mode that is not known, or of another kind than the signature, is refused', () => {
+    const of = (mode: string) => {
+      const headers = ['x-amz-content-sha256', mode];
+      const request = { method: 'PUT', path: '/', query: '', host: 'h', headers, payload: mode, nowMs };
+      const { headers: raw } = signRequest(request, keys.for(credentials, { nowMs, region: 'us-east-1', service: 's3' }));
+      return verifyRequest({ method: 'PUT', path: '/', query: '', headers: raw, nowMs }, verifier);
+    };
+    expect(of('STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER')).toMatchObject({
+      payload: { kind: 'signed_chunks', algorithm: 'AWS4-HMAC-SHA256', hasTrailer: true },
+    });
+    expect(of('STREAMING-AWS4-HMAC-SHA256-EVENTS')).toMatchObject({ payload: { kind: 'events' } });
+    expect(of('STREAMING-UNSIGNED-PAYLOAD-TRAILER')).toMatchObject({ payload: { kind: 'unsigned_trailer' } });
+    expect(of('UNSIGNED-PAYLOAD')).toMatchObject({ payload: { kind: 'unsigned' } });
+    for (const mode of ['unsigned-payload', 'STREAMING-AWS5-PAYLOAD', 'A'.repeat(64), 'STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD', ''])
+      expect(of(mode)).toMatchObject({ kind: 'bad_request' });
   });
 });
 
