@@ -34,9 +34,9 @@ export class FrameWriter {
   }
 
   add(bytes: Buffer, from: number, to: number): void {
-    this.#sha256 = undefined;
     for (let at = from; at < to; ) {
       if (this.#filled === FRAME_BYTES) this.#flush();
+      this.#sha256 = undefined;
       if (this.#filled === 0) this.#open();
       const part = Math.min(to - at, FRAME_BYTES - this.#filled);
       bytes.copy(this.#frame, this.#headerBytes + this.#filled, at, at + part);
