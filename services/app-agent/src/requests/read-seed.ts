@@ -50,16 +50,13 @@ export class SeedReader {
       { ...signed, nowMs: this.#nowMs(), ...(bodySha256 === undefined ? {} : { bodySha256 }) },
       { credentialsOf: (id) => (id === key.accessKeyId ? this.#credentialsOf(key) : undefined), keys: this.#keys },
     );
+    if ('awaitsBody' in verified) return bad('the hash of the body is needed to judge this signature');
     if (!('refusal' in verified)) {
-      const { region, service, payload } = verified;
-      return { scope: { region, service }, payload };
+      const { region, service, payloadLine } = verified;
+      return { scope: { region, service }, payload: payloadLine };
     }
-    if (verified.code === 'UnrecognizedClientException')
-      return { kind: 'unknown_key', message: verified.refusal, reason: verified.refusal };
-    if (verified.code === 'MissingAuthenticationTokenException')
-      return { kind: 'missing_key', message: verified.refusal, reason: verified.refusal };
-    const isSkew = verified.refusal.startsWith('Signature ');
-    return { kind: isSkew ? 'skewed' : 'bad_signature', message: verified.refusal, reason: verified.refusal };
+    const { kind, refusal } = verified;
+    return { kind, message: refusal, reason: refusal };
   }
 
   #credentialsOf(key: LocalKey): Credentials {
