@@ -1,3 +1,5 @@
+import type { RefusalKind } from '@postern/aws';
+
 /** Where the bytes of a request's body go: to AWS. */
 export interface BodyTarget {
   /** False: wait for `drained`. */
@@ -19,6 +21,6 @@ export interface BodySource {
 
 /** Why a body is not sent to its end. The reason is shown to the client. */
 export interface BodyFault {
-  readonly code: 'mismatch' | 'malformed' | 'idle' | 'client_gone' | 'internal';
+  readonly kind: RefusalKind;
   readonly reason: string;
 }

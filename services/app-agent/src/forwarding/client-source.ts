@@ -1,37 +1,26 @@
+import type { BodyTransform, SignatureRefusal } from '@postern/aws';
 import type { BodyFailure, BodySink, Exchange } from '@postern/http';
 import { BODY_IDLE_MS } from '#config.ts';
 import type { BodyFault, BodySource, BodyTarget } from '#forwarding/body-source.ts';
 
-/** Makes the bytes that are sent out of those that come. What is not what was signed throws BodyError. */
-export interface BodyTransform {
-  /** What may leave now; what is not yet known to be right is kept back. */
-  push(piece: Buffer): readonly Buffer[];
-  /** The client has sent all: what was kept back, checked. */
-  end(): readonly Buffer[];
-}
+type BodyClient = Pick<Exchange, 'readBody' | 'pauseBody' | 'resumeBody' | 'sayContinue'>;
 
-/** A body that is not what its signature says. The message is shown to the client. */
-export class BodyError extends Error {
-  override readonly name = 'BodyError';
-  readonly code: 'mismatch' | 'malformed';
-  constructor(code: BodyError['code'], message: string) {
-    super(message);
-    this.code = code;
-  }
-}
-
-/** The body as the client sends it, through a transform; the client is held back while AWS takes nothing. */
+/** The body as the client sends it, verified and made anew on the way; the client is held back while AWS takes nothing. */
 export class ClientSource implements BodySource, BodySink {
-  readonly #exchange: Pick<Exchange, 'readBody' | 'pauseBody' | 'resumeBody' | 'sayContinue'>;
+  readonly #exchange: BodyClient;
   readonly #transform: BodyTransform;
   #target: BodyTarget | undefined;
+  #mayGoOn = true;
   #isPaused = false;
   /** Bytes of the client's body so far. */
   bytes = 0;
 
-  constructor(exchange: Pick<Exchange, 'readBody' | 'pauseBody' | 'resumeBody' | 'sayContinue'>, transform: BodyTransform) {
+  /** `begin` makes the transform, whose bytes go where it is told. */
+  constructor(exchange: BodyClient, begin: (send: (bytes: Buffer) => void) => BodyTransform) {
     this.#exchange = exchange;
-    this.#transform = transform;
+    this.#transform = begin((bytes) => {
+      if (this.#target !== undefined) this.#mayGoOn = this.#target.write(bytes);
+    });
   }
 
   start(target: BodyTarget): void {
@@ -41,6 +30,7 @@ export class ClientSource implements BodySource, BodySink {
   }
 
   drained(): void {
+    this.#mayGoOn = true;
     if (!this.#isPaused) return;
     this.#isPaused = false;
     this.#exchange.resumeBody();
@@ -52,35 +42,25 @@ export class ClientSource implements BodySource, BodySink {
 
   onData(piece: Buffer): void {
     this.bytes += piece.length;
-    this.#pass(() => this.#transform.push(piece));
+    if (this.#target === undefined) return;
+    const refusal = this.#transform.write(piece);
+    if (refusal !== undefined) return this.#fail(faultOf(refusal));
+    if (this.#mayGoOn || this.#isPaused) return;
+    this.#isPaused = true;
+    this.#exchange.pauseBody();
   }
 
   onEnd(): void {
-    this.#pass(() => this.#transform.end());
+    if (this.#target === undefined) return;
+    const refusal = this.#transform.end();
+    if (refusal !== undefined) return this.#fail(faultOf(refusal));
     const target = this.#target;
     this.#target = undefined;
-    target?.end();
+    target.end();
   }
 
   onFailed(why: BodyFailure): void {
     this.#fail(faults[why]);
-  }
-
-  #pass(make: () => readonly Buffer[]): void {
-    const target = this.#target;
-    if (target === undefined) return;
-    let made: readonly Buffer[];
-    try {
-      made = make();
-    } catch (error) {
-      if (!(error instanceof BodyError)) throw error;
-      return this.#fail({ code: error.code, reason: error.message });
-    }
-    let mayGoOn = true;
-    for (const bytes of made) mayGoOn = target.write(bytes);
-    if (mayGoOn || this.#isPaused || this.#target === undefined) return;
-    this.#isPaused = true;
-    this.#exchange.pauseBody();
   }
 
   #fail(fault: BodyFault): void {
@@ -90,9 +70,13 @@ export class ClientSource implements BodySource, BodySink {
   }
 }
 
+function faultOf({ kind, refusal }: SignatureRefusal): BodyFault {
+  return { kind, reason: refusal };
+}
+
 const faults: Record<BodyFailure, BodyFault> = {
-  idle: { code: 'idle', reason: `the request body stopped for ${BODY_IDLE_MS / 1000} s` },
-  late: { code: 'idle', reason: 'the request body did not arrive in time' },
-  malformed: { code: 'malformed', reason: 'the request body is not valid HTTP/1.1' },
-  client_gone: { code: 'client_gone', reason: 'the client left before its request was complete' },
+  idle: { kind: 'bad_request', reason: `the request body stopped for ${BODY_IDLE_MS / 1000} s` },
+  late: { kind: 'bad_request', reason: 'the request body did not arrive in time' },
+  malformed: { kind: 'bad_request', reason: 'the request body is not valid HTTP/1.1' },
+  client_gone: { kind: 'bad_request', reason: 'the client left before its request was complete' },
 };

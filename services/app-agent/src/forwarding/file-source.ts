@@ -52,7 +52,7 @@ export class FileSource implements BodySource {
         this.#target = undefined;
       }
     } catch {
-      this.#target?.fail({ code: 'internal', reason: 'the agent could not read back the body that it had set aside' });
+      this.#target?.fail({ kind: 'internal', reason: 'the agent could not read back the body that it had set aside' });
       this.#target = undefined;
     } finally {
       this.#isReading = false;

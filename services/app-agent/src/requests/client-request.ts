@@ -1,5 +1,5 @@
 import { type LiveSession, readHead, type RequestHead } from '@postern/agent';
-import { type AwsProtocol, type AwsRequest, type AwsTarget, protocolOf, scopeOfHost } from '@postern/aws';
+import { type AwsProtocol, type AwsRequest, type AwsTarget, protocolOf, scopeOfHost, type VerifiedRequest } from '@postern/aws';
 import type { Asked } from '#audit/request-records.ts';
 import type { SignedHead } from '#requests/read-seed.ts';
 import type { Wish } from '#requests/refusals.ts';
@@ -16,7 +16,8 @@ export class ClientRequest {
   target: AwsTarget | undefined;
   described: AwsRequest | undefined;
   place: SessionPlace | undefined;
-  payload: string | undefined;
+  /** Absent until the signature is verified, which may need the body. */
+  verified: VerifiedRequest | undefined;
 
   constructor(exchange: ClientExchange) {
     this.exchange = exchange;
@@ -29,6 +30,12 @@ export class ClientRequest {
       query: cut < 0 ? '' : target.slice(cut + 1),
       headers: fields,
     };
+  }
+
+  /** What goes to AWS: as it came, without the parameters of an old signature. */
+  get own(): SignedHead {
+    const { presigned } = this.verified ?? {};
+    return presigned === undefined ? this.signed : { ...this.signed, query: presigned.query };
   }
 
   get session(): LiveSession {
@@ -49,7 +56,7 @@ export class ClientRequest {
   }
 
   get asked(): Asked {
-    const { target: host, scope, described, head, payload } = this;
+    const { target: host, scope, described, head, verified } = this;
     const { method, target } = this.exchange.head;
     const service = host?.service ?? scope?.service;
     const region = host?.region ?? scope?.region;
@@ -61,7 +68,7 @@ export class ClientRequest {
       ...(region === undefined ? {} : { region }),
       ...(described?.operation === undefined ? {} : { operation: described.operation }),
       ...(head.target === undefined ? {} : { amzTarget: head.target }),
-      ...(payload === undefined ? {} : { payload: /^[0-9a-f]{64}$/.test(payload) ? 'SHA256' : payload }),
+      ...(verified === undefined ? {} : { payload: payloadWord(verified) }),
     };
   }
 
@@ -75,4 +82,10 @@ export class ClientRequest {
       action: this.described?.operation === undefined ? service : `${service}:${this.described.operation}`,
     };
   }
+}
+
+/** How the body is covered, in AWS's words where it has one. */
+function payloadWord({ payload, payloadLine, presigned }: VerifiedRequest): string {
+  const word = payload.kind === 'hash' ? 'SHA256' : payloadLine;
+  return presigned === undefined ? word : `${word} (pre-signed)`;
 }

@@ -89,8 +89,7 @@ export function badRequest(reason: string): Refusal {
   return { kind: 'bad_request', message: reason, reason, close: true };
 }
 
-export function faultRefusal({ code, reason }: BodyFault): Refusal {
-  const kind = code === 'mismatch' ? 'bad_signature' : code === 'internal' ? 'internal' : 'bad_request';
+export function faultRefusal({ kind, reason }: BodyFault): Refusal {
   return { kind, message: reason, reason, close: true };
 }
 

@@ -1,5 +1,13 @@
 import { type ClockSkew, MAX_IN_FLIGHT, type OpenRecord, type RoleCredentials, type SessionPlaces, type Upstreams } from '@postern/agent';
-import { bodyWanted, capsBody, type CredentialOperation, credentialOperation, type Credentials, type SigningKeys } from '@postern/aws';
+import {
+  bodyWanted,
+  capsBody,
+  type CredentialOperation,
+  credentialOperation,
+  type Credentials,
+  type SigningKeys,
+  type VerifiedRequest,
+} from '@postern/aws';
 import type { Application } from '#apps/application.ts';
 import type { RequestRecords } from '#audit/request-records.ts';
 import { SeenKeys } from '#audit/seen-keys.ts';
@@ -8,7 +16,7 @@ import { capKeys, type CappedKeys } from '#requests/cap-keys.ts';
 import { chooseTarget, misplaced } from '#requests/choose-target.ts';
 import { ClientRequest } from '#requests/client-request.ts';
 import { readAsked, readAskedFromHead } from '#requests/read-asked.ts';
-import type { SeedReader } from '#requests/read-seed.ts';
+import { refusedSignature, type Seed, type SeedReader } from '#requests/read-seed.ts';
 import {
   answerLost,
   badRequest,
@@ -22,8 +30,9 @@ import {
   refusedByVerdict,
   unsignable,
 } from '#requests/refusals.ts';
-import { send, signed, upstreamOf } from '#requests/send.ts';
+import { send, upstreamOf } from '#requests/send.ts';
 import type { SessionPlace } from '#requests/session-place.ts';
+import { signAnew, type SignedAnew } from '#requests/sign-anew.ts';
 import { type BodyRoom, takeBody, type TakenBody } from '#requests/take-body.ts';
 import { headRefusal } from '#sessions/head-refusal.ts';
 import type { ClientExchange } from '#sessions/http-door.ts';
@@ -51,16 +60,17 @@ export async function serveRequest(deps: ServeRequestDeps, exchange: ClientExcha
   // 3 session: what is read is what AWS will read, no browser sent it, and who sent it holds the key of this connection.
   const shape = headRefusal(request.head, exchange.context);
   if (shape !== undefined || localKey === undefined) return no(shape ?? badRequest('no key'));
-  const seed = deps.seeds.read(request.head, request.signed, localKey, exchange.head.length !== 0);
+  const seed = deps.seeds.read(request.signed, localKey);
   if (isRefusal(seed)) return no(seed);
-  request.scope = seed.scope;
-  request.payload = seed.payload;
+  const scope = 'awaitsBody' in seed ? seed.claimed : seed;
+  request.scope = scope;
+  if (!('awaitsBody' in seed)) request.verified = seed;
 
   // 4 request: which host, by table, and what is asked of it.
-  const target = chooseTarget({ signed: request.signed, scope: seed.scope, connectHost });
+  const target = chooseTarget({ signed: request.own, scope, connectHost });
   if (isRefusal(target)) return no(target);
   request.target = target;
-  const head = { ...request.signed, service: target.service, target };
+  const head = { ...request.own, service: target.service, target };
   const asked = readAskedFromHead(head);
   if (isRefusal(asked)) return no(asked);
   request.described = asked;
@@ -79,12 +89,14 @@ export async function serveRequest(deps: ServeRequestDeps, exchange: ClientExcha
   const isForm = bodyWanted(head) > 0;
   const known = credentialOperation(target.service, asked.operation);
   const isRead = isForm || (known !== undefined && capsBody(known));
-  const taken = await takeBody({ exchange, payload: seed.payload, isRead, owner: session.user, room: deps.room });
+  const { room, signingKeys: keys, nowMs } = deps;
+  const taken = await takeBody({ exchange, seed, keys, isRead, owner: session.user, room, nowMs });
   if (isRefusal(taken)) return no(taken);
   let body: TakenBody = taken;
   try {
-    const mismatch = judgeHeld(deps, request, body);
-    if (mismatch !== undefined) return no(mismatch);
+    const verified = judgeHeld(seed, body);
+    if (isRefusal(verified)) return no(verified);
+    request.verified = verified;
     if (isForm && body.kind === 'held') {
       const read = await readAsked(head, body.body);
       if (isRefusal(read)) return no(read);
@@ -121,16 +133,17 @@ export async function serveRequest(deps: ServeRequestDeps, exchange: ClientExcha
     }
 
     // 8 sign, 9 forward, 10 audit: what became of it.
-    const goes = capped?.signed ?? request.signed;
-    let headers: string[];
+    const goes = capped?.signed ?? request.own;
+    const { notAfterMs } = session.facts;
+    let signed: SignedAnew;
     try {
-      headers = signed({ request, goes, target, body, credentials, keys: deps.signingKeys, nowMs: deps.nowMs() });
+      signed = signAnew({ verified, goes, isRewritten: capped !== undefined, target, body, credentials, keys, notAfterMs, nowMs: nowMs() });
     } catch (error) {
       return lost(unsignable(error));
     }
     const seen = operation === undefined ? undefined : new SeenKeys(operation, request.protocol);
     const onErrorDate = (date: string) => deps.clockSkew.seen(date);
-    const sent = await send({ request, goes, upstream, headers, body, onErrorDate, ...(seen === undefined ? {} : { tap: seen.tap }) });
+    const sent = await send({ exchange, upstream, signed, body, onErrorDate, ...(seen === undefined ? {} : { tap: seen.tap }) });
     const { outcome, fault, requestBytes } = sent;
     record.end(outcome, {
       request_bytes: requestBytes,
@@ -149,7 +162,7 @@ async function handOut(
   request: ClientRequest,
   { operation, body }: { readonly operation: CredentialOperation; readonly body: TakenBody },
 ): Promise<CappedKeys | Refusal> {
-  const { session, signed, wish } = request;
+  const { session, own: signed, wish } = request;
   const { standing, notAfterMs } = session.facts;
   if (standing.awsCredentialOperations() === 'deny')
     return denied(wish, 'it hands out keys of its own, and a role of yours has aws_credential_operations: deny');
@@ -163,16 +176,15 @@ async function handOut(
 }
 
 /** A signature over a hash that the client did not name, or a hash that he did: both are judged before anything leaves. */
-function judgeHeld(deps: ServeRequestDeps, request: ClientRequest, body: TakenBody): Refusal | undefined {
-  const { localKey } = request.exchange.context;
-  if (body.kind !== 'held' || localKey === undefined) return undefined;
-  const { sha256 } = body.body;
-  if (request.payload === undefined) {
-    const judged = deps.seeds.judge(request.signed, localKey, sha256);
-    return isRefusal(judged) ? judged : undefined;
+function judgeHeld(seed: Seed, body: TakenBody): VerifiedRequest | Refusal {
+  if ('awaitsBody' in seed) {
+    if (body.kind !== 'held') return badRequest('the body is needed to judge the signature');
+    const judged = seed.verify(body.body.sha256);
+    return 'refusal' in judged ? refusedSignature(judged) : judged;
   }
-  if (!/^[0-9a-f]{64}$/.test(request.payload) || request.payload === sha256) return undefined;
-  return faultRefusal({ code: 'mismatch', reason: 'the body does not match its x-amz-content-sha256' });
+  if (body.kind === 'held' && seed.payload.kind === 'hash' && seed.payload.sha256 !== body.body.sha256)
+    return faultRefusal({ kind: 'bad_signature', reason: 'the body does not match its x-amz-content-sha256' });
+  return seed;
 }
 
 function refuse(deps: ServeRequestDeps, request: ClientRequest, refusal: Refusal): void {
