@@ -1,6 +1,7 @@
 const END_OF_HEAD = Buffer.from('\r\n\r\n');
 const MAX_HEAD_BYTES = 64 * 1024;
 const STATUS_LINE = /^HTTP\/1\.[01] (\d{3}) /;
+const INTERIM = /^HTTP\/1\.[01] 1\d\d /;
 const CONTENT_LENGTH = /\r\ncontent-length:[ \t]*(\d{1,15})[ \t]*(?:\r\n|$)/i;
 
 /**
@@ -10,6 +11,10 @@ const CONTENT_LENGTH = /\r\ncontent-length:[ \t]*(\d{1,15})[ \t]*(?:\r\n|$)/i;
 export class AnswerBoundaries {
   #missingBodyBytes = 0;
   #partOfHead: Buffer | undefined;
+  /** Answers whose head has come, interim ones (1xx) aside. */
+  finals = 0;
+  /** One of them said that the connection ends with it. */
+  announcedClose = false;
 
   /** Nothing of an answer is under way. */
   get between(): boolean {
@@ -28,11 +33,18 @@ export class AnswerBoundaries {
       if (this.#partOfHead !== undefined) bytes = Buffer.concat([this.#partOfHead, bytes]);
       const at = bytes.indexOf(END_OF_HEAD);
       this.#partOfHead = at < 0 ? bytes : undefined;
-      if (at >= 0) this.#missingBodyBytes = bodyBytes(bytes.toString('latin1', 0, at));
+      if (at >= 0) this.#begin(bytes.toString('latin1', 0, at));
       else if (bytes.length > MAX_HEAD_BYTES) this.#missingBodyBytes = Number.POSITIVE_INFINITY;
       if (at < 0) return;
       bytes = bytes.subarray(at + END_OF_HEAD.length);
     }
+  }
+
+  #begin(head: string): void {
+    this.#missingBodyBytes = bodyBytes(head);
+    if (INTERIM.test(head)) return;
+    this.finals += 1;
+    if (/\r\nconnection:[^\r\n]*close/i.test(head)) this.announcedClose = true;
   }
 }
 

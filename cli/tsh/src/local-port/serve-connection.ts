@@ -3,7 +3,9 @@ import type { Duplex } from 'node:stream';
 import { type ErrorCode, PosternError } from '@postern/api/errors';
 import { AnswerBoundaries } from '#local-port/answer-boundaries.ts';
 import { FORBIDDEN, type RefusalText, shapeOf } from '#local-port/aws-refusal.ts';
+import { OneExchange } from '#local-port/one-exchange.ts';
 import { readHead } from '#local-port/read-head.ts';
+import { giveBack } from '#sessions/spare-streams.ts';
 
 export interface ConnectionOptions {
   readonly openStream: () => Promise<Duplex>;
@@ -29,7 +31,7 @@ export async function serveConnection(socket: Socket, options: ConnectionOptions
   if (first.kind === 'refused') return;
   try {
     const stream = await openInTime(options.openStream());
-    if (socket.destroyed) stream.destroy();
+    if (socket.destroyed) giveBack(stream);
     else join(socket, stream, { first, refusal: options.refusal });
   } catch (error) {
     options.notice(messageOf(error));
@@ -60,29 +62,50 @@ interface Joined {
 /**
  * Copies bytes both ways; `pipe` obeys backpressure. Where the stream breaks while the client waits for the first
  * byte of an answer, it gets one that says so; in the middle of an answer only a cut connection is honest, and a client
- * that sends requests ahead may be in the middle of one when it begins another.
+ * that sends requests ahead may be in the middle of one when it begins another. Where the client leaves after one whole exchange
+ * its stream is kept for the next connection.
  */
 function join(socket: Socket, stream: Duplex, { first, refusal }: Joined): void {
   const answers = new AnswerBoundaries();
+  const exchange = new OneExchange(first.head, answers);
   let clientWaits = true;
-  socket.on('data', (chunk: Buffer) => {
+  const onSent = (chunk: Buffer) => {
+    exchange.sent(chunk.length);
     // The rest of a body may still come while its answer is on the way: only a new request waits for a new answer.
     if (startsRequest(chunk)) clientWaits = true;
-  });
-  stream.on('data', (chunk: Buffer) => {
+  };
+  const onReceived = (chunk: Buffer) => {
     answers.take(chunk);
     clientWaits = false;
-  });
-  stream.on('error', (error) => {
+  };
+  const onError = (error: Error) => {
     const told = clientWaits && answers.between && socket.writable;
     answerAndEnd(socket, told ? refusal({ shape: shapeOf(codeOf(error)), message: messageOf(error), head: first.head }) : undefined);
-  });
-  stream.on('close', () => {
+  };
+  const onClose = () => {
     if (!socket.writableEnded) socket.destroy();
-  });
-  socket.on('close', () => stream.destroy());
+  };
+  const detach = () => {
+    socket.unpipe(stream);
+    stream.unpipe(socket);
+    stream.off('data', onReceived).off('error', onError).off('close', onClose);
+    socket.off('end', onEnd).off('close', onLeft);
+    giveBack(stream);
+  };
+  const onEnd = () => {
+    if (!exchange.isOver) return void stream.end();
+    detach();
+    socket.end();
+  };
+  const onLeft = () => {
+    if (exchange.isOver) detach();
+    else stream.destroy();
+  };
+  socket.on('data', onSent).on('end', onEnd).on('close', onLeft);
+  stream.on('data', onReceived).on('error', onError).on('close', onClose);
+  exchange.sent(first.bytes.length);
   stream.write(first.bytes);
-  socket.pipe(stream);
+  socket.pipe(stream, { end: false });
   stream.pipe(socket);
 }
 

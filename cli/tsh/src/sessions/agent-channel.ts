@@ -6,6 +6,7 @@ import { type ByteStream, byteStream, RawConnection } from '@postern/tunnel';
 import type { SessionGrant } from '#sessions/session-grant.ts';
 import { Pulse } from '#sessions/pulse.ts';
 import { shown, wordsOf } from '#sessions/resource-kind.ts';
+import { SpareStreams } from '#sessions/spare-streams.ts';
 
 export interface AgentChannelOptions {
   readonly proxy: string;
@@ -22,6 +23,7 @@ export class AgentChannel {
   readonly #connection: RawConnection;
   #refusal: Error | undefined;
   readonly #streams = new Set<ByteStream>();
+  readonly #spares = new SpareStreams<ByteStream>();
   readonly #pulse = new Pulse({ probe: (timeoutMs) => this.#connection.answers(timeoutMs), onDead: () => this.#abandon() });
   #retired = false;
   #abandoned = false;
@@ -62,7 +64,17 @@ export class AgentChannel {
     }
   }
 
+  /** One that an earlier local connection has given back, where the same is said of this one. */
   openStream(headers: ConnectHeaders): ByteStream {
+    const key = Object.entries(headers).flat().join('\n');
+    const spare = this.#spares.take(key);
+    if (spare !== undefined) return spare;
+    const stream = this.#open(headers);
+    this.#spares.own(key, stream, () => !this.#retired && this.ready);
+    return stream;
+  }
+
+  #open(headers: ConnectHeaders): ByteStream {
     const stream: ByteStream = byteStream(this.#connection.open(AgentSession.connect.path, headers), {
       onSent: (bytes) => this.#pulse.sent(stream, bytes),
       onReceived: () => this.#pulse.heard(stream),
@@ -79,6 +91,7 @@ export class AgentChannel {
   /** No new streams; those that are open finish, and the last one closes the connection. */
   retire(): void {
     this.#retired = true;
+    this.#spares.closeAll();
     this.#closeWhenDone();
   }
 
