@@ -1,4 +1,4 @@
-// npm start: a whole cluster for a first look. Auth, proxy and database agent over SQLite in ./.postern, with an AWS
+// npm start: a whole cluster for a first look. Auth, proxy and both agents over SQLite in ./.postern, with an AWS
 // emulator behind the agent (or AWS itself, with --aws). Run again, it goes on with what is there.
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -15,6 +15,7 @@ const at = (name) => join(state, name);
 const EMULATED = { region: 'us-east-1', accountId: '123456789012', role: 'ExampleTeleportDynamoDBRole' };
 const USER = 'alice';
 const DATABASE = 'example-dynamodb';
+const APPLICATION = 'aws';
 const help = `npm start -- [--port=3080] [--aws --region=REGION --account-id=ID --role=ROLE]
   --port         the port that people and agents dial; loopback only
   --aws          real AWS with the credentials of this machine instead of the emulator
@@ -85,7 +86,7 @@ async function main() {
     writeFileSync(at('teleport.yaml'), configuration(flags), { mode: 0o600 });
     const running = await startCluster(env, stops);
     progress('making the user and the role');
-    await makeUser(flags.target.role);
+    await makeUser(flags.target);
     await waitReady(running);
     progress('');
     console.log(instructions(flags, running));
@@ -175,6 +176,12 @@ function configuration({ port, target }) {
     '      protocol: dynamodb',
     '      static_labels: { env: dev }',
     `      aws: { region: ${JSON.stringify(target.region)}, account_id: ${JSON.stringify(target.accountId)} }`,
+    'app_service:',
+    '  enabled: "yes"',
+    '  apps:',
+    `    - name: ${APPLICATION}`,
+    '      uri: https://console.aws.amazon.com/console/home',
+    `      labels: { env: dev, aws_account_id: ${JSON.stringify(target.accountId)} }`,
   ];
   return `${lines.join('\n')}\n`;
 }
@@ -194,15 +201,16 @@ async function startCluster(env, stops) {
     logger,
     env,
     insecure: false,
-    onStarted: (service) => progress(service === 'auth' ? 'starting the proxy' : 'starting the database agent'),
+    onStarted: (service) => progress(service === 'auth' ? 'starting the proxy' : 'starting the agents'),
   });
   stops.push(() => stopAll(running));
   return running;
 }
 
 /** Through the real commands, as an administrator would. */
-async function makeUser(role) {
-  const spec = { allow: { db_labels: { '*': '*' }, db_users: [role] } };
+async function makeUser({ role, accountId }) {
+  const arn = `arn:aws:iam::${accountId}:role/${role}`;
+  const spec = { allow: { db_labels: { '*': '*' }, db_users: [role], app_labels: { '*': '*' }, aws_role_arns: [arn] } };
   await tctl(['create', '-f'], JSON.stringify({ kind: 'role', version: 'v6', metadata: { name: 'aws-dynamodb-access' }, spec }));
   const known = (await tctl(['get', `user/${USER}`], '', [0, 5])) === 0;
   const kept = existsSync(at('password'));
@@ -224,10 +232,10 @@ function tctl(args, input, allowed = [0]) {
   });
 }
 
-async function waitReady({ auth, proxy, agent }) {
+async function waitReady({ auth, proxy, agent, appAgent }) {
   const deadline = Date.now() + 30_000;
   for (;;) {
-    const answers = await Promise.all([auth, proxy, agent].map((part) => part.ready()));
+    const answers = await Promise.all([auth, proxy, agent, appAgent].map((part) => part.ready()));
     const not = answers.find(({ ok }) => !ok);
     if (not === undefined) return;
     if (Date.now() > deadline) throw new Error(`the cluster is not ready: ${not.reason} (${at('teleport.log')} says more)`);
@@ -245,6 +253,8 @@ function instructions({ port, target, aws }, { auth }) {
     `  tsh login --proxy=${proxy} --user=${USER} ${auth.caPins.map((pin) => `--ca-pin=${pin}`).join(' ')} < ${JSON.stringify(at('password'))}`,
     `  tsh proxy db --tunnel --port 8000 --db-user=${target.role} ${DATABASE}`,
     `  ${keys} AWS_DEFAULT_REGION=${target.region} aws dynamodb list-tables --endpoint-url=http://localhost:8000`,
+    'The console and the whole API, in every region:',
+    `  tsh apps login --aws-role ${target.role} ${APPLICATION} && tsh aws s3 ls`,
   ].join('\n');
 }
 

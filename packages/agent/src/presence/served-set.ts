@@ -125,7 +125,7 @@ export function resourceMatcher<M extends { readonly labels: MatcherLabels }>(
 ): (resource: { readonly name: string; readonly labels: Readonly<Record<string, string>> }) => M | undefined {
   const compiled: { readonly subject: CompiledSubject; readonly matcher: M }[] = matchers.map((matcher) => {
     const { labels } = matcher;
-    const allow = kind === 'db' ? { dbLabels: labels, dbUsers: ['*'] } : { appLabels: labels, awsRoleArns: ['*'] };
+    const allow = kind === 'db' ? { dbLabels: labels } : { appLabels: labels };
     const role = { name: `${kind}_service.resources`, version: 'v7', allow, deny: {}, options: {} };
     return { subject: compileSubject({ user: 'this agent', roles: [role], traits: {} }), matcher };
   });

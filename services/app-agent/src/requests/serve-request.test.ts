@@ -195,7 +195,7 @@ describe('a request that is refused', () => {
       form('Action=GetCallerIdentity&Action=AssumeRole&Version=2011-06-15'),
       { status: 400, says: /names its Action twice/ },
     ],
-  ])('for %s says so in the words of who asked, and AWS sees nothing', async (_what, call, kind) => {
+  ])('AG-04 for %s says so in the words of who asked, and AWS sees nothing', async (_what, call, kind) => {
     await refusedAs(call, kind);
   });
 
@@ -317,7 +317,7 @@ describe('operations that hand out keys', () => {
   const asked = () => atAws().at(-1)?.parameters?.['DurationSeconds'];
   beforeEach(() => start());
 
-  it('are cut to what is left of the certificate, in a form and in a query string, and what was handed out is recorded', async () => {
+  it('AG-11 are cut to what is left of the certificate, in a form and in a query string, and what was handed out is recorded', async () => {
     agent.setSession(sessionOf({ standing: standing('cap'), notAfterMs: Date.now() + 20 * 60_000 }));
     for (const call of [
       form(assume('&DurationSeconds=43200')),

@@ -35,6 +35,10 @@ export interface LocalAgent {
   readonly emulator: Emulator;
   readonly service: AgentService;
   readonly spool: Spool;
+  /** What the rules say, as they are set. */
+  readonly standing: Standing;
+  /** All that was written to the agent's log. */
+  logged(): string;
   /** Every event that was given to the spool, in order. */
   readonly events: readonly RecordedEvent[];
   /** Whom the next connections belong to. */
@@ -58,6 +62,8 @@ export interface RecordedEvent extends Pick<SpoolEvent, 'id' | 'code' | 'timeMs'
 
 export interface LocalAgentOptions {
   readonly apps?: readonly StaticApp[];
+  /** The application comes from the cluster, and this role is assumed on the way to each. */
+  readonly assumeRoleArn?: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly env?: Readonly<Record<string, string>>;
   readonly upstream?: AppServiceOptions['upstream'];
@@ -104,7 +110,7 @@ export async function startLocalAgent(options: LocalAgentOptions = {}): Promise<
   const emulator = await startEmulator({
     accountId: ACCOUNT,
     accessKeys: [{ id: 'AKIDAGENT', secret: 'agent-secret' }],
-    roles: [{ name: 'Reader', trusts: { tags: true, sourceIdentity: true } }, { name: 'Plain' }],
+    roles: [{ name: 'Reader', trusts: { tags: true, sourceIdentity: true }, maxSessionDurationSeconds: 43_200 }, { name: 'Plain' }],
   });
   const events: RecordedEvent[] = [];
   const real = await openSpool({ dir: join(dir, 'spool'), nowMs: Date.now });
@@ -140,18 +146,24 @@ export async function startLocalAgent(options: LocalAgentOptions = {}): Promise<
         : { allowed: false, cause: 'rule', reason: decision.reason, ...(decision.role === undefined ? {} : { role: decision.role }) };
     },
   };
+  let log = '';
   const logger = createLogger({
     service: 'test',
-    level: 'error',
+    level: 'debug',
     format: 'json',
-    destination: new Writable({ write: (_line, _encoding, done) => done() }),
+    destination: new Writable({
+      write(line: Buffer, _encoding, done) {
+        log += line.toString();
+        done();
+      },
+    }),
   });
   const labels = options.labels ?? { env: 'dev' };
   const bodiesDir = join(dir, 'bodies');
   const service = createAppService({
     metrics: createMetrics(),
     parts: { hostId: 'agent-1', cluster: 'test', spool, labelsOf: () => labels, resourcesChanged: () => undefined },
-    config: { apps: options.apps ?? [aws], resources: [] },
+    config: configOf(options),
     bodiesDir,
     region: 'us-east-1',
     env: { AWS_ACCESS_KEY_ID: 'AKIDAGENT', AWS_SECRET_ACCESS_KEY: 'agent-secret', AWS_ENDPOINT_URL: emulator.url, ...options.env },
@@ -160,6 +172,8 @@ export async function startLocalAgent(options: LocalAgentOptions = {}): Promise<
     ...(options.upstream === undefined ? {} : { upstream: options.upstream }),
     ...(options.room === undefined ? {} : { room: options.room }),
   });
+  if (options.assumeRoleArn !== undefined)
+    service.putResource('aws', { kind: 'app', version: 'v3', metadata: { name: 'aws', labels: aws.labels }, spec: { uri: aws.uri } });
   let session = sessionOf({ standing });
   let facts: Partial<ConnectFacts> = {};
   const sockets = new Set<Socket>();
@@ -177,6 +191,8 @@ export async function startLocalAgent(options: LocalAgentOptions = {}): Promise<
     emulator,
     service,
     spool: real,
+    standing,
+    logged: () => log,
     events,
     sockets,
     setSession: (next) => (session = next),
@@ -193,4 +209,9 @@ export async function startLocalAgent(options: LocalAgentOptions = {}): Promise<
       rmSync(dir, { recursive: true, force: true });
     },
   };
+}
+
+function configOf({ apps = [aws], assumeRoleArn }: LocalAgentOptions): AppServiceOptions['config'] {
+  if (assumeRoleArn === undefined) return { apps, resources: [] };
+  return { apps: [], resources: [{ labels: { '*': ['*'] }, aws: { assumeRoleArn } }] };
 }
