@@ -1,6 +1,5 @@
 import { PosternError } from '@postern/api/errors';
-import type { ApplicationRole, PartitionId } from '@postern/aws';
-import { applicationRoles, resolveRole } from '#apps/interim-roles.ts';
+import { applicationRoles, type ApplicationRole, consolePartitionOf, resolveRole } from '@postern/aws';
 import { table } from '@postern/terminal/output';
 import { UsageError } from '@postern/terminal/usage-error';
 import type { VisibleApp } from '#apps/visible-apps.ts';
@@ -8,9 +7,9 @@ import type { VisibleApp } from '#apps/visible-apps.ts';
 /** Which IAM role is meant: the one that is asked for, or the only one that is granted. It is never guessed. */
 export function chooseRole(app: VisibleApp, asked: string | undefined): ApplicationRole {
   const accountId = app.labels['aws_account_id'];
-  // Auth lists the application's own partition alone.
-  const partition = partitionIn(app.allowed[0]);
-  const roles = applicationRoles({ arns: app.allowed, partition, ...(accountId === undefined ? {} : { accountId }) });
+  const partition = consolePartitionOf(app.uri) ?? 'aws';
+  const { allowed: arns, denied } = app;
+  const roles = applicationRoles({ arns, denied, partition, ...(accountId === undefined ? {} : { accountId }) });
   const chosen = resolveRole(asked, roles);
   if (!('refusal' in chosen)) return chosen;
   if (chosen.code === 'none_allowed')
@@ -22,10 +21,6 @@ export function chooseRole(app: VisibleApp, asked: string | undefined): Applicat
   if (chosen.code === 'several') throw new UsageError(`--aws-role is missing: choose one of the roles below${choice}`);
   const code = chosen.code === 'unknown' ? 'not_found' : 'bad_request';
   throw new PosternError(code, `--aws-role: ${chosen.refusal}${choice}`);
-}
-
-function partitionIn(arn = ''): PartitionId {
-  return (arn.split(':')[1] ?? 'aws') as PartitionId;
 }
 
 export function rolesTable(roles: readonly ApplicationRole[]): string {

@@ -19,11 +19,13 @@ export async function findApp(who: SignedIn, name: string): Promise<VisibleApp> 
   throw close === undefined ? unknown : new PosternError('not_found', `${unknown.message} (did you mean ${close}?)`);
 }
 
-/** At most a third of its letters are others. */
+/** At most two of its letters, or a third, are others. */
 export function closest(name: string, names: readonly string[]): string | undefined {
   const measured = names.map((other) => ({ other, distance: distance(name.toLowerCase(), other.toLowerCase()) }));
   const [best] = measured.sort((a, b) => a.distance - b.distance);
-  return best !== undefined && best.distance <= Math.max(1, Math.floor(name.length / 3)) ? best.other : undefined;
+  return best !== undefined && best.distance <= Math.max(2, Math.floor(name.length / 3)) && best.distance < name.length
+    ? best.other
+    : undefined;
 }
 
 /** Levenshtein. */

@@ -27,6 +27,11 @@ export function saveKey({ store, profile }: SignedIn, key: LocalKey): void {
   store.kept(profile, 'key').save(key.accessKeyId, `${JSON.stringify({ version: 1, ...key })}\n`);
 }
 
+/** The session's newer certificate, so that the next command needs no auth. A key that was taken away meanwhile stays away. */
+export function renewKey(who: SignedIn, key: LocalKey, grant: SessionGrant): void {
+  if (who.store.kept(who.profile, 'key').has(key.accessKeyId)) saveKey(who, { ...key, grant });
+}
+
 export function loadKey({ store, profile }: Pick<SignedIn, 'store' | 'profile'>, accessKeyId: string): LocalKey | undefined {
   const text = store.kept(profile, 'key').load(accessKeyId);
   return text === undefined ? undefined : keyFromJson(text);

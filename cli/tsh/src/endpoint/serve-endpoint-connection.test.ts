@@ -117,7 +117,8 @@ describe('a connection of endpoint mode', () => {
     expect((await send({ key: ONE, agent })).status).toBe(200);
     const gone = await send({ key: 'AKIACCCCCCCCCCCCCCCC', agent });
     expect(gone.text).toContain('no login of yours has it');
-    expect(gone.status).toBe(400);
+    expect(gone.status).toBe(403);
+    expect(gone.text).toContain('<Code>InvalidAccessKeyId</Code>');
     expect((await send({})).text).toContain('names no access key');
     agent.destroy();
   });

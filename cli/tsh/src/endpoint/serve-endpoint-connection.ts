@@ -4,7 +4,7 @@ import { HttpFault } from '@postern/http';
 import { limits } from '@postern/limits';
 import { PosternError } from '@postern/api/errors';
 import { AnswerBoundaries } from '#local-port/answer-boundaries.ts';
-import { FORBIDDEN, type RefusalText, type Shape, shapeOf } from '#local-port/aws-refusal.ts';
+import { type RefusalKind, refusalKindOf, type RefusalText } from '#local-port/aws-refusal.ts';
 import { refusalOf } from '#local-port/local-guard.ts';
 import { answerAndEnd, openInTime } from '#local-port/serve-connection.ts';
 import { keyIdOf } from '#endpoint/key-id-of.ts';
@@ -36,11 +36,11 @@ export async function serveEndpointConnection(socket: Socket, options: EndpointC
 
 /** Why a request is not passed on, as an answer of ours. */
 class Refused extends Error {
-  readonly shape: Shape;
+  readonly kind: RefusalKind;
   readonly head: string | undefined;
-  constructor(shape: Shape, message: string, head?: string) {
+  constructor(kind: RefusalKind, message: string, head?: string) {
     super(message);
-    this.shape = shape;
+    this.kind = kind;
     this.head = head;
   }
 }
@@ -83,11 +83,11 @@ class EndpointConnection {
   fail(error: unknown): void {
     const { refusal, notice } = this.#options;
     if (error instanceof Refused || error instanceof HttpFault) {
-      const shape = error instanceof Refused ? error.shape : FORBIDDEN;
+      const kind = error instanceof Refused ? error.kind : 'forbidden';
       const head = error instanceof Refused ? error.head : undefined;
       notice(`refused a request: ${error.message}`);
       this.#leave()?.destroy();
-      answerAndEnd(this.#socket, this.#answers.between ? refusal({ shape, message: error.message, head }) : undefined);
+      answerAndEnd(this.#socket, this.#answers.between ? refusal({ kind, message: error.message, head }) : undefined);
     } else this.#socket.destroy();
   }
 
@@ -97,20 +97,20 @@ class EndpointConnection {
       this.#isFirst = false;
       this.#socket.setTimeout(0);
       const refused = refusalOf(text.slice(0, -4), { port, allowAddresses: false });
-      if (refused !== undefined) throw new Refused(FORBIDDEN, refused, text);
+      if (refused !== undefined) throw new Refused('forbidden', refused, text);
     }
     const keyId = keyIdOf(head);
     if (keyId !== undefined && keyId === this.#keyId && this.#stream !== undefined) return;
     // The requests before belong to another session: it says all it has to say, and only then may somebody else answer here.
     await this.#finishStream();
     if (keyId === undefined)
-      throw new Refused(FORBIDDEN, 'the request names no access key: sign it with the credentials of the profile', text);
+      throw new Refused('forbidden', 'the request names no access key: sign it with the credentials of the profile', text);
     let stream: Duplex;
     try {
       stream = await openInTime(openStream(keyId));
     } catch (error) {
       const known = error instanceof PosternError;
-      throw new Refused(shapeOf(known ? error.code : undefined), known ? error.message : 'the connection to the agent broke', text);
+      throw new Refused(refusalKindOf(known ? error.code : undefined), known ? error.message : 'the connection to the agent broke', text);
     }
     if (this.#socket.destroyed) stream.destroy();
     else this.#join(stream, { keyId, text });
@@ -129,7 +129,7 @@ class EndpointConnection {
       const known = error instanceof PosternError;
       const message = known ? error.message : 'the connection to the agent broke';
       const waits = answers.between && socket.writable;
-      answerAndEnd(socket, waits ? refusal({ shape: shapeOf(known ? error.code : undefined), message, head: text }) : undefined);
+      answerAndEnd(socket, waits ? refusal({ kind: refusalKindOf(known ? error.code : undefined), message, head: text }) : undefined);
     });
     stream.on('end', () => {
       if (this.#stream === stream) socket.end();

@@ -3,7 +3,7 @@ import { CONNECT_KEYS } from '@postern/api/connect-keys';
 import { PosternError } from '@postern/api/errors';
 import type { ProfileStore } from '@postern/profile/profile-store';
 import { type GlobalOptions, type SignedIn, signedInAs } from '@postern/profile/signed-in';
-import { loadKey, type LocalKey } from '#apps/local-key.ts';
+import { loadKey, type LocalKey, renewKey } from '#apps/local-key.ts';
 import type { ResourceSession } from '#sessions/resource-session.ts';
 import { sessionOver } from '#sessions/session-over.ts';
 
@@ -86,10 +86,14 @@ export class SessionPool {
       return known;
     if (known !== undefined) this.#drop(accessKeyId, known);
     const { who, key } = this.#find(accessKeyId);
-    const session = this.#options.open?.(who, key) ?? sessionOver(who, key.grant, this.#options.notice);
+    const session = this.#options.open?.(who, key) ?? this.#sessionOf(who, key);
     const held: Held = { key, who, session, streams: 0, usedAtMs: this.#nowMs() };
     this.#held.set(accessKeyId, held);
     return held;
+  }
+
+  #sessionOf(who: SignedIn, key: LocalKey): ResourceSession {
+    return sessionOver(who, key.grant, { notice: this.#options.notice, onRenewed: (grant) => renewKey(who, key, grant) });
   }
 
   #find(accessKeyId: string): { readonly who: SignedIn; readonly key: LocalKey } {

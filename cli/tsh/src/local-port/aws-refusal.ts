@@ -1,37 +1,51 @@
 import { randomUUID } from 'node:crypto';
 import type { ErrorCode } from '@postern/api';
 
+/** Why a local port answers by itself and passes nothing on. */
+export type RefusalKind =
+  /** Policy says no. */
+  | 'denied'
+  | 'expired'
+  /** No login has the key that the request names. */
+  | 'unknown_key'
+  /** Tried again by every SDK. */
+  | 'unavailable'
+  /** Refused before it is looked at as a request to AWS: what a browser or a wrong program sent. */
+  | 'forbidden';
+
+/** What is said to a client, as the bytes of a whole answer that ends the connection; `head` is its request's, where one was read. */
+export type RefusalText = (refused: {
+  readonly kind: RefusalKind;
+  readonly message: string;
+  readonly head: string | undefined;
+}) => string | Buffer;
+
+export function refusalKindOf(code: ErrorCode | undefined): RefusalKind {
+  if (code === 'denied' || code === 'locked' || code === 'not_found') return 'denied';
+  if (code === 'unauthenticated') return 'unknown_key';
+  return code === 'expired' ? 'expired' : 'unavailable';
+}
+
 /** The exceptions that every AWS SDK knows from its core: they need no model of the service. */
-export interface Shape {
-  readonly status: number;
-  readonly reason: string;
-  readonly type: string;
-}
-const DENIED: Shape = { status: 400, reason: 'Bad Request', type: 'AccessDeniedException' };
-const EXPIRED: Shape = { status: 400, reason: 'Bad Request', type: 'ExpiredTokenException' };
-const UNAVAILABLE: Shape = { status: 503, reason: 'Service Unavailable', type: 'ServiceUnavailableException' };
-/** 403 and not 400: what a browser or a wrong program sent is refused before it is looked at as a request to AWS. */
-export const FORBIDDEN: Shape = { status: 403, reason: 'Forbidden', type: 'AccessDeniedException' };
-
-/** What is said to a client, as the bytes of a whole answer; `head` is its request's, where one was read. */
-export type RefusalText = (refused: { readonly shape: Shape; readonly message: string; readonly head: string | undefined }) => string;
-
-export function shapeOf(code: ErrorCode | undefined): Shape {
-  if (code === 'denied' || code === 'locked' || code === 'not_found') return DENIED;
-  return code === 'expired' || code === 'unauthenticated' ? EXPIRED : UNAVAILABLE;
-}
+const shapes: Readonly<Record<RefusalKind, { readonly status: number; readonly reason: string; readonly type: string }>> = {
+  denied: { status: 400, reason: 'Bad Request', type: 'AccessDeniedException' },
+  expired: { status: 400, reason: 'Bad Request', type: 'ExpiredTokenException' },
+  unknown_key: { status: 400, reason: 'Bad Request', type: 'ExpiredTokenException' },
+  unavailable: { status: 503, reason: 'Service Unavailable', type: 'ServiceUnavailableException' },
+  forbidden: { status: 403, reason: 'Forbidden', type: 'AccessDeniedException' },
+};
 
 /**
- * A whole HTTP/1.1 answer that ends the connection. SDKs read the error's name from the body or from the header:
- * both are sent, and both spellings of the message.
+ * DynamoDB's words. SDKs read the error's name from the body or from the header: both are sent, and both spellings of the message.
  */
-export function awsRefusal(shape: Shape, message: string): string {
-  const body = JSON.stringify({ __type: `com.amazon.coral.service#${shape.type}`, message, Message: message });
+export function databaseRefusal(kind: RefusalKind, message: string): string {
+  const { status, reason, type } = shapes[kind];
+  const body = JSON.stringify({ __type: `com.amazon.coral.service#${type}`, message, Message: message });
   return [
-    `HTTP/1.1 ${shape.status} ${shape.reason}`,
+    `HTTP/1.1 ${status} ${reason}`,
     'Content-Type: application/x-amz-json-1.0',
     `Content-Length: ${Buffer.byteLength(body)}`,
-    `x-amzn-ErrorType: ${shape.type}`,
+    `x-amzn-ErrorType: ${type}`,
     `x-amzn-RequestId: ${randomUUID()}`,
     `Date: ${new Date().toUTCString()}`,
     'Connection: close',

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { type Duplex, duplexPair } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { awsRefusal } from '#local-port/aws-refusal.ts';
+import { databaseRefusal } from '#local-port/aws-refusal.ts';
 import { refusalOf } from '#local-port/local-guard.ts';
 import { serveConnection } from '#local-port/serve-connection.ts';
 import { SpareStreams } from '#sessions/spare-streams.ts';
@@ -39,7 +39,7 @@ beforeEach(async () => {
     void serveConnection(socket, {
       openStream,
       guard: (head) => refusalOf(head, { port, allowAddresses: false }),
-      refusal: ({ shape, message }) => awsRefusal(shape, message),
+      refusal: ({ kind, message }) => databaseRefusal(kind, message),
       notice: () => undefined,
     });
   }).listen(0, '127.0.0.1');

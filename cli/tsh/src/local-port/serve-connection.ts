@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type ErrorCode, PosternError } from '@postern/api/errors';
 import { AnswerBoundaries } from '#local-port/answer-boundaries.ts';
-import { FORBIDDEN, type RefusalText, shapeOf } from '#local-port/aws-refusal.ts';
+import { refusalKindOf, type RefusalText } from '#local-port/aws-refusal.ts';
 import { OneExchange } from '#local-port/one-exchange.ts';
 import { readHead } from '#local-port/read-head.ts';
 import { giveBack } from '#sessions/spare-streams.ts';
@@ -26,7 +26,7 @@ export async function serveConnection(socket: Socket, options: ConnectionOptions
   if (refused !== undefined) {
     options.notice(`refused a local connection: ${refused}`);
     const head = first.kind === 'head' ? first.head : undefined;
-    return answerAndEnd(socket, options.refusal({ shape: FORBIDDEN, message: refused, head }));
+    return answerAndEnd(socket, options.refusal({ kind: 'forbidden', message: refused, head }));
   }
   if (first.kind === 'refused') return;
   try {
@@ -35,7 +35,7 @@ export async function serveConnection(socket: Socket, options: ConnectionOptions
     else join(socket, stream, { first, refusal: options.refusal });
   } catch (error) {
     options.notice(messageOf(error));
-    answerAndEnd(socket, options.refusal({ shape: shapeOf(codeOf(error)), message: messageOf(error), head: first.head }));
+    answerAndEnd(socket, options.refusal({ kind: refusalKindOf(codeOf(error)), message: messageOf(error), head: first.head }));
   }
 }
 
@@ -80,7 +80,7 @@ function join(socket: Socket, stream: Duplex, { first, refusal }: Joined): void 
   };
   const onError = (error: Error) => {
     const told = clientWaits && answers.between && socket.writable;
-    answerAndEnd(socket, told ? refusal({ shape: shapeOf(codeOf(error)), message: messageOf(error), head: first.head }) : undefined);
+    answerAndEnd(socket, told ? refusal({ kind: refusalKindOf(codeOf(error)), message: messageOf(error), head: first.head }) : undefined);
   };
   const onClose = () => {
     if (!socket.writableEnded) socket.destroy();
@@ -114,7 +114,7 @@ function startsRequest(chunk: Buffer): boolean {
 }
 
 /** Reads on for a moment, so that the answer is not lost in the reset that unread bytes would cause. */
-export function answerAndEnd(socket: Socket, text: string | undefined): void {
+export function answerAndEnd(socket: Socket, text: string | Buffer | undefined): void {
   const LINGER_MS = 1_000;
   socket.unpipe();
   socket.resume();

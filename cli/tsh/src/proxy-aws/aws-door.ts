@@ -2,8 +2,8 @@ import { CONNECT_KEYS } from '@postern/api/connect-keys';
 import type { SignedIn } from '@postern/profile/signed-in';
 import { warn } from '@postern/terminal/output';
 import { messageOf } from '@postern/terminal/run-program';
-import type { AppInUse } from '#apps/app-login.ts';
-import { filesOf } from '#apps/app-login.ts';
+import { type AppInUse, filesOf } from '#apps/app-login.ts';
+import { renewKey } from '#apps/local-key.ts';
 import { listenLocally, localAddress } from '#local-port/listen-locally.ts';
 import type { DoorVariables } from '#proxy-aws/door-variables.ts';
 import { LocalCertificates } from '#proxy-aws/local-certificates.ts';
@@ -34,7 +34,7 @@ export async function openAwsDoor(who: SignedIn, { login, key }: AppInUse, optio
   const secretAccessKey = env['TELEPORT_AWS_SECRET_ACCESS_KEY'] ?? key.secretAccessKey;
   const localKey = `${accessKeyId}:${secretAccessKey}`;
   const certificates = new LocalCertificates(login.authority);
-  const session = sessionOver(who, key.grant, notice);
+  const session = sessionOver(who, key.grant, { notice, onRenewed: (grant) => renewKey(who, key, grant) });
   const kept = who.store.kept(who.profile, 'key');
   const address = localAddress({ anywhere: false, ...(options.port === undefined ? {} : { port: options.port }) });
   const listener = await listenLocally(address, (socket, port) => {

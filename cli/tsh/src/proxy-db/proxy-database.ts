@@ -1,7 +1,7 @@
 import { PosternError } from '@postern/api/errors';
 import { askForDbUser } from '#databases/ask-for-db-user.ts';
 import { useTunnel } from '#databases/refuse-direct-use.ts';
-import { awsRefusal, type RefusalText } from '#local-port/aws-refusal.ts';
+import { databaseRefusal, type RefusalText } from '#local-port/aws-refusal.ts';
 import { listenLocally, type LocalListener, localAddress } from '#local-port/listen-locally.ts';
 import { refusalOf } from '#local-port/local-guard.ts';
 import { serveConnection } from '#local-port/serve-connection.ts';
@@ -26,7 +26,7 @@ export interface ProxyDatabaseOptions {
   readonly insecureListenAnywhere?: boolean;
 }
 
-const refusal: RefusalText = ({ shape, message }) => awsRefusal(shape, `tsh proxy db: ${message}`);
+const refusal: RefusalText = ({ kind, message }) => databaseRefusal(kind, `tsh proxy db: ${message}`);
 
 /** Serves the database on a local port until Ctrl-C, or until the login expires. */
 export async function proxyDatabase(options: ProxyDatabaseOptions): Promise<void> {
@@ -60,7 +60,7 @@ export async function proxyDatabase(options: ProxyDatabaseOptions): Promise<void
       notice,
     });
   });
-  session = sessionOver(who, first, notice);
+  session = sessionOver(who, first, { notice });
   try {
     // The first request should find the session open; where no agent answers yet, a later one may.
     await session.connect().catch((error: unknown) => warn(messageOf(error)));

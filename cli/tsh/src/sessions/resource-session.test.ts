@@ -10,7 +10,7 @@ import type { SessionGrant } from '#sessions/session-grant.ts';
 import { AgentChannel } from '#sessions/agent-channel.ts';
 import { ResourceSession } from '#sessions/resource-session.ts';
 import { listenLocally } from '#local-port/listen-locally.ts';
-import { awsRefusal } from '#local-port/aws-refusal.ts';
+import { databaseRefusal } from '#local-port/aws-refusal.ts';
 import { refusalOf } from '#local-port/local-guard.ts';
 import { serveConnection } from '#local-port/serve-connection.ts';
 import { CLUSTER, grantFor, startAgent, type TestAgent, type TestCluster, testCluster } from '#testing/agent.ts';
@@ -64,7 +64,7 @@ async function tunnel(setup: Setup, first: SessionGrant) {
     void serveConnection(socket, {
       openStream: () => current.openStream({ [CONNECT_KEYS.localPort]: String(port) }),
       guard: (head) => refusalOf(head, { port, allowAddresses: false }),
-      refusal: ({ shape, message }) => awsRefusal(shape, message),
+      refusal: ({ kind, message }) => databaseRefusal(kind, message),
       notice: (line) => notices.push(line),
     });
   });
