@@ -1,0 +1,96 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ACCOUNT, type Cluster, PASSWORD, ROLE } from '@postern/test-harness/cluster.ts';
+import { type Daemon, freePort, until } from '@postern/test-harness/processes.ts';
+
+export const ROLE_ARN = `arn:aws:iam::${ACCOUNT}:role/${ROLE}`;
+
+/** The guide's role of step 2, from the file as it is printed. */
+export const roleYaml = (arns: readonly string[] = [ROLE_ARN]) => `kind: role
+version: v5
+metadata:
+  name: aws-dynamodb-access
+spec:
+  allow:
+    app_labels:
+      '*': '*'
+    aws_role_arns:
+${arns.map((arn) => `    - ${arn}`).join('\n')}
+`;
+
+/** The guide's teleport.yaml of step 3; the token lies in a file of this story's own. */
+export const agentYaml = (cluster: Cluster, tokenFile: string) => `version: v3
+teleport:
+  data_dir: ${join(cluster.dir, 'app-agent', 'data')}
+  join_params:
+    token_name: "${tokenFile}"
+    method: token
+  proxy_server: "${cluster.proxy}"
+auth_service:
+  enabled: false
+proxy_service:
+  enabled: false
+ssh_service:
+  enabled: false
+app_service:
+  enabled: true
+  apps:
+  - name: aws
+    uri: https://console.aws.amazon.com/console/home
+`;
+
+/** A cluster in which alice may use the application of the guide, for stories that do not type the guide itself. */
+export async function openStage(
+  cluster: Cluster,
+  { arns, apart = false }: { readonly arns?: readonly string[]; readonly apart?: boolean } = {},
+): Promise<void> {
+  await cluster.startEmulator();
+  await cluster.start({ apart });
+  writeFileSync(join(cluster.dir, 'aws-dynamodb-access.yaml'), roleYaml(arns));
+  await cluster.admin('tctl create -f aws-dynamodb-access.yaml');
+  await cluster.admin('tctl users add alice --roles=aws-dynamodb-access --password-stdin', { input: `${PASSWORD}\n` });
+  await cluster.signIn();
+  await startAppAgent(cluster);
+}
+
+export async function startAppAgent(cluster: Cluster, printed?: string): Promise<void> {
+  const invited =
+    printed ?? (await cluster.admin('tctl tokens add --type=app --app-name=aws --app-uri=https://console.aws.amazon.com/console/home'));
+  const token = invited.match(/invite token: ([0-9a-f]{32})/)?.[1] ?? 'no token was printed';
+  const tokenFile = join(cluster.dir, 'token');
+  writeFileSync(tokenFile, `${token}\n`, { mode: 0o600 });
+  cluster.startAgent('app-agent', agentYaml(cluster, tokenFile));
+  await until('the application to be listed', 30_000, async () =>
+    (await cluster.sh('tsh apps ls')).stdout.includes('aws') ? true : undefined,
+  );
+}
+
+export interface OpenDoor {
+  readonly port: number;
+  readonly daemon: Daemon;
+  /** As a person types the four lines into a shell. */
+  readonly env: Record<string, string>;
+}
+
+let opened = 0;
+
+export async function openDoor(cluster: Cluster, port?: number): Promise<OpenDoor> {
+  const chosen = port ?? (await freePort());
+  // Each writes a log of its own: what an earlier one printed is not read again.
+  opened += 1;
+  const daemon = cluster.daemon(`proxy-aws-${opened}`, ['tsh', 'proxy', 'aws', '-p', String(chosen)], {
+    TELEPORT_HOME: cluster.homeOf('alice'),
+  });
+  await daemon.says(/HTTPS_PROXY=\S+/);
+  const lines = [...daemon.log().matchAll(/^ {2}([A-Z_]+)=(.+)$/gm)];
+  return { port: chosen, daemon, env: Object.fromEntries(lines.map(([, name = '', value = '']) => [name, value])) };
+}
+
+/** Of a person who has no AWS settings but those that are given. */
+export const clientEnv = (extra: Record<string, string> = {}) => ({
+  AWS_REGION: 'us-east-1',
+  AWS_DEFAULT_REGION: 'us-east-1',
+  AWS_MAX_ATTEMPTS: '1',
+  AWS_PAGER: '',
+  ...extra,
+});
