@@ -70,6 +70,7 @@ class EndpointConnection {
       if (part.kind === 'head') await this.#routeTo(part.head, part.text);
       const stream = this.#stream;
       if (stream === undefined || stream.destroyed) return;
+      if (part.kind === 'head' && part.head.method === 'HEAD') this.#answers.loseTrack();
       if (!stream.write(part.bytes)) await drained(stream);
     }
   }

@@ -41,4 +41,13 @@ describe('the boundaries of answers', () => {
       expect(other.between).toBe(false);
     }
   });
+
+  it('are not known any more once HEAD was asked, whose answer names a length and has no body', () => {
+    const boundaries = new AnswerBoundaries();
+    boundaries.take(answer(3));
+    boundaries.loseTrack();
+    boundaries.take(Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n'));
+    boundaries.take(answer(3));
+    expect(boundaries.between).toBe(false);
+  });
 });

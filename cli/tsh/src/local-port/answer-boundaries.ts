@@ -16,6 +16,11 @@ export class AnswerBoundaries {
   /** One of them said that the connection ends with it. */
   announcedClose = false;
 
+  /** HEAD was asked: the length of its answer is that of a body which does not come (RFC 9110, 9.3.2), and from here on nothing is known. */
+  loseTrack(): void {
+    this.#missingBodyBytes = Number.POSITIVE_INFINITY;
+  }
+
   /** Nothing of an answer is under way. */
   get between(): boolean {
     return this.#missingBodyBytes === 0 && this.#partOfHead === undefined;

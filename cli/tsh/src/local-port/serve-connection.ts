@@ -73,6 +73,7 @@ function join(socket: Socket, stream: Duplex, { first, refusal }: Joined): void 
     exchange.sent(chunk.length);
     // The rest of a body may still come while its answer is on the way: only a new request waits for a new answer.
     if (startsRequest(chunk)) clientWaits = true;
+    if (asksHead(chunk)) answers.loseTrack();
   };
   const onReceived = (chunk: Buffer) => {
     answers.take(chunk);
@@ -104,6 +105,7 @@ function join(socket: Socket, stream: Duplex, { first, refusal }: Joined): void 
   socket.on('data', onSent).on('end', onEnd).on('close', onLeft);
   stream.on('data', onReceived).on('error', onError).on('close', onClose);
   exchange.sent(first.bytes.length);
+  if (asksHead(first.bytes)) answers.loseTrack();
   stream.write(first.bytes);
   socket.pipe(stream, { end: false });
   stream.pipe(socket);
@@ -111,6 +113,10 @@ function join(socket: Socket, stream: Duplex, { first, refusal }: Joined): void 
 
 function startsRequest(chunk: Buffer): boolean {
   return /^[A-Z]{1,32} \S+ HTTP\/1\.1\r\n/.test(chunk.toString('latin1', 0, 128));
+}
+
+function asksHead(chunk: Buffer): boolean {
+  return chunk.toString('latin1', 0, 5) === 'HEAD ';
 }
 
 /** Reads on for a moment, so that the answer is not lost in the reset that unread bytes would cause. */

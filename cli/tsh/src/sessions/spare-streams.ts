@@ -68,7 +68,7 @@ export class SpareStreams<S extends Duplex> {
   }
 
   closeAll(): void {
-    for (const { stream, letGo } of [...this.#spares]) {
+    for (const { stream, letGo } of this.#spares.slice()) {
       letGo();
       stream.destroy();
     }
