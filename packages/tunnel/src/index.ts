@@ -13,6 +13,7 @@ export {
 export type { HandshakeQueueOptions } from '#handshake-queue.ts';
 export { joinStreams } from '#join-streams.ts';
 export { type TunnelLimits, tunnelLimits } from '#limits.ts';
+export { callUnaryOver } from '#raw-call/call-unary-over.ts';
 export { RawConnection, type RawConnectionOptions } from '#raw-call/raw-connection.ts';
 export { ServerRawCall } from '#raw-call/server-raw-call.ts';
 export { AGENT_ID_KEY } from '#reverse/peer-door.ts';

@@ -1,5 +1,5 @@
 import { type ClientHttp2Session, connect as connectHttp2, type OutgoingHttpHeaders } from 'node:http2';
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { connect as connectTls, type PeerCertificate, type SecureContextOptions, type TLSSocket } from 'node:tls';
 import { PosternError } from '@postern/api';
 import { widenSession } from '#grpc-internals.ts';
@@ -20,6 +20,8 @@ export interface RawConnectionOptions {
   readonly limits?: TunnelLimits;
   /** `none` where whoever holds it notices by himself that the server has gone silent. */
   readonly keepalive?: 'pings' | 'none';
+  /** A way to the server other than TCP to its address: a stream through a tunnel, or a socket that has said something first. */
+  readonly dial?: (signal: AbortSignal) => Promise<Duplex>;
 }
 
 const GRPC_HEADERS = { ':method': 'POST', te: 'trailers', 'content-type': 'application/grpc+proto' };
@@ -37,7 +39,7 @@ export class RawConnection {
   readonly #abort = new AbortController();
   #session: ClientHttp2Session | undefined;
   #window: ReceiveWindow | undefined;
-  #socket: Socket | undefined;
+  #socket: Duplex | undefined;
   #state: 'connecting' | 'ready' | 'draining' | 'over' = 'connecting';
   #keepalive: NodeJS.Timeout | undefined;
   #settleReady: () => void = () => undefined;
@@ -97,7 +99,8 @@ export class RawConnection {
   }
 
   async #connect(): Promise<void> {
-    const raw = await dial(this.#options.address, this.#abort.signal);
+    const { address, dial: dialled = (signal) => dial(address, signal) } = this.#options;
+    const raw = await dialled(this.#abort.signal);
     this.#socket = raw;
     if (this.#state === 'over') return void raw.destroy();
     const socket = await this.#secure(raw);
@@ -129,7 +132,7 @@ export class RawConnection {
     if (this.#options.keepalive !== 'none') this.#keepalive = setInterval(() => this.#ping(session), this.#limits.keepaliveMs).unref();
   }
 
-  #secure(raw: Socket): Promise<TLSSocket> {
+  #secure(raw: Duplex): Promise<TLSSocket> {
     const { serverName, context, checkServer, address } = this.#options;
     return new Promise((resolve, reject) => {
       const socket = connectTls({
