@@ -73,6 +73,10 @@ export const limits = {
   signInsPerName: { count: 5, withinMs: 30 * SECOND },
   signInsPerNetwork: { count: 20, withinMs: MINUTE },
 
+  /** People who are signed in to one proxy with a browser, and the browsers of one of them. */
+  webSessions: 2000,
+  webSessionsPerUser: 10,
+
   /** Audit events that an agent keeps until auth has them; beyond it requests are refused. */
   spoolBytes: 256 * MIB,
   /** The fields of one audit event, as JSON. */

@@ -1,12 +1,18 @@
+import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { PosternError } from '@postern/api';
 import { Health, type Logger, type Metrics } from '@postern/telemetry';
 import { ReverseTunnelServer } from '@postern/tunnel';
 import { type ProxyConfig, proxyLimits, serverVersion } from '#config.ts';
+import type { BrowserOptions } from '#http/browser/browser-options.ts';
 import { createWebServer } from '#http/web-server.ts';
 import type { RunningProxy } from '#index.ts';
+import { isPersonLocked } from '#browser/locked-people.ts';
+import { WebSessions } from '#browser/web-sessions.ts';
+import { agentConsole } from '#outbound/agent-console.ts';
 import { announceProxy } from '#outbound/announce-proxy.ts';
+import { AuthForBrowsers } from '#outbound/auth-for-browsers.ts';
 import type { Cluster } from '#outbound/cluster.ts';
 import { RefusalReports } from '#outbound/report-refusals.ts';
 import { watchRouteKeys } from '#outbound/watch-route-keys.ts';
@@ -14,6 +20,7 @@ import { Peers } from '#peering/peers.ts';
 import { type ProxyEntry, readProxyEntry } from '#peering/proxy-entry.ts';
 import { observeProxy, proxyCounters } from '#proxy-metrics.ts';
 import { AgentDirectory, isServer } from '#routing/agent-directory.ts';
+import { appHosts } from '#routing/app-hosts.ts';
 import { RouteKeys } from '#routing/route-keys.ts';
 import { authDoor } from '#tcp/auth-door.ts';
 import type { Door } from '#tcp/doors.ts';
@@ -80,16 +87,25 @@ export async function serveProxy({ config, cluster, logger, metrics, nowMs }: Se
   });
   member.onRenewed(() => peers.renew());
 
+  const webSessions = new WebSessions({ nowMs });
+  const ownHosts = [config.publicAddress, config.ownAddress].flatMap((address) =>
+    address === undefined ? [] : [splitAddress(address).host.toLowerCase()],
+  );
+  let hostsOfApps: ReadonlyMap<string, string> = new Map();
   // Also by the clock: a lock that ends says so by its own time alone.
   let proxies: readonly ProxyEntry[] = [];
   let toldOfDouble = false;
   const readLocks = () => {
-    locked = lockedHosts(resources.list('lock').filter(isLock), nowMs());
+    const locks = resources.list('lock').filter(isLock);
+    locked = lockedHosts(locks, nowMs());
+    webSessions.endWhere((session) => session.endsMs <= nowMs() || isPersonLocked(session, locks, nowMs()));
     peers.replace(proxies.filter(({ proxyId }) => !locked.has(proxyId)));
     for (const hostId of locked) tunnels.endHost(hostId, new PosternError('locked', `host ${hostId} is locked`));
   };
   const readResources = () => {
-    directory.replace([...resources.list('db_server'), ...resources.list('app_server')].filter(isServer));
+    const servers = [...resources.list('db_server'), ...resources.list('app_server')].filter(isServer);
+    directory.replace(servers);
+    hostsOfApps = appHosts(servers, ownHosts);
     proxies = resources.list('proxy').flatMap((json) => readProxyEntry(json) ?? []);
     const own = proxies.find(({ proxyId }) => proxyId === member.hostId)?.address;
     const double = proxies.find(({ proxyId, address }) => proxyId !== member.hostId && address === own);
@@ -130,11 +146,28 @@ export async function serveProxy({ config, cluster, logger, metrics, nowMs }: Se
     names: webNames(config),
     nowMs: nowMs(),
   });
+  const sessions = new Set<object>();
+  const routing = { routeKeys, directory, tunnels, peers, isLocked };
+  const authAddress = splitAddress(config.authAddress);
+  const auth = new AuthForBrowsers({
+    authAddress,
+    connectAuthMs: limits.connectAuthMs,
+    member,
+    signingKey: () => routeKeys.signingKey,
+    nowMs,
+  });
+  const browser: BrowserOptions = {
+    sessions: webSessions,
+    signIn: (asked) => auth.signIn(asked),
+    appsOf: (session, clientAddress) => auth.appsOf(session, clientAddress),
+    launch: { grant: auth.grant, signInToConsole: agentConsole({ routing, cluster: member.cluster, nowMs }) },
+    appHosts: () => hostsOfApps,
+    nowMs,
+  };
   let publicAddress = config.publicAddress ?? '';
   const facts = () => ({ cluster: member.cluster, publicAddress, hostCaPems: member.current().hostCaPems });
-  const web = await createWebServer({ facts, health, limits, selfSigned, onError });
+  const web = await createWebServer({ facts, health, limits, selfSigned, browser, onError });
 
-  const sessions = new Set<object>();
   const listener = await listenPublicly({
     ...config.listen,
     limits,
@@ -142,7 +175,7 @@ export async function serveProxy({ config, cluster, logger, metrics, nowMs }: Se
     onError,
     doors: {
       session: sessionDoor({
-        routing: { routeKeys, directory, tunnels, peers, isLocked },
+        routing,
         limits,
         onRefused,
         onOpened: (session) => {
@@ -155,7 +188,7 @@ export async function serveProxy({ config, cluster, logger, metrics, nowMs }: Se
           logger.info({ ...session, ...counts }, 'session closed');
         },
       }),
-      auth: authDoor({ authAddress: splitAddress(config.authAddress), signingKey: () => routeKeys.signingKey, limits, onRefused }),
+      auth: authDoor({ authAddress, signingKey: () => routeKeys.signingKey, limits, onRefused }),
       tunnel: ({ socket, head, clientAddress, proven }) => {
         socket.unshift(head);
         tunnelDoor.accept(socket, { remoteAddress: clientAddress, onSecure: proven });
@@ -217,5 +250,7 @@ export async function serveProxy({ config, cluster, logger, metrics, nowMs }: Se
 
 function webNames(config: ProxyConfig): string[] {
   const given = config.publicAddress === undefined ? hostname() : splitAddress(config.publicAddress).host;
-  return [...new Set([given, 'localhost', '127.0.0.1'])];
+  // Applications are under the proxy's own name.
+  const under = given.includes('.') && isIP(given) === 0 ? [`*.${given}`] : [];
+  return [...new Set([given, ...under, 'localhost', '127.0.0.1'])];
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { homePage, homePageStyleHash } from '#http/home-page.ts';
+import { homePage } from '#http/home-page.ts';
+import { pageStyleHash } from '#http/pages/page.ts';
 
 describe('the page of a proxy', () => {
   it('gives the commands with the address of this proxy, and no pin', () => {
@@ -12,7 +13,7 @@ describe('the page of a proxy', () => {
   it('has a style that its Content-Security-Policy knows, and no script', () => {
     const page = homePage({ cluster: 'a', publicAddress: 'b:1' });
     const style = /<style>(.*)<\/style>/s.exec(page)?.[1] ?? '';
-    expect(homePageStyleHash).toBe(`'sha256-${createHash('sha256').update(style).digest('base64')}'`);
+    expect(pageStyleHash).toBe(`'sha256-${createHash('sha256').update(style).digest('base64')}'`);
     expect(page).not.toMatch(/<script|style=| on[a-z]+=/);
   });
 

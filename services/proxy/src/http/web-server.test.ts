@@ -27,7 +27,8 @@ interface Answer {
 function get(path: string, headers: Record<string, string> = {}): Promise<Answer> {
   const agent = new Agent({ rejectUnauthorized: false, servername: 'proxy.example' });
   return new Promise((resolve, reject) => {
-    const req = request({ agent, host: '127.0.0.1', port: proxy.address.port, path, headers }, (res) => {
+    const sent = { host: 'proxy.example', ...headers };
+    const req = request({ agent, host: '127.0.0.1', port: proxy.address.port, path, headers: sent }, (res) => {
       const answer = text(res).then((body) => ({ status: res.statusCode ?? 0, headers: res.headers, body }));
       resolve(answer.finally(() => agent.destroy()));
     });

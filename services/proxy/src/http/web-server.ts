@@ -8,7 +8,10 @@ import { limits as bounds } from '@postern/limits';
 import { answerDiagnostics, type Health } from '@postern/telemetry';
 import type { ProxyLimits } from '#config.ts';
 import { type ClusterFacts, findAnswer } from '#http/find.ts';
-import { homePage, homePageStyleHash } from '#http/home-page.ts';
+import type { BrowserOptions } from '#http/browser/browser-options.ts';
+import { browserRoutes } from '#http/browser/browser-routes.ts';
+import { homePage } from '#http/home-page.ts';
+import { pageStyleHash } from '#http/pages/page.ts';
 
 export interface WebServerOptions {
   readonly facts: () => ClusterFacts;
@@ -16,6 +19,7 @@ export interface WebServerOptions {
   readonly limits: ProxyLimits;
   /** A browser remembers HSTS; it is not told to where the certificate is one it cannot verify. */
   readonly selfSigned: boolean;
+  readonly browser: BrowserOptions;
   readonly onError: (error: unknown) => void;
 }
 
@@ -56,6 +60,7 @@ export async function createWebServer(options: WebServerOptions): Promise<WebSer
     },
   });
   await secure(app, options);
+  await browserRoutes(app, { ...options.browser, facts: options.facts, onError: options.onError });
   routes(app, options);
   await app.ready();
   const server = http;
@@ -87,14 +92,16 @@ async function secure(app: FastifyInstance, options: WebServerOptions): Promise<
       useDefaults: false,
       directives: {
         defaultSrc: ["'none'"],
-        styleSrc: [homePageStyleHash],
+        styleSrc: [pageStyleHash],
         frameAncestors: ["'none'"],
         baseUri: ["'none'"],
-        formAction: ["'none'"],
+        formAction: ["'self'"],
       },
     },
     strictTransportSecurity: options.selfSigned ? false : { maxAge: 31_536_000, includeSubDomains: false },
     xFrameOptions: { action: 'deny' },
+    // Without a referrer of its own a browser sends `Origin: null` with a form, which is what a hostile page's would say.
+    referrerPolicy: { policy: 'same-origin' },
   });
   await app.register(rateLimit, {
     max: options.limits.webRequestsPerMinute,

@@ -1,8 +1,8 @@
-import { connect, type Socket } from 'node:net';
 import { proxyHeader } from '@postern/pki';
 import type { ProxyLimits } from '#config.ts';
 import { refuse } from '#tcp/alert.ts';
 import { alerts } from '#tcp/client-hello.ts';
+import { dialAuth } from '#tcp/dial-auth.ts';
 import { onHandshakeOver } from '#tcp/handshake-over.ts';
 import type { Arrival } from '#tcp/public-listener.ts';
 import { splice } from '#tcp/splice.ts';
@@ -18,7 +18,7 @@ export interface AuthDoorOptions {
 /** Joins a client to auth. The client's address goes ahead in a PROXY v2 header that only holders of a route key can make. */
 export function authDoor(options: AuthDoorOptions): (arrival: Arrival) => Promise<void> {
   return async ({ socket, head, clientAddress, proven }) => {
-    const auth = await dial(options).catch(() => undefined);
+    const auth = await dialAuth({ authAddress: options.authAddress, connectAuthMs: options.limits.connectAuthMs }).catch(() => undefined);
     if (socket.destroyed) return void auth?.destroy();
     if (!auth) {
       options.onRefused({ clientAddress, reason: 'auth cannot be reached', door: 'auth' });
@@ -33,22 +33,4 @@ export function authDoor(options: AuthDoorOptions): (arrival: Arrival) => Promis
     onHandshakeOver(socket, auth, proven);
     splice(socket, auth, { idleMs: options.limits.spliceIdleMs });
   };
-}
-
-function dial(options: AuthDoorOptions): Promise<Socket> {
-  const { host, port } = options.authAddress;
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host, port, noDelay: true, allowHalfOpen: true, timeout: options.limits.connectAuthMs });
-    const fail = (error: Error) => {
-      socket.destroy();
-      reject(error);
-    };
-    const late = () => fail(new Error('auth did not answer in time'));
-    socket.once('timeout', late).once('error', fail);
-    socket.once('connect', () => {
-      socket.setTimeout(0);
-      socket.off('timeout', late).off('error', fail);
-      resolve(socket);
-    });
-  });
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type AddressInfo, type Server as NetServer, type Socket } from 'node:net';
 import { type Caller, Identity, Identity_Kind, implement, PosternError, ResourceEvent_Type, services } from '@postern/api';
 import { type Authority, issueCertificate, readProxyHeader, serverTlsOptions, verifyPeer } from '@postern/pki';
+import { listFor, peopleServices, type TestPeople } from '#testing/test-people.ts';
 import { createGrpcTlsServer, type GrpcTlsServer, peerOf } from '@postern/tunnel';
 
 const HOUR_MS = 3_600_000;
@@ -18,6 +19,7 @@ export interface TestAuthOptions {
   readonly onChange: (listener: () => void) => void;
   readonly announcements: { readonly publicAddress: string; readonly proxyId: string }[];
   readonly seenAddresses: string[];
+  readonly people: TestPeople;
   readonly onError: (error: unknown) => void;
 }
 
@@ -31,13 +33,13 @@ export async function startTestAuth(options: TestAuthOptions): Promise<TestAuth>
   const identify = (call: Parameters<typeof peerOf>[0]): Caller => {
     const { certificateDer, remoteAddress } = peerOf(call);
     if (!certificateDer) return { kind: 'anonymous', address: remoteAddress };
-    const kinds = [Identity_Kind.PROXY];
+    const kinds = [Identity_Kind.PROXY, Identity_Kind.USER];
     const peer = verifyPeer({
       certificateDer,
       cluster: options.cluster,
       kinds,
       hostCaPems: [options.host.certificatePem],
-      userCaPems: [],
+      userCaPems: [options.user.certificatePem],
       nowMs: Date.now(),
     });
     return { kind: 'identified', identity: peer.identity, serial: peer.serial, notAfterMs: peer.notAfterMs, address: remoteAddress };
@@ -70,7 +72,7 @@ export async function startTestAuth(options: TestAuthOptions): Promise<TestAuth>
     services.resources,
     {
       getResource: refuse,
-      listResources: refuse,
+      listResources: (request, { caller }) => listFor(options.people, request.kind, caller),
       createResource: refuse,
       putResource: refuse,
       updateResource: refuse,
@@ -82,11 +84,11 @@ export async function startTestAuth(options: TestAuthOptions): Promise<TestAuth>
   const server = createGrpcTlsServer({
     tls: serverTlsOptions({
       identity: options.identity,
-      clientCas: [options.host.certificatePem],
+      clientCas: [options.host.certificatePem, options.user.certificatePem],
       requestCert: true,
       rejectUnauthorized: false,
     }),
-    services: [routeKeys, presence, joining, resources],
+    services: [routeKeys, presence, joining, resources, ...peopleServices(options, common)],
   });
   const listener = createServer((socket) => accept(socket, server, options));
   const port = await listen(listener, options.port);

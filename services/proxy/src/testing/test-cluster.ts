@@ -24,6 +24,7 @@ import type { RunningProxy } from '#index.ts';
 import type { Cluster } from '#outbound/cluster.ts';
 import { serveProxy } from '#serve-proxy.ts';
 import { LogSink } from '#testing/log-sink.ts';
+import type { TestPeople } from '#testing/test-people.ts';
 import { startTestAuth, type TestAuth } from '#testing/test-auth.ts';
 
 const CLUSTER = 'test-cluster';
@@ -44,6 +45,7 @@ export class TestCluster {
   /** What auth saw in front of each TLS connection that came through a proxy. */
   readonly seenAddresses: string[] = [];
   readonly logs: string[] = [];
+  readonly people: TestPeople = { passwords: new Map(), roles: ['access'], apps: [], signIns: [], asked: [] };
   readonly joinToken = randomBytes(16).toString('hex');
   readonly #host: Authority;
   readonly #user: Authority;
@@ -69,6 +71,10 @@ export class TestCluster {
 
   get hostCaPem(): string {
     return this.#host.certificatePem;
+  }
+
+  get userCaPem(): string {
+    return this.#user.certificatePem;
   }
 
   async stop(): Promise<void> {
@@ -111,6 +117,21 @@ export class TestCluster {
       'db_server',
       agentIds.map((host_id) => ({ kind: 'db_server', version: 'v3', metadata: { name }, spec: { host_id, database } })),
     );
+  }
+
+  /** An application that these agents serve, and what auth lets people do with it. */
+  serveApp(app: TestPeople['apps'][number], more: { readonly publicAddress?: string } = {}): void {
+    const { name, agentIds } = app;
+    this.people.apps = [...this.people.apps.filter((other) => other.name !== name), app];
+    const spec = {
+      uri: 'https://console.aws.amazon.com/',
+      ...(more.publicAddress === undefined ? {} : { public_addr: more.publicAddress }),
+    };
+    const others = (this.#resources.get('app_server') ?? []).filter(
+      (other) => (other as { metadata: { name: string } }).metadata.name !== name,
+    );
+    const served = agentIds.map((host_id) => ({ kind: 'app_server', version: 'v3', metadata: { name }, spec: { host_id, app: { spec } } }));
+    this.list('app_server', [...others, ...served]);
   }
 
   /** As auth stores what proxies announce; `at` stands for the address where one is behind a balancer or gone. */
@@ -200,6 +221,7 @@ export class TestCluster {
       onChange: (listener) => void this.#listeners.add(listener),
       announcements: this.announcements,
       seenAddresses: this.seenAddresses,
+      people: this.people,
       onError: (error) => void this.logs.push(String(error)),
     });
   }
