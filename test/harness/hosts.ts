@@ -19,11 +19,11 @@ export async function hostCasOf(cluster: Cluster): Promise<string[]> {
 }
 
 /** Enters the cluster as an agent's host does, without the agent. */
-export async function joinHost(proxy: string, hostCaPems: readonly string[], token: string): Promise<HeldHost> {
+export async function joinHost(proxy: string, hostCaPems: readonly string[], token: string, role: 'db' | 'app' = 'db'): Promise<HeldHost> {
   const key = generateKey();
   const client = dial(proxy, AUTH, hostCaPems);
   try {
-    const request = { token, role: 'db', nodeName: 'host', version: '0.1.0', publicKey: key.publicKeyDer };
+    const request = { token, role, nodeName: 'host', version: '0.1.0', publicKey: key.publicKeyDer };
     const { hostId, certificatePem } = await callUnary(client, JoinService.join, request);
     return { hostId, certificatePem, privateKeyPem: key.privateKeyPem };
   } finally {
@@ -34,6 +34,14 @@ export async function joinHost(proxy: string, hostCaPems: readonly string[], tok
 export async function announceDatabase(host: Client, name: string): Promise<void> {
   const place = { awsRegion: 'us-east-1', awsAccountId: '123456789012' };
   const server = { kind: 'db', name, protocol: 'dynamodb', uri: '', description: '', labels: {}, dynamic: false, ...place };
+  await callUnary(host, PresenceService.announceServers, { servers: [server], nodeName: 'host', version: '0.1.0' });
+}
+
+/** An application that auth lists and that nobody serves. */
+export async function announceApp(host: Client, name: string, description: string): Promise<void> {
+  const place = { awsRegion: '', awsAccountId: '' };
+  const uri = 'https://console.aws.amazon.com/console/home';
+  const server = { kind: 'app', name, protocol: '', uri, description, labels: {}, dynamic: false, ...place };
   await callUnary(host, PresenceService.announceServers, { servers: [server], nodeName: 'host', version: '0.1.0' });
 }
 
