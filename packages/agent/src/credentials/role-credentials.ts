@@ -48,6 +48,12 @@ export class RoleCredentials {
     this.#nowMs = nowMs;
   }
 
+  /** Those that `for` would give without asking anybody. */
+  atHand(role: AssumedRole): Credentials | undefined {
+    const kept = this.#kept.get(role);
+    return kept?.credentials !== undefined && this.#nowMs() < kept.untilMs ? kept.credentials : undefined;
+  }
+
   async for(session: LiveSession, role: AssumedRole): Promise<Credentials> {
     const nowMs = this.#nowMs();
     let kept = this.#kept.get(role);

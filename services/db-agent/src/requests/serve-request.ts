@@ -101,33 +101,38 @@ export async function serveRequest(deps: ServeRequestDeps, exchange: ClientExcha
 
     // 6 audit: nothing leaves for AWS, STS included, before the intent is on disk.
     let record: OpenRecord;
+    const recording = deps.records.begin(session, place, asked);
+    // While the disk works: what is at hand is signed with, and kept here until the intent is durable.
+    const signedAhead = signAhead(deps, { place, operation, rawHeaders: exchange.head.fields, body: body.bytes });
     try {
-      record = await deps.records.begin(session, place, asked);
+      record = await recording;
     } catch (error) {
       return refuse(deps, exchange, { refusal: refusedByAudit(error), asked, place });
     }
 
-    // 7 credentials: the person's own, for the role of the certificate.
-    let credentials: Credentials;
-    try {
-      credentials = await deps.credentials.for(session, place);
-    } catch (error) {
-      const refusal = refusedByCredentials(who, operation.operation, error);
-      record.end({ kind: 'not_sent', reason: refusal.reason });
-      deps.onWarning('credentials could not be had', { user: who.user, resource: who.resource, reason: refusal.reason });
-      answerRefusal(exchange, refusal);
-      return;
-    }
+    let headers = signedAhead;
+    if (headers === undefined) {
+      // 7 credentials: the person's own, for the role of the certificate.
+      let credentials: Credentials;
+      try {
+        credentials = await deps.credentials.for(session, place);
+      } catch (error) {
+        const refusal = refusedByCredentials(who, operation.operation, error);
+        record.end({ kind: 'not_sent', reason: refusal.reason });
+        deps.onWarning('credentials could not be had', { user: who.user, resource: who.resource, reason: refusal.reason });
+        answerRefusal(exchange, refusal);
+        return;
+      }
 
-    // 8 sign: for the database's region and host, whatever the client signed for.
-    let headers: string[];
-    try {
-      headers = sign(deps, { place, operation, credentials, rawHeaders: exchange.head.fields, body: body.bytes });
-    } catch (error) {
-      const refusal = unsignable(error);
-      record.end({ kind: 'not_sent', reason: refusal.reason });
-      answerRefusal(exchange, refusal);
-      return;
+      // 8 sign: for the database's region and host, whatever the client signed for.
+      try {
+        headers = sign(deps, { place, operation, credentials, rawHeaders: exchange.head.fields, body: body.bytes });
+      } catch (error) {
+        const refusal = unsignable(error);
+        record.end({ kind: 'not_sent', reason: refusal.reason });
+        answerRefusal(exchange, refusal);
+        return;
+      }
     }
 
     // 9 forward; 10 audit: what became of it.
@@ -156,16 +161,26 @@ function checkHead(exchange: ClientExchange, head: RequestHead): Refusal | undef
   return shape && { code: shape.code, message: shape.reason, reason: shape.reason, close: shape.close };
 }
 
-function sign(
-  deps: ServeRequestDeps,
-  input: {
-    readonly place: SessionPlace;
-    readonly operation: DynamoDbOperation;
-    readonly credentials: Credentials;
-    readonly rawHeaders: readonly string[];
-    readonly body: Buffer;
-  },
-): string[] {
+/** Undefined where credentials have to be asked for first, or where signing fails, which is then told in its turn. */
+function signAhead(deps: ServeRequestDeps, input: Omit<SignInput, 'credentials'>): string[] | undefined {
+  const credentials = deps.credentials.atHand(input.place);
+  if (credentials === undefined) return undefined;
+  try {
+    return sign(deps, { ...input, credentials });
+  } catch {
+    return undefined;
+  }
+}
+
+interface SignInput {
+  readonly place: SessionPlace;
+  readonly operation: DynamoDbOperation;
+  readonly credentials: Credentials;
+  readonly rawHeaders: readonly string[];
+  readonly body: Buffer;
+}
+
+function sign(deps: ServeRequestDeps, input: SignInput): string[] {
   const { place, operation, credentials, rawHeaders, body } = input;
   const nowMs = deps.nowMs();
   const { region, hosts } = place.database;
