@@ -134,8 +134,8 @@ export class Cluster {
     }).then(() => undefined);
   }
 
-  /** Again, on the same port, after it was killed: what its tables held is gone. */
-  async startEmulator(): Promise<void> {
+  /** Again, on the same port, after it was killed: what its tables held is gone. A role is a name, or an ARN of another account. */
+  async startEmulator({ roles = [ROLE] }: { readonly roles?: readonly string[] } = {}): Promise<void> {
     const port = this.emulatorPort === 0 ? await freePort() : this.emulatorPort;
     this.emulatorPort = port;
     this.emulatorUrl = `http://127.0.0.1:${port}`;
@@ -145,8 +145,7 @@ export class Cluster {
       String(port),
       '--account',
       ACCOUNT,
-      '--role',
-      ROLE,
+      ...roles.flatMap((role) => ['--role', role]),
       '--access-key-id',
       KEY_ID,
       '--secret-access-key',

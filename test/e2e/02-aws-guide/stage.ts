@@ -44,7 +44,7 @@ export async function openStage(
   cluster: Cluster,
   { arns, apart = false }: { readonly arns?: readonly string[]; readonly apart?: boolean } = {},
 ): Promise<void> {
-  await cluster.startEmulator();
+  await cluster.startEmulator(arns === undefined ? {} : { roles: arns });
   await cluster.start({ apart });
   writeFileSync(join(cluster.dir, 'aws-dynamodb-access.yaml'), roleYaml(arns));
   await cluster.admin('tctl create -f aws-dynamodb-access.yaml');
