@@ -4,6 +4,7 @@ import { warn } from '@postern/terminal/output';
 import { messageOf } from '@postern/terminal/run-program';
 import { type AppInUse, filesOf } from '#apps/app-login.ts';
 import { renewKey } from '#apps/local-key.ts';
+import { signingKey } from '#apps/signing-key.ts';
 import { listenLocally, localAddress } from '#local-port/listen-locally.ts';
 import type { DoorVariables } from '#proxy-aws/door-variables.ts';
 import { LocalCertificates } from '#proxy-aws/local-certificates.ts';
@@ -14,7 +15,7 @@ import { sessionOver } from '#sessions/session-over.ts';
 
 export interface AwsDoorOptions {
   readonly port?: number;
-  /** TELEPORT_AWS_ACCESS_KEY_ID and TELEPORT_AWS_SECRET_ACCESS_KEY take the place of the key of the login, as in Teleport. */
+  /** For a key that takes the place of the login's: see signingKey. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly notice: (line: string) => void;
 }
@@ -30,8 +31,7 @@ export interface AwsDoor {
 /** The forward proxy of one application under one role. */
 export async function openAwsDoor(who: SignedIn, { login, key }: AppInUse, options: AwsDoorOptions): Promise<AwsDoor> {
   const { env, notice } = options;
-  const accessKeyId = env['TELEPORT_AWS_ACCESS_KEY_ID'] ?? key.accessKeyId;
-  const secretAccessKey = env['TELEPORT_AWS_SECRET_ACCESS_KEY'] ?? key.secretAccessKey;
+  const { accessKeyId, secretAccessKey } = signingKey(env, key);
   const localKey = `${accessKeyId}:${secretAccessKey}`;
   const certificates = new LocalCertificates(login.authority);
   const session = sessionOver(who, key.grant, { notice, onRenewed: (grant) => renewKey(who, key, grant) });
