@@ -56,7 +56,12 @@ describe.skipIf(cannot !== undefined)('auth and the proxy away, each on a host o
     cluster.authHost?.child.kill('SIGSTOP');
     await pause(5_000);
     cluster.authHost?.child.kill('SIGCONT');
-    const thawedMs = await tookMs(() => cluster.admin('tctl status')).finally(() => load.stop());
+    let thawedMs: number;
+    try {
+      thawedMs = await tookMs(() => cluster.admin('tctl status'));
+    } finally {
+      await load.stop();
+    }
     // Starting the program is no part of it.
     expect(thawedMs).toBeLessThan(2_000 + 2 * usualMs);
     expect(load.answers.filter(({ status, sentMs }) => status !== 200 && sentMs >= frozenMs)).toEqual([]);
