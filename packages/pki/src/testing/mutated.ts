@@ -63,7 +63,9 @@ function changedAt(field: Buffer, made: { readonly kind: 'cut' | 'flip' | 'put';
   return Buffer.concat([field.subarray(0, where), put, field.subarray(made.kind === 'flip' ? where + 1 : where)]);
 }
 
-/** So many cases where nobody waits, and a share of a million where `npm run test:long` asks for it. */
-export function cases(quick: number, long: number): { readonly numRuns: number } {
-  return { numRuns: process.env['POSTERN_TESTS'] === 'long' ? long : quick };
+const MAX_LONG_MS = 20_000;
+
+/** So many cases where somebody waits; where `npm run test:long` asks, a share of a million, or as many as a slow machine makes in 20 s. */
+export function cases(quick: number, long: number): { readonly numRuns: number; readonly interruptAfterTimeLimit?: number } {
+  return process.env['POSTERN_TESTS'] === 'long' ? { numRuns: long, interruptAfterTimeLimit: MAX_LONG_MS } : { numRuns: quick };
 }
