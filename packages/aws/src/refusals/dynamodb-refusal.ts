@@ -8,9 +8,13 @@ export type DynamoDbRefusalCode =
   | 'UnrecognizedClientException'
   | 'ValidationException'
   | 'RequestEntityTooLargeException'
+  | 'RequestTimeoutException'
   | 'InternalServerError';
 
-/** 400 and not 403 for a denial: that is what DynamoDB does. The SDKs retry ThrottlingException and the 5xx, and nothing else here. */
+/**
+ * 400 and not 403 for a denial: that is what DynamoDB does. The SDKs retry ThrottlingException, RequestTimeoutException and the 5xx, and
+ * nothing else here.
+ */
 const statusOf: Record<DynamoDbRefusalCode, number> = {
   AccessDeniedException: 400,
   ThrottlingException: 400,
@@ -19,6 +23,7 @@ const statusOf: Record<DynamoDbRefusalCode, number> = {
   UnrecognizedClientException: 400,
   ValidationException: 400,
   RequestEntityTooLargeException: 413,
+  RequestTimeoutException: 408,
   InternalServerError: 500,
 };
 

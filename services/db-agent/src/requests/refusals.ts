@@ -86,8 +86,9 @@ export function bodyRefusal(failed: WholeFailure): Refusal {
   }
   if (failed === 'no_room') return busy('the agent holds as many request bodies as it may: try again');
   const reason = bodyFaults[failed];
-  const status = failed === 'too_fine' || failed === 'malformed' ? 400 : 408;
-  return { code: 'ValidationException', status, message: reason, reason, close: true };
+  // What came too slowly may come in time when it is sent again, and SDKs do so by this code.
+  const code = failed === 'too_fine' || failed === 'malformed' ? 'ValidationException' : 'RequestTimeoutException';
+  return { code, message: reason, reason, close: true };
 }
 
 const bodyFaults: Record<Exclude<WholeFailure, 'too_large' | 'no_room'>, string> = {

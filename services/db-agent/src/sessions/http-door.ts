@@ -30,7 +30,9 @@ export function createHttpDoor({ onExchange, onMalformed, limits }: HttpDoorOpti
     onExchange,
     onMalformed: (connection, fault) => {
       onMalformed(connection, fault);
-      const body = { __type: 'com.amazon.coral.validate#ValidationException', message: fault.message };
+      // Heads that wait behind the bodies of others are sent again by SDKs: nothing of them has been acted on.
+      const type = fault.status === 408 ? 'service#RequestTimeoutException' : 'validate#ValidationException';
+      const body = { __type: `com.amazon.coral.${type}`, message: fault.message };
       return { contentType: 'application/x-amz-json-1.0', body: Buffer.from(JSON.stringify(body)) };
     },
   });
