@@ -8,6 +8,8 @@ export interface ByteStreamOptions {
   readonly remoteAddress?: string;
   /** Bytes may wait for the peer for so long; then the stream is reset. */
   readonly stallMs?: number;
+  /** Bytes handed to HTTP/2 and not yet taken; for whoever has many streams that may all stand still. */
+  readonly maxInFlightBytes?: number;
   /** Bytes were handed to the call, or came out of it. */
   readonly onSent?: (bytes: number) => void;
   readonly onReceived?: () => void;
@@ -26,12 +28,13 @@ export function byteStream(call: RawCall, options: ByteStreamOptions = {}): Byte
 }
 
 type Done = (error?: Error | null) => void;
-const { maxFrameBytes, maxInFlightBytes } = tunnelLimits;
+const { maxFrameBytes } = tunnelLimits;
 
 export class ByteStream extends Duplex {
   readonly remoteAddress: string | undefined;
   readonly #call: RawCall;
   readonly #stallMs: number;
+  readonly #maxInFlightBytes: number;
   readonly #options: ByteStreamOptions;
   /** Written and not yet sent, in order. */
   #batch: Buffer[] = [];
@@ -55,6 +58,7 @@ export class ByteStream extends Duplex {
     this.#call = call;
     this.#options = options;
     this.#stallMs = options.stallMs ?? tunnelLimits.stallMs;
+    this.#maxInFlightBytes = options.maxInFlightBytes ?? tunnelLimits.maxInFlightBytes;
     this.remoteAddress = options.remoteAddress;
     call.receive({
       part: (bytes) => this.#receive(bytes),
@@ -183,7 +187,7 @@ export class ByteStream extends Duplex {
     const { stream } = this.#call;
     const several = this.#batchBytes > maxFrameBytes;
     if (several) stream.cork();
-    while (this.#batchBytes > 0 && this.#inFlightBytes < maxInFlightBytes) this.#sendFrame();
+    while (this.#batchBytes > 0 && this.#inFlightBytes < this.#maxInFlightBytes) this.#sendFrame();
     if (several) stream.uncork();
     if (this.#batchBytes > 0) return;
     const finished = this.#finishing;
@@ -235,7 +239,7 @@ export class ByteStream extends Duplex {
   }
 
   #blocked(): boolean {
-    return this.#batchBytes >= maxFrameBytes || this.#inFlightBytes >= maxInFlightBytes;
+    return this.#batchBytes >= maxFrameBytes || this.#inFlightBytes >= this.#maxInFlightBytes;
   }
 
   #proceed(): void {

@@ -10,9 +10,6 @@ import { Crowd } from './crowd.ts';
 const cannot = lacking('openssl');
 const MIB = 1024 * 1024;
 const MOST_GROWN_MIB = 200;
-/** A person's own tsh holds up to 512 local connections, each with a quarter of a MiB under way and what its sockets have read. */
-const MOST_GROWN_OF_TSH_MIB = 384;
-const mostGrownMiB = (name: string) => (name === 'alice' || name === 'bob' ? MOST_GROWN_OF_TSH_MIB : MOST_GROWN_MIB);
 /** Bytes may wait for a minute; that they wait is noticed a little later. */
 const STALL_MS = 75_000;
 
@@ -88,7 +85,7 @@ describe.skipIf(cannot !== undefined || process.platform !== 'linux')('a reader 
       expect(performance.now() - startedMs).toBeLessThan(2_000);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
-    for (const [name, rssMiB] of holding()) expect([name, rssMiB - (before.get(name) ?? 0) < mostGrownMiB(name)]).toEqual([name, true]);
+    for (const [name, rssMiB] of holding()) expect([name, rssMiB - (before.get(name) ?? 0) < MOST_GROWN_MIB]).toEqual([name, true]);
     expect(sentBytes).toBeLessThan(MOST_GROWN_MIB * MIB);
     expect(isOver).toBe(false);
     slow.destroy();
@@ -111,10 +108,10 @@ describe.skipIf(cannot !== undefined || process.platform !== 'linux')('a reader 
         return socket;
       });
       await new Promise((resolve) => setTimeout(resolve, 10_000));
-      for (const [name, rssMiB] of holding()) expect([name, rssMiB - (before.get(name) ?? 0) < mostGrownMiB(name)]).toEqual([name, true]);
+      for (const [name, rssMiB] of holding()) expect([name, rssMiB - (before.get(name) ?? 0) < MOST_GROWN_MIB]).toEqual([name, true]);
       expect(await crowd.loginMs()).toBeLessThan(crowd.patienceMs);
       await until('every request to have ended', STALL_MS, () => (ended === requests.length ? true : undefined));
-      for (const [name, rssMiB] of holding()) expect([name, rssMiB - (before.get(name) ?? 0) < mostGrownMiB(name)]).toEqual([name, true]);
+      for (const [name, rssMiB] of holding()) expect([name, rssMiB - (before.get(name) ?? 0) < MOST_GROWN_MIB]).toEqual([name, true]);
     } finally {
       process.kill(pidOf(agent), 'SIGCONT');
     }

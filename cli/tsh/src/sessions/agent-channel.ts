@@ -17,6 +17,9 @@ export interface AgentChannelOptions {
 /** What is said of a local connection, in the metadata of its stream (docs/decisions/0007). */
 export type ConnectHeaders = Readonly<Partial<Record<ConnectKey, string>>>;
 
+/** Five hundred local connections may all wait for an agent that stands still, on a person's own machine. */
+const MAX_IN_FLIGHT_BYTES = 128 * 1024;
+
 /** One TLS session from here to an agent; the proxy between sees records. Each local connection is a stream in it. */
 export class AgentChannel {
   readonly grant: SessionGrant;
@@ -76,6 +79,7 @@ export class AgentChannel {
 
   #open(headers: ConnectHeaders): ByteStream {
     const stream: ByteStream = byteStream(this.#connection.open(AgentSession.connect.path, headers), {
+      maxInFlightBytes: MAX_IN_FLIGHT_BYTES,
       onSent: (bytes) => this.#pulse.sent(stream, bytes),
       onReceived: () => this.#pulse.heard(stream),
     });
