@@ -7,15 +7,15 @@ import { printRequests } from './requests-table.mjs';
 
 export const options = {
   ms: { type: 'string', default: '1500' },
-  rounds: { type: 'string', default: '3' },
+  rounds: { type: 'string', default: '5' },
   bytes: { type: 'string', default: '300,100000' },
   connections: { type: 'string', default: '1,16,64' },
 };
 /** Which operation is asked where several sizes are compared: the upstream has one size for each. */
 const OPERATIONS = ['GetItem', 'Query', 'Scan', 'BatchGetItem'];
 /** A service is measured as it runs for days: what it does has been compiled. */
-const WARM_REQUESTS = 6_000;
-const WARM_UP_MS = 8_000;
+const WARM_REQUESTS = 40_000;
+const WARM_UP_MS = 25_000;
 
 export async function run(flags) {
   const sizes = numbers(flags.bytes).slice(0, OPERATIONS.length);

@@ -104,6 +104,9 @@ export function authAway(
         body: expect.stringMatching(/has not heard from auth|lock: strict/) as unknown,
       });
       await anew.daemon.stop();
+      const again = await cluster.openTunnel('carol');
+      expect((await getItem(again.port)).status).toBe(200);
+      await again.daemon.stop();
       expect((await getItem(fresh.port)).status).toBe(200);
     }
 

@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { limits } from '@postern/limits';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Aftermath } from '@postern/test-harness/aftermath.ts';
 import { PASSWORD } from '@postern/test-harness/cluster.ts';
@@ -117,6 +118,33 @@ describe.skipIf(cannot !== undefined)('a host runs out of something', () => {
     await cluster.signIn('alice');
     expect(Date.now() - freedMs).toBeLessThan(BACK_MS);
   });
+
+  it.each([
+    ['the proxy', () => cluster.proxyPort],
+    ['auth', () => Number(cluster.authAddress.split(':').at(-1))],
+  ])(
+    'F-39 %s stands still for a moment: so many who knock are kept, and the next one’s SYN is dropped, to be tried again after 1, 3 and 7 s [limit listenBacklog]',
+    async (_part, portOf) => {
+      const { child } = cluster.authHost ?? expect.fail('auth and the proxy are not running');
+      const sockets: Socket[] = [];
+      let kept = 0;
+      const knock = () => sockets.push(connect(portOf(), '127.0.0.1', () => (kept += 1)).on('error', () => undefined));
+      child.kill('SIGSTOP');
+      try {
+        for (let n = 0; n < limits.listenBacklog; n += 1) knock();
+        await until('those who knock to be kept', 900, () => (kept === limits.listenBacklog ? true : undefined));
+        // The kernel takes one more than it is told.
+        for (let n = 0; n < 4; n += 1) knock();
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        expect(kept).toBe(limits.listenBacklog + 1);
+      } finally {
+        child.kill('SIGCONT');
+        for (const socket of sockets) socket.destroy();
+      }
+      expect(await stage.recovers(port, BACK_MS)).toBeLessThan(BACK_MS);
+      await cluster.signIn('alice');
+    },
+  );
 
   it('F-19 nobody reads what the agent prints: it keeps serving, and stops when it is asked to', async () => {
     const said = one.log().length;

@@ -1,7 +1,8 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Mode } from '@postern/aws-emulator';
+import type { Mode, SeedObject } from '@postern/aws-emulator';
+import { emulatorCommand, tellEmulator } from '#emulator-process.ts';
 import { Daemon, type Finished, freePort, isAlive, must, type RunOptions, run, until } from '#processes.ts';
 import { authYaml, proxyServiceYaml, proxyYaml } from '#teleport-yaml.ts';
 import { makeWebCertificate } from '#web-certificate.ts';
@@ -20,7 +21,10 @@ export interface AtAws {
   readonly region?: string;
   readonly operation?: string;
   readonly bodyBytes: number;
+  readonly bodySha256?: string;
   readonly verified: boolean;
+  /** The code of the answer where it was refused before it was carried out. */
+  readonly refusal?: string;
   readonly identity?: { readonly arn: string; readonly accessKeyId?: string };
 }
 
@@ -30,6 +34,15 @@ export interface ClusterOptions {
   readonly apart?: boolean;
   /** More of the environment of each host's process. */
   readonly env?: { readonly auth?: NodeJS.ProcessEnv; readonly proxy?: NodeJS.ProcessEnv };
+}
+
+export interface EmulatorStart {
+  /** A name, or an ARN of another account. */
+  readonly roles?: readonly string[];
+  /** Agents speak TLS with it. */
+  readonly tls?: boolean;
+  /** More of its command line. */
+  readonly flags?: readonly string[];
 }
 
 /** A cluster as a small company would run it: auth and proxy on one host, agents and people elsewhere, each with files of their own. */
@@ -46,7 +59,10 @@ export class Cluster {
   emulatorUrl = '';
   emulator: Daemon | undefined;
   emulatorPort = 0;
+  /** Where it was started with TLS as well: what agents dial. */
+  emulatorTlsPort = 0;
   #emulatorControl = 0;
+  #certificate: Promise<void> | undefined;
   #hostEnv: NonNullable<ClusterOptions['env']> = {};
 
   /** What a process of this story may see: no AWS settings of the machine, no profile of the person who runs it. */
@@ -80,7 +96,7 @@ export class Cluster {
   /** Auth and proxy in one process, or `apart` in two, over SQLite or the storage that is given. */
   async start(options: ClusterOptions = {}): Promise<void> {
     this.#hostEnv = options.env ?? {};
-    await makeWebCertificate(this.dir);
+    await this.#makeCertificate();
     this.proxyPort = await freePort();
     for (const part of ['auth', 'proxy']) this.#diagPorts.set(part, await freePort());
     const auth = { dir: this.dir, port: await freePort(), ...(options.storage === undefined ? {} : { storage: options.storage }) };
@@ -98,6 +114,12 @@ export class Cluster {
     writeFileSync(this.proxyConfig, [...proxyYaml(proxy), ''].join('\n'));
     this.startProxyHost();
     await this.proxyIsReady();
+  }
+
+  /** One for all that runs here; the emulator may have needed it first. */
+  #makeCertificate(): Promise<void> {
+    this.#certificate ??= makeWebCertificate(this.dir);
+    return this.#certificate;
   }
 
   /** The host of auth, and of the proxy where they are not apart; called again after it was killed. */
@@ -134,42 +156,30 @@ export class Cluster {
     }).then(() => undefined);
   }
 
-  /** Again, on the same port, after it was killed: what its tables held is gone. A role is a name, or an ARN of another account. */
-  async startEmulator({ roles = [ROLE] }: { readonly roles?: readonly string[] } = {}): Promise<void> {
-    const port = this.emulatorPort === 0 ? await freePort() : this.emulatorPort;
-    this.emulatorPort = port;
-    this.emulatorUrl = `http://127.0.0.1:${port}`;
+  /** Again, on the same ports, after it was killed: what its tables held is gone. */
+  async startEmulator({ roles = [ROLE], tls = false, flags = [] }: EmulatorStart = {}): Promise<void> {
+    if (this.emulatorPort === 0) this.emulatorPort = await freePort();
+    if (tls && this.emulatorTlsPort === 0) this.emulatorTlsPort = await freePort();
+    if (tls) await this.#makeCertificate();
+    this.emulatorUrl = `http://127.0.0.1:${this.emulatorPort}`;
     this.#emulatorControl = await freePort();
-    const flags = [
-      '--port',
-      String(port),
-      '--account',
-      ACCOUNT,
-      ...roles.flatMap((role) => ['--role', role]),
-      '--access-key-id',
-      KEY_ID,
-      '--secret-access-key',
-      KEY_SECRET,
-      '--control-port',
-      String(this.#emulatorControl),
-    ];
-    this.emulator = this.daemon('emulator', [
-      process.execPath,
-      join(root, 'packages/aws-emulator/src/main.ts'),
-      ...flags,
-      '--raw-log',
-      this.rawLogFile,
-    ]);
+    const ports = { http: this.emulatorPort, control: this.#emulatorControl, ...(tls ? { tls: this.emulatorTlsPort } : {}) };
+    const { dir, rawLogFile } = this;
+    const command = emulatorCommand({ ports, account: ACCOUNT, roles, keyId: KEY_ID, keySecret: KEY_SECRET, rawLogFile, dir });
+    this.emulator = this.daemon('emulator', [...command, ...flags]);
     await until('the emulator', 20_000, async () =>
       (await fetch(this.emulatorUrl).catch(() => undefined)) === undefined ? undefined : true,
     );
   }
 
   /** A fault of "AWS" for one operation, or for all ("*"); undefined takes it away. */
-  async awsFault(operation: string, mode: Mode | undefined): Promise<void> {
-    const url = `http://127.0.0.1:${this.#emulatorControl}/modes/${operation}`;
-    const answer = await fetch(url, mode === undefined ? { method: 'DELETE' } : { method: 'PUT', body: JSON.stringify(mode) });
-    if (!answer.ok) throw new Error(`the emulator does not take the mode: ${answer.status} ${await answer.text()}`);
+  awsFault(operation: string, mode: Mode | undefined): Promise<void> {
+    return tellEmulator(this.#emulatorControl, `modes/${operation}`, mode);
+  }
+
+  /** A bucket of S3, and an object in it. */
+  awsObject(region: string, object: SeedObject): Promise<void> {
+    return tellEmulator(this.#emulatorControl, `objects/${region}`, object);
   }
 
   get rawLogFile(): string {
@@ -195,7 +205,7 @@ export class Cluster {
     mkdirSync(host, { recursive: true });
     writeFileSync(join(host, 'teleport.yaml'), yaml);
     return this.daemon(name, [...under, 'teleport', 'start', '-c', join(host, 'teleport.yaml')], {
-      AWS_ENDPOINT_URL: this.emulatorUrl,
+      AWS_ENDPOINT_URL: this.emulatorTlsPort === 0 ? this.emulatorUrl : `https://localhost:${this.emulatorTlsPort}`,
       AWS_ACCESS_KEY_ID: KEY_ID,
       AWS_SECRET_ACCESS_KEY: KEY_SECRET,
       ...env,

@@ -42,11 +42,10 @@ export interface HeldSession extends Held {
   readonly issued: SessionCert;
 }
 
-export interface AskedSession {
-  readonly db: string;
+export type AskedSession = ({ readonly db: string } | { readonly app: string }) & {
   readonly principal: string;
   readonly ttlSeconds?: number;
-}
+};
 
 export async function sessionRaw(proxy: string, hostCaPems: readonly string[], user: Held, asked: AskedSession): Promise<HeldSession> {
   const client = dial(proxy, 'auth.postern.internal', hostCaPems, user);
@@ -61,8 +60,7 @@ export async function sessionRaw(proxy: string, hostCaPems: readonly string[], u
 export async function issueSession(client: Client, asked: AskedSession): Promise<HeldSession> {
   const key = generateKey();
   const issued = await callUnary(client, CertsService.issueSessionCert, {
-    resourceKind: 'db',
-    resourceName: asked.db,
+    ...('db' in asked ? { resourceKind: 'db', resourceName: asked.db } : { resourceKind: 'app', resourceName: asked.app }),
     principal: asked.principal,
     publicKey: key.publicKeyDer,
     ttlSeconds: asked.ttlSeconds ?? 0,

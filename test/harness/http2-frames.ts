@@ -3,13 +3,16 @@ import type { Held } from '#dial.ts';
 
 /** HTTP/2 as no client library would send it: frames by hand (RFC 9113), header blocks without compression (RFC 7541). */
 export const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
-const [HEADERS, RST_STREAM, SETTINGS, CONTINUATION] = [1, 3, 4, 9];
+const [HEADERS, RST_STREAM, SETTINGS, WINDOW_UPDATE, CONTINUATION] = [1, 3, 4, 8, 9];
 const END_HEADERS = 4;
 const CANCEL = 8;
 const MAX_PAYLOAD = 16_384;
 const FRAME_HEADER = 9;
 
-function frame(type: number, flags: number, stream: number, payload = Buffer.alloc(0)): Buffer {
+/** The preface with empty SETTINGS. */
+export const HELLO = Buffer.concat([PREFACE, frame(SETTINGS, 0, 0)]);
+
+function frame(type: number, flags: number, stream: number, payload: Buffer = Buffer.alloc(0)): Buffer {
   const head = Buffer.alloc(FRAME_HEADER);
   head.writeUIntBE(payload.length, 0, 3);
   head.writeUInt8(type, 3);
@@ -32,17 +35,24 @@ function text(value: string | Buffer): Buffer {
 }
 const field = (name: string, value: string | Buffer) => Buffer.concat([Buffer.from([0]), text(name), text(value)]);
 
+export type Fields = readonly (readonly [name: string, value: string | Buffer])[];
+
 /** A gRPC call's headers, in as many frames as they take. */
 export function callFrames(stream: number, path: string, metadata: Readonly<Record<string, Buffer>> = {}): Buffer {
-  const block = Buffer.concat([
-    field(':method', 'POST'),
-    field(':scheme', 'https'),
-    field(':path', path),
-    field(':authority', 'postern.internal'),
-    field('content-type', 'application/grpc'),
-    field('te', 'trailers'),
-    ...Object.entries(metadata).map(([name, value]) => field(name, value)),
+  return headFrames(stream, [
+    [':method', 'POST'],
+    [':scheme', 'https'],
+    [':path', path],
+    [':authority', 'postern.internal'],
+    ['content-type', 'application/grpc'],
+    ['te', 'trailers'],
+    ...Object.entries(metadata),
   ]);
+}
+
+/** The head of a stream whose body is to follow. */
+export function headFrames(stream: number, fields: Fields): Buffer {
+  const block = Buffer.concat(fields.map(([name, value]) => field(name, value)));
   const frames: Buffer[] = [];
   for (let at = 0; at < block.length; at += MAX_PAYLOAD) {
     const isLast = at + MAX_PAYLOAD >= block.length;
@@ -51,10 +61,13 @@ export function callFrames(stream: number, path: string, metadata: Readonly<Reco
   return Buffer.concat(frames);
 }
 
-export function resetFrame(stream: number): Buffer {
-  const code = Buffer.alloc(4);
-  code.writeUInt32BE(CANCEL);
-  return frame(RST_STREAM, 0, stream, code);
+export const resetFrame = (stream: number, code = CANCEL): Buffer => frame(RST_STREAM, 0, stream, uint32(code));
+export const windowFrame = (stream: number, bytes: number): Buffer => frame(WINDOW_UPDATE, 0, stream, uint32(bytes));
+
+function uint32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
 }
 
 /** A connection after its TLS handshake, with the preface sent; what it is sent is thrown away. Rejects where it is refused. */

@@ -32,6 +32,7 @@ describe('tctl', () => {
     ['a protocol that is not served', 'tokens add --type=db --db-name=x --db-protocol=postgres', /dynamodb/],
     ['a flag that is nearly right', 'tokens add --type=db --db-nam=x', /Did you mean --db-name/],
     ['a kind that is none', 'get rolez', /"rolez" is not a kind/],
+    ['a connector, as guides edit one', 'get github/github', /single sign-on does not exist yet/],
     ['a kind without a name', 'rm role', /role\/<name>/],
     ['a lock of nothing', 'lock', /--user/],
     ['a lock of the past', 'lock --user=a --expires=2001-01-01T00:00:00Z', /past/],

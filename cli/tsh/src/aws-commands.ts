@@ -40,7 +40,7 @@ export function addAppCommands(tsh: Command, globals: Globals): void {
     .argument('[name]')
     .action(async (name: string | undefined) => {
       const { logoutOfApp } = await import('#apps/logout-of-app.ts');
-      logoutOfApp({ globals: globals(), name });
+      await logoutOfApp({ globals: globals(), name });
     });
   apps
     .command('config')

@@ -121,6 +121,6 @@ function addProxyCommands(tsh: Command, globals: () => GlobalOptions): void {
 
 function positive(text: string): number {
   const value = Number(text);
-  if (!/^\d+$/.test(text) || value < 1) throw new InvalidArgumentError('Write a number of minutes.');
+  if (!/^\d+$/.test(text) || value < 1) throw new InvalidArgumentError('Write a whole number of minutes, 1 or more.');
   return value;
 }

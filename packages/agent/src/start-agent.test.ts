@@ -88,6 +88,7 @@ beforeEach(async () => {
   const client = await startAuthStandIn();
   proxy = await startTestProxy(cluster);
   const own = await cluster.agent();
+  let reachable = () => Promise.resolve();
   const membership: Membership = {
     hostId: AGENT_ID,
     cluster: cluster.name,
@@ -105,7 +106,11 @@ beforeEach(async () => {
       listener.put(resource('user', 'alice', { generation: 'g1', roles: ['dev'] }));
     },
     synced: () => Promise.resolve(),
+    dialAfter: (proxyStands) => (reachable = proxyStands),
+    reachable: () => reachable(),
+    spreadMs: () => 0,
     viewAgeMs: () => 0,
+    patienceMs: () => 45_000,
     stop: () => Promise.resolve(),
   };
   const dir = mkdtempSync(join(tmpdir(), 'postern-agent-'));
@@ -226,6 +231,20 @@ describe('an agent', () => {
     parts.spool.writeLater(event);
     await agent.stop();
     expect(uploaded).toContain('the.last');
+  });
+
+  it('tells auth nothing while no proxy has its tunnel, and stops at once all the same', async () => {
+    await proxy.stop();
+    await expect.poll(async () => (await agent.ready()).reason ?? 'ready', { timeout: 10_000 }).toMatch(/proxies/);
+    const before = announced.length;
+    parts.resourcesChanged();
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(announced).toHaveLength(before);
+    const startedMs = performance.now();
+    await agent.stop();
+    expect(performance.now() - startedMs).toBeLessThan(5_000);
+    // What it serves from now on: nothing.
+    expect(announced.at(-1)).toEqual([]);
   });
 
   it('takes no dial for what it does not serve', async () => {

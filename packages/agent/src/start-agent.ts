@@ -13,6 +13,7 @@ import { parseResource, roleFromResource } from '@postern/resources';
 import type { Logger, Metrics } from '@postern/telemetry';
 import { fullJitterBackoff, ReverseTunnelClient } from '@postern/tunnel';
 import { ProxyAddresses } from '#attach/proxy-addresses.ts';
+import { WayToAuth } from '#attach/way-to-auth.ts';
 import { uploadEvents } from '#audit/upload-events.ts';
 import { Authorizer } from '#authorise/authorizer.ts';
 import { PolicyView, type WatchedResource } from '#authorise/policy-view.ts';
@@ -115,12 +116,16 @@ export async function startAgent(options: StartAgentOptions): Promise<StartedAge
   const announcer = new Announcer({
     version: options.version,
     nodeName: options.nodeName,
-    announce: (request) => callUnary(membership.client(), PresenceService.announceServers, request),
+    announce: async (request) => {
+      await membership.reachable();
+      return callUnary(membership.client(), PresenceService.announceServers, request);
+    },
     wanted: () => service.wanted(),
     onAdmitted: () => sessions.sweep(),
     onRefused: ({ name, reason }) =>
       logger.error({ resource: `${kind}/${name}`, reason }, 'auth refuses to let this agent serve a resource'),
     onFailed: (err) => logger.warn({ err }, 'auth did not take the announcement of what this agent serves'),
+    spreadMs: () => membership.spreadMs(),
     backoff: (attempt) => waitMs(attempt),
   });
   const service = options.service({
@@ -165,10 +170,23 @@ export async function startAgent(options: StartAgentOptions): Promise<StartedAge
     onStatus: ({ proxy, state, lastError }) => {
       logger.info({ proxyAddress: proxy, state, ...(lastError === undefined ? {} : { reason: lastError }) }, 'tunnel to a proxy');
       // The status is set before this is called, but not yet returned to whoever made the link.
-      queueMicrotask(attach);
+      queueMicrotask(() => {
+        attach();
+        wayToAuth.changed();
+      });
     },
   });
 
+  // Before the first tunnel is dialled, and where none is wanted, there is nothing to wait for.
+  const wayToAuth = new WayToAuth({
+    attached: () => {
+      const statuses = tunnels.status();
+      return statuses.length === 0 || statuses.some(({ state }) => state === 'attached');
+    },
+    spreadMs: () => Math.max(0, ...tunnels.status().map(({ spreadMs = 0 }) => spreadMs)),
+    authSpreadMs: () => membership.spreadMs(),
+  });
+  membership.dialAfter(() => wayToAuth.open());
   const attach = () => {
     if (!stopping.signal.aborted) tunnels.setProxies(addresses.all(tunnels.status()));
   };
@@ -206,6 +224,7 @@ export async function startAgent(options: StartAgentOptions): Promise<StartedAge
   const uploading = uploadEvents({
     spool,
     append: async (message) => {
+      await membership.reachable();
       const answer = await callUnary(membership.client(), appendStoredEvents, message);
       uploaded.add(answer.stored + answer.duplicates);
       return answer;
@@ -237,6 +256,7 @@ export async function startAgent(options: StartAgentOptions): Promise<StartedAge
     async stop() {
       stopping.abort();
       tunnels.setProxies([]);
+      wayToAuth.stop();
       await announcer.stop();
       await until(() => service.underWay === 0, DRAIN_MS);
       await tunnels.stop();

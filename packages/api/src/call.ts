@@ -65,6 +65,12 @@ export function fromServiceError(error: ServiceError): PosternError {
   return new PosternError(known ?? nearest(error.code), error.details || error.message, { cause: error });
 }
 
+/** Whether who was asked has said this, and not the way there. */
+export function wasAnswered({ cause }: PosternError): boolean {
+  const { metadata } = (cause ?? {}) as Partial<ServiceError>;
+  return metadata instanceof Metadata && metadata.get(ERROR_CODE_KEY).length > 0;
+}
+
 function nearest(status: number): ErrorCode {
   const DEADLINE_EXCEEDED = 4;
   if (status === DEADLINE_EXCEEDED) return 'unavailable';

@@ -176,6 +176,9 @@ interface Admitted {
   readonly context: Context;
 }
 
+/** One for all calls: what Node makes where no reason is given has a stack, and costs more than a small call. */
+const CALL_OVER = new PosternError('unavailable', 'the call is over');
+
 /** What costs more than a small call does, and is seldom asked for, is made when it is. */
 class Context implements CallContext {
   readonly caller: Caller;
@@ -194,13 +197,13 @@ class Context implements CallContext {
 
   get signal(): AbortSignal {
     this.#abort ??= new AbortController();
-    if (this.#ended) this.#abort.abort();
+    if (this.#ended) this.#abort.abort(CALL_OVER);
     return this.#abort.signal;
   }
 
   end(): void {
     this.#ended = true;
-    this.#abort?.abort();
+    this.#abort?.abort(CALL_OVER);
   }
 }
 

@@ -68,7 +68,6 @@ export {
   AgentHello,
   DialRequest,
   Drain,
-  Heartbeat,
   OpenCarries,
   ProxyFrame,
   ProxyHello,

@@ -17,7 +17,12 @@ const raw = {
 };
 
 export const AgentSession = { ...AgentSessionService, connect: { ...AgentSessionService.connect, ...raw } } as const;
-export const ReverseTunnel = { ...ReverseTunnelService, carry: { ...ReverseTunnelService.carry, ...raw } } as const;
+/** Attach has frames, which its two ends read and write themselves: a proxy holds thousands of these calls. */
+export const ReverseTunnel = {
+  ...ReverseTunnelService,
+  attach: { ...ReverseTunnelService.attach, rawBytes: true as const },
+  carry: { ...ReverseTunnelService.carry, ...raw },
+} as const;
 
 /** AppendEvents for who keeps events as auth is sent them: its request is a Buffer that is a protobuf AppendEventsRequest. */
 export const appendStoredEvents = { ...AuditService.appendEvents, requestSerialize: same } as const;

@@ -30,7 +30,7 @@ const hosts: Rule = { kinds: [DB_AGENT, APP_AGENT, PROXY] };
 export const services = {
   join: { definition: JoinService, rules: { join: anyone } },
   login: { definition: LoginService, rules: { signIn: anyone } },
-  certs: { definition: CertsService, rules: { issueSessionCert: users, renewHostCert: hosts } },
+  certs: { definition: CertsService, rules: { issueSessionCert: users, endSession: users, renewHostCert: hosts } },
   resources: {
     definition: ResourcesService,
     rules: {

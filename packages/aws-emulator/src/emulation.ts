@@ -15,6 +15,7 @@ import type { Service } from '#exchange/service.ts';
 import { Federation } from '#federation/federation-service.ts';
 import { type ServiceId, awsHost } from '#hosts/aws-host.ts';
 import { iamService } from '#iam/iam-service.ts';
+import { kinesisVideoService } from '#kinesisvideo/kinesis-video-service.ts';
 import { lambdaService } from '#lambda/lambda-service.ts';
 import { Modes } from '#modes.ts';
 import type { EmulatedRole, EmulatorOptions, SeedObject, SeedTable } from '#options.ts';
@@ -26,6 +27,7 @@ import { S3 } from '#s3/s3-service.ts';
 import { echoWebSocket } from '#ssmmessages/web-socket.ts';
 import { maxSessionSeconds } from '#sts/role-session.ts';
 import { stsService } from '#sts/sts-service.ts';
+import { timestreamService } from '#timestream/timestream-service.ts';
 
 const emptyBody = { bodySha256: 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855', bodyBytes: 0, wireBytes: 0 };
 
@@ -166,6 +168,8 @@ function servicesOf({ options, book, regions, s3 }: ServiceParts): Readonly<Reco
     ec2: ec2Service,
     cloudwatch: cloudWatchService(),
     route53: route53Service,
+    timestream: timestreamService,
+    kinesisvideo: kinesisVideoService,
     ssmmessages: otherService,
     other: otherService,
   };

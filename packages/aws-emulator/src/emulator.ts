@@ -1,5 +1,7 @@
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
+import { createServer as createHttp2Server, type Http2Server, type ServerHttp2Session } from 'node:http2';
 import { createServer as createSecureServer } from 'node:https';
+import type { TLSSocket } from 'node:tls';
 
 import { Emulation } from '#emulation.ts';
 import type { EmulatorOptions, Mode, RawLogEntry, SeedObject, SeedTable } from '#options.ts';
@@ -26,16 +28,23 @@ export interface Emulator {
 /** A token of a session and a signature stand in a query as well. */
 const maxHeaderBytes = 64 * 1024;
 
+/** HTTP/1.1 where a client has both, as browsers do: HTTP/2 is for those that have nothing else. */
+const ALPNCallback = ({ protocols }: { readonly protocols: readonly string[] }): string | undefined =>
+  ['http/1.1', 'h2'].find((protocol) => protocols.includes(protocol));
+
 const settings = { maxHeaderSize: maxHeaderBytes, requestTimeout: 0, keepAliveTimeout: 60_000 };
 
 /** Starts the emulation of AWS for development and tests. It is never part of a production path. */
 export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
   const emulation = new Emulation(options);
   const { key, cert, alsoTls, host = '127.0.0.1' } = options;
-  const server = key === undefined || cert === undefined ? createServer(settings) : createSecureServer({ ...settings, key, cert });
-  const second = alsoTls === undefined ? undefined : createSecureServer({ ...settings, key: alsoTls.key, cert: alsoTls.cert });
+  const server =
+    key === undefined || cert === undefined ? createServer(settings) : createSecureServer({ ...settings, ALPNCallback, key, cert });
+  const second =
+    alsoTls === undefined ? undefined : createSecureServer({ ...settings, ALPNCallback, key: alsoTls.key, cert: alsoTls.cert });
   const servers = [server, ...(second === undefined ? [] : [second])];
-  for (const each of servers) serve(each, emulation);
+  const http2 = http2Door(emulation);
+  for (const each of servers) serve(each, emulation, http2.server);
   const port = await listen(server, options.port ?? 0, host);
   const tlsPort = second === undefined ? undefined : await listen(second, alsoTls?.port ?? 0, host);
   return {
@@ -50,6 +59,7 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
     close: async () => {
       const closed = Promise.all(servers.map(closeServer));
       emulation.closeUpgraded();
+      http2.close();
       await closed;
       await emulation.close();
     },
@@ -72,7 +82,31 @@ function closeServer(server: Server): Promise<void> {
   });
 }
 
-function serve(server: Server, emulation: Emulation): void {
+/** Takes the connections on which HTTP/2 was agreed; the same exchange serves both, by the requests that node:http2 makes for it. */
+function http2Door(emulation: Emulation): { readonly server: Http2Server; readonly close: () => void } {
+  const sessions = new Set<ServerHttp2Session>();
+  const server = createHttp2Server({ maxSessionMemory: 64 });
+  server.on('session', (session) => {
+    sessions.add(session);
+    session.on('close', () => sessions.delete(session));
+  });
+  server.on('sessionError', () => undefined);
+  server.on('request', (request, response) => {
+    const [message, answer] = [request, response] as unknown as [IncomingMessage, ServerResponse];
+    request.on('error', () => undefined);
+    response.on('error', () => undefined);
+    void emulation.handle(message, answer, { continue: false });
+  });
+  return { server, close: () => sessions.forEach((session) => session.destroy()) };
+}
+
+function serve(server: Server, emulation: Emulation, http2: Http2Server): void {
+  const [takeHttp1] = server.listeners('secureConnection');
+  server.removeAllListeners('secureConnection');
+  server.on('secureConnection', (socket: TLSSocket) => {
+    if (socket.alpnProtocol === 'h2') http2.emit('connection', socket);
+    else takeHttp1?.call(server, socket);
+  });
   const handle = (expectsContinue: boolean) => (request: IncomingMessage, response: ServerResponse) =>
     void emulation.handle(request, response, { continue: expectsContinue });
   server.on('request', handle(false));

@@ -5,7 +5,7 @@ export type { Credentials } from '#credentials/credentials.ts';
 export type { Refusal } from '#refusals/refusal.ts';
 
 export { type BodyPlan, type BodyStart, planBody, type PlanBodyInput } from '#sigv4/chunks/body-plan.ts';
-export type { BodyTransform } from '#sigv4/chunks/body-transform.ts';
+export type { BodyTransform, PartialRoom } from '#sigv4/chunks/body-transform.ts';
 export type { PayloadMode, SigningAlgorithm } from '#sigv4/payload-mode.ts';
 export { presignRequest, type PresignedRequest, type PresignInput } from '#sigv4/presign/presign-request.ts';
 export { signRequest, type SignedRequest, type SignInput } from '#sigv4/sign-request.ts';
@@ -24,6 +24,7 @@ export { type AwaitsBody, type VerifiedRequest, type Verifier, type VerifyInput,
 
 export { awsTarget, type AwsScope, type AwsTarget, type AwsTargetInput, type OwnHost } from '#endpoints/aws-target.ts';
 export { awsDomains, isAwsHost } from '#endpoints/aws-host.ts';
+export { speaksHttp2 } from '#endpoints/http2-hosts.ts';
 export { awsTunnel, type AwsTunnel } from '#endpoints/aws-tunnel.ts';
 export { type DynamoDbEndpoint, resolveDynamoDbUri } from '#endpoints/dynamodb-uri.ts';
 export { dynamodbHost, type DynamoDbService, type DynamoDbTarget, type DynamoDbVariant, stsHost } from '#endpoints/hosts.ts';
@@ -47,11 +48,13 @@ export { tablesInSlices, tablesOf, type TablesResult } from '#dynamodb/tables-of
 export { dynamodbRefusal, type DynamoDbRefusalCode, type DynamoDbRefusalInput } from '#refusals/dynamodb-refusal.ts';
 
 export type { AwsProtocol, AwsRequest, RequestBody, RequestHead } from '#requests/aws-request.ts';
+export { claimedService } from '#requests/claimed-service.ts';
 export { bodyWanted, describeRequest } from '#requests/describe-request.ts';
 export { innerPresignedUrl, type InnerInput, isUnsignedOperation } from '#requests/inner-presigned-url.ts';
 export { protocolOf } from '#requests/protocol-of.ts';
 
 export { awsRefusal, type AwsRefusal, type AwsRefusalInput } from '#refusals/aws-refusal.ts';
+export { EventBoundaries, eventRefusal } from '#refusals/event-refusal.ts';
 export type { RefusalKind } from '#refusals/refusal-codes.ts';
 
 export { capDurations, type CapInput, type CappedRequest, capsBody, spanOf } from '#handouts/cap-durations.ts';
@@ -61,7 +64,7 @@ export type { KeyLife } from '#handouts/key-life.ts';
 
 export { consoleDestination, type ConsoleDestinationInput, consolePartitionOf } from '#console/console-destination.ts';
 export { type ConsoleSession, consoleSession, type ConsoleSessionInput } from '#console/console-session.ts';
-export { signInUrl, type SignInUrlInput, signInUrlSeconds } from '#console/sign-in-url.ts';
+export { isSignInUrl, signInUrl, type SignInUrlInput, signInUrlSeconds } from '#console/sign-in-url.ts';
 export { getSigninToken, type SigninToken, type SigninTokenInput } from '#console/signin-token.ts';
 
 export { type ApplicationRole, applicationRoles, type ApplicationRolesInput, readRoleArn } from '#roles/application-roles.ts';

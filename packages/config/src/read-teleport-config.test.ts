@@ -127,7 +127,7 @@ describe('the files of the guides', () => {
         '  enabled: "yes"',
         '  resources: [{labels: {env: [dev, test]}}]',
         '  apps:',
-        '    - {name: aws-prod, uri: "https://console.aws.amazon.com/", cloud: AWS, public_addr: aws.example.com, labels: {env: prod}, aws: {external_id: "x-1"}}',
+        '    - {name: aws-prod, uri: "https://console.aws.amazon.com/", cloud: AWS, public_addr: aws.example.com, labels: {env: prod}, aws: {external_id: "x-1", own_hosts: [{host: a1.execute-api.us-east-1.amazonaws.com, service: execute-api, region: us-east-1}]}}',
       ),
     );
     expect(app).toEqual({
@@ -140,7 +140,10 @@ describe('the files of the guides', () => {
           cloud: 'AWS',
           publicAddress: 'aws.example.com',
           labels: { env: 'prod' },
-          aws: { externalId: 'x-1' },
+          aws: {
+            externalId: 'x-1',
+            ownHosts: [{ host: 'a1.execute-api.us-east-1.amazonaws.com', service: 'execute-api', region: 'us-east-1' }],
+          },
         },
       ],
     });
@@ -167,6 +170,10 @@ describe('the files of the guides', () => {
     expect(refusal(withApp('{name: aws, cloud: AWS, labels: {aws_account_id: "12"}}'))).toContain('twelve digits');
     expect(refusal(withApp('{name: aws, cloud: AWS, labels: {teleport.dev/x: y}}'))).toContain('belong to the system');
     expect(refusal(withApp('{name: aws, cloud: AWS, aws: {external_id: "&"}}'))).toContain('app_service.apps[0].aws.external_id');
+    const own = '{name: aws, cloud: AWS, aws: {own_hosts: [{host: api.example.com, service: execute-api, region: us-east-1}]}}';
+    expect(refusal(withApp(own))).toMatch(
+      /app_service\.apps\[0\]\.aws\.own_hosts.*api\.example\.com must be one host below amazonaws\.com/u,
+    );
   });
 });
 

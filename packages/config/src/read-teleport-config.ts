@@ -130,7 +130,10 @@ function toApp(section: Section<'app_service'>): AppSection {
   const apps = (section.apps ?? []).map(({ name, description, uri, public_addr, labels, cloud, aws }) => ({
     name,
     labels: labels ?? {},
-    aws: aws?.external_id === undefined ? {} : { externalId: aws.external_id },
+    aws: {
+      ...(aws?.external_id === undefined ? {} : { externalId: aws.external_id }),
+      ...(aws?.own_hosts ? { ownHosts: aws.own_hosts } : {}),
+    },
     ...(description === undefined ? {} : { description }),
     ...(uri === undefined ? {} : { uri }),
     ...(public_addr === undefined ? {} : { publicAddress: public_addr }),

@@ -1,3 +1,5 @@
+import type { OwnHost } from '@postern/resources';
+
 /** teleport.yaml as the programs use it: defaults filled in, units in the names. */
 export interface TeleportConfig {
   readonly version: 'v1' | 'v2' | 'v3';
@@ -105,5 +107,5 @@ export interface StaticApp {
   readonly publicAddress?: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly cloud?: 'AWS';
-  readonly aws: { readonly externalId?: string };
+  readonly aws: { readonly externalId?: string; readonly ownHosts?: readonly OwnHost[] };
 }

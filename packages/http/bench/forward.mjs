@@ -6,7 +6,7 @@ import { Agent, request as httpsRequest } from 'node:https';
 import { connect, createServer } from 'node:net';
 import { createServer as createTls } from 'node:tls';
 import { MessageCounter } from '../../../bench/message-counter.mjs';
-import { HttpDoor, Origin, readWhole, BodyBudget, requestHead } from '../src/index.ts';
+import { HttpDoor, Origin, readWhole, BodyBudget } from '../src/index.ts';
 import { selfSigned } from '../src/testing/certificate.ts';
 
 const [, , role] = process.argv;
@@ -69,9 +69,8 @@ const roles = {
         const whole = readWhole(exchange, { maxBytes: 1e7, budget, owner: 'a' });
         // Head and body come in one piece here.
         if (whole instanceof Promise) return exchange.cut();
-        const head = requestHead('POST', '/', exchange.head.fields);
         origin.send(
-          { method: 'POST', head, body: whole.bytes },
+          { method: 'POST', target: '/', fields: exchange.head.fields, body: whole.bytes },
           {
             wantsData: false,
             onHead: () => undefined,

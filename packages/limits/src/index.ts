@@ -34,14 +34,29 @@ export const limits = {
   /** Between two bytes of a request's body. */
   bodyIdleMs: 30 * SECOND,
 
+  /** Connections of an agent to one host of AWS. One user may have as many requests under way to it as half of them. */
+  awsConnectionsPerHost: 512,
+  /** Requests and tunnels of one user to all hosts. */
+  awsRequestsPerUser: 1024,
+  /** Requests of all users to one host; those that have no connection wait for one. Beyond it another is refused. */
+  awsRequestsPerHost: 1536,
+
   /** In a body of S3's aws-chunked coding: the line before a chunk, of which 173 bytes can be in use, and everything behind the last chunk. */
   awsChunkHeaderBytes: 256,
   awsTrailerBytes: 4 * KIB,
   /** One message of an event stream to AWS: its signature stands before its payload, so it must be whole before it can be signed anew. */
   awsEventBytes: MIB,
 
+  /** HTTP/2 of programs that speak to AWS: requests at a time on one connection, and connections of one person. */
+  http2Streams: 32,
+  http2ConnectionsPerUser: 256,
+  /** Streams of one connection that may end in a reset at once, and in each second after that; then the connection ends. */
+  http2Resets: { atOnce: 100, perSecond: 10 },
+
   /** From accept to a complete ClientHello, and from there to the end of the handshake. */
   handshakeMs: 10 * SECOND,
+  /** Connections that the kernel keeps until they are accepted, and net.core.somaxconn at most. Beyond them it drops SYNs: tried again after 1, 3, 7 s. */
+  listenBacklog: 4096,
   /** Connections of one client address, or IPv6 network, that have not proven who they are. */
   socketsPerAddress: 200,
 
@@ -52,6 +67,8 @@ export const limits = {
   streamsPerConnection: 100,
   /** One stream is one local TCP connection, of which the pools of SDKs hold fifty to a few hundred. */
   streamsPerSession: 1000,
+  /** TLS connections of one person to one agent; each program that is started anew makes one. Those of everybody share the agent's streams. */
+  sessionConnectionsPerUser: 1000,
   /** Tunnel connections of one agent to one proxy. */
   connectionsPerAgent: 4,
   /** Bytes may wait for a peer that takes none of them for so long; then the stream is reset. */
@@ -63,6 +80,8 @@ export const limits = {
   /** A regular expression of a role, compiled by RE2. */
   regexCharacters: 1024,
   labelsPerResource: 64,
+  /** Hosts of the operator's own that an application may name. */
+  ownHostsPerApp: 100,
   labelNameCharacters: 63,
   labelValueCharacters: 256,
   rolesPerUser: 100,

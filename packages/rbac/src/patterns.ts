@@ -8,6 +8,8 @@ import { BoundedCache } from '#bounded-cache.ts';
  * at most instructions × characters, so this is what bounds a decision: `(a?){1000}a{100}` has some 3,100 and took 50 ms.
  */
 export const maxPatternProgram = 500;
+/** Of all patterns of a role together: they are compiled in one go, a hundred thousand instructions in 100 ms. */
+export const maxRoleProgram = 20_000;
 
 export type Matches = (text: string) => boolean;
 

@@ -32,6 +32,22 @@ describe('validateRole', () => {
     expect(problemOf(ofLength(limits.regexCharacters + 1))).toContain('longer than 1024');
   });
 
+  it('refuses a role whose expressions are too large together, at once, and takes one that has many', () => {
+    const labels = (expressions: number) =>
+      Object.fromEntries(
+        Array.from({ length: 60 }, (_, label) => [
+          `l${label}`,
+          Array.from({ length: expressions / 60 }, (_, i) => `^x${label}y${i}z[a-c]{1,60}(dev|prod|test)$`),
+        ]),
+      );
+    expect(problems({ dbLabels: labels(120) })).toEqual([]);
+    const startedMs = performance.now();
+    const found = problems({ dbLabels: labels(4_800), appLabels: labels(4_800) });
+    expect(performance.now() - startedMs).toBeLessThan(1_000);
+    expect(found).toHaveLength(1);
+    expect(found[0]).toMatch(/^spec\.allow\.db_labels\.l\d+\[\d+\]: the regular expressions of this role are too large together/);
+  });
+
   it('refuses an expression that is too large, and takes one of the usual size', () => {
     expect(problemOf('^(a?){1000}a{100}$')).toContain('too large');
     expect(problemOf('^(prod|staging)-[a-z]{2}-[0-9]+$')).toBeUndefined();

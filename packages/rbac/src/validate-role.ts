@@ -1,7 +1,7 @@
 import { TemplateError } from '#expression.ts';
 import type { LabelSelector, Role, RoleConditions } from '#model.ts';
 import { limits } from '@postern/limits';
-import { compilePattern, isRegex } from '#patterns.ts';
+import { compilePattern, isRegex, maxRoleProgram } from '#patterns.ts';
 import type { RoleProblem } from '#role-error.ts';
 import { parseTemplate } from '#templates.ts';
 
@@ -33,17 +33,37 @@ export function validateRole(role: Role): readonly RoleProblem[] {
   const problems: RoleProblem[] = [];
   if (!roleVersions.includes(role.version))
     problems.push({ path: 'version', message: `${role.version} is not a version of role; known ones: ${roleVersions.join(', ')}` });
-  checkConditions(role.allow, 'allow', problems);
-  checkConditions(role.deny, 'deny', problems);
+  const budget = new PatternBudget();
+  checkConditions(role.allow, { side: 'allow', budget }, problems);
+  checkConditions(role.deny, { side: 'deny', budget }, problems);
   const ttl = role.options.maxSessionTtlMs;
   if (ttl !== undefined && !(Number.isFinite(ttl) && ttl > 0))
     problems.push({ path: 'spec.options.max_session_ttl', message: 'must be longer than 0' });
   return problems;
 }
 
-function checkConditions(conditions: RoleConditions, side: Side, problems: RoleProblem[]): void {
-  checkSelector(conditions.dbLabels, `spec.${side}.db_labels`, problems);
-  checkSelector(conditions.appLabels, `spec.${side}.app_labels`, problems);
+/** What all patterns of a role may take together. */
+class PatternBudget {
+  #left = maxRoleProgram;
+
+  /** Nothing more is compiled; it has been said. */
+  get isSpent(): boolean {
+    return this.#left < 0;
+  }
+
+  take(instructions: number): string | undefined {
+    this.#left -= instructions;
+    return this.isSpent ? 'the regular expressions of this role are too large together: write fewer, or several roles' : undefined;
+  }
+}
+
+function checkConditions(
+  conditions: RoleConditions,
+  { side, budget }: { readonly side: Side; readonly budget: PatternBudget },
+  problems: RoleProblem[],
+): void {
+  checkSelector(conditions.dbLabels, { path: `spec.${side}.db_labels`, budget }, problems);
+  checkSelector(conditions.appLabels, { path: `spec.${side}.app_labels`, budget }, problems);
   checkPrincipals(conditions.dbUsers, { path: `spec.${side}.db_users`, star: true }, problems);
   checkPrincipals(conditions.awsRoleArns, { path: `spec.${side}.aws_role_arns`, star: side === 'deny' }, problems);
   for (const [index, rule] of (conditions.rules ?? []).entries()) {
@@ -60,7 +80,11 @@ function checkConditions(conditions: RoleConditions, side: Side, problems: RoleP
   }
 }
 
-function checkSelector(selector: LabelSelector | undefined, path: string, problems: RoleProblem[]): void {
+function checkSelector(
+  selector: LabelSelector | undefined,
+  { path, budget }: { readonly path: string; readonly budget: PatternBudget },
+  problems: RoleProblem[],
+): void {
   for (const [key, values] of Object.entries(selector ?? {})) {
     if (key.includes('{{') || key.includes('}}'))
       problems.push({ path: `${path}.${key}`, message: 'a template cannot stand in the name of a label' });
@@ -69,7 +93,7 @@ function checkSelector(selector: LabelSelector | undefined, path: string, proble
     if (key === '*' && !(values.length === 1 && values[0] === '*'))
       problems.push({ path: `${path}.*`, message: "the label '*' can only have the value '*', which matches everything" });
     for (const [index, value] of values.entries()) {
-      const problem = problemOfValue(value, { patterns: true });
+      const problem = problemOfValue(value, budget);
       if (problem !== undefined) problems.push({ path: `${path}.${key}[${index}]`, message: problem });
     }
   }
@@ -81,8 +105,7 @@ function checkPrincipals(
   problems: RoleProblem[],
 ): void {
   for (const [index, value] of (values ?? []).entries()) {
-    const problem =
-      field.star && value === '*' ? undefined : (problemOfValue(value, { patterns: false }) ?? problemOfPrincipal(value, field.star));
+    const problem = field.star && value === '*' ? undefined : (problemOfValue(value) ?? problemOfPrincipal(value, field.star));
     if (problem !== undefined) problems.push({ path: `${field.path}[${index}]`, message: problem });
   }
 }
@@ -95,16 +118,17 @@ function problemOfPrincipal(value: string, star: boolean): string | undefined {
   return `patterns are not supported here; name each role${star ? ", or write '*' alone for all" : ''}`;
 }
 
-function problemOfValue(value: string, { patterns }: { readonly patterns: boolean }): string | undefined {
+/** With a budget a value may be a pattern. */
+function problemOfValue(value: string, budget?: PatternBudget): string | undefined {
   if (value === '') return 'must not be empty';
   if (value.length > limits.regexCharacters) return `is longer than ${limits.regexCharacters} characters`;
   try {
     const template = parseTemplate(value);
     // A template inside a pattern is tried with a letter in its place: what a trait holds is quoted and cannot break it.
     const pattern = template.kind === 'literal' ? value : `${template.prefix}x${template.suffix}`;
-    if (!patterns || !isRegex(pattern)) return undefined;
+    if (budget === undefined || budget.isSpent || !isRegex(pattern)) return undefined;
     const program = compilePattern(pattern);
-    return typeof program === 'string' ? program : undefined;
+    return typeof program === 'string' ? program : budget.take(program.programSize());
   } catch (error) {
     if (error instanceof TemplateError) return error.message;
     throw error;

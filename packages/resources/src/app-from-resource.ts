@@ -11,6 +11,14 @@ export interface App {
   readonly publicAddress?: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly externalId?: string;
+  readonly ownHosts?: readonly OwnHost[];
+}
+
+/** A host of the operator's own under AWS's domains, and what requests to it are signed for. */
+export interface OwnHost {
+  readonly host: string;
+  readonly service: string;
+  readonly region: string;
 }
 
 /** What an application that says `cloud: AWS` and no more is. */
@@ -28,6 +36,7 @@ export function appFromResource({ metadata, spec }: Pick<ResourceOf<'app'>, 'met
     ...(spec.cloud === 'AWS' ? { cloud: 'AWS' } : {}),
     ...(spec.public_addr ? { publicAddress: spec.public_addr } : {}),
     ...(spec.aws?.external_id ? { externalId: spec.aws.external_id } : {}),
+    ...(spec.aws?.own_hosts ? { ownHosts: spec.aws.own_hosts } : {}),
   };
 }
 

@@ -9,17 +9,17 @@
 //          cluster_auth_preference v2
 // A database's spec: { protocol, uri?, description?, aws: { region, account_id, assume_role_arn?, external_id?, session_tags? } };
 // validateDatabase checks name, protocol dynamodb, account id, region, uri (only an AWS DynamoDB host, and its region must agree).
-// An app's spec: { uri | cloud: AWS, public_addr?, aws: { external_id? } }; validateApp checks name, uri (only a console of AWS),
+// An app's spec: { uri | cloud: AWS, public_addr?, aws: { external_id?, own_hosts? } }; validateApp checks name, uri (only a console of AWS),
 // public_addr (a host name) and the label aws_account_id; consoleAddress(uri) says its partition.
 // @postern/aws may not be imported here, nor this there: the small host rule is passed in or written as data.
-export { type App, appFromResource, appUri, defaultAppUri } from '#app-from-resource.ts';
+export { type App, appFromResource, appUri, defaultAppUri, type OwnHost } from '#app-from-resource.ts';
 export { isRegion } from '#aws-partitions.ts';
 export { isReservedLabel, type MeaningProblem, originLabel } from '#check-meaning.ts';
 export { type ConsoleAddress, consoleAddress, type ConsolePartition } from '#console-address.ts';
 export { type Database, databaseFromResource } from '#database-from-resource.ts';
 export { parseDurationMs } from '#duration.ts';
 export { dynamoDbUri } from '#dynamodb-uri.ts';
-export type { AppSpec } from '#kinds/app.ts';
+export { type AppSpec, ownHosts as ownHostsSchema } from '#kinds/app.ts';
 export type { AppServerSpec, CertAuthoritySpec, ClusterAuthPreferenceSpec, DbServerSpec, ProxySpec } from '#kinds/cluster.ts';
 export type { DatabaseSpec } from '#kinds/database.ts';
 export { type Kind, kindNames, kindOf, kinds } from '#kinds/kind.ts';

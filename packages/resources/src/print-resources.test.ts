@@ -3,6 +3,19 @@ import { expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { toJson, toYaml } from '#print-resources.ts';
 
+it.each([' \n', '\n', ' \n\n', '\n ', '  \n \n', ' a\n', '\t\n', '" \n', '\n\n'])(
+  'reads %j back as what it was, as a value and as a key',
+  (text) => {
+    const resource = {
+      kind: 'db',
+      version: 'v3',
+      metadata: { name: 'x', description: text },
+      spec: { list: [text], [text]: text },
+    } as never;
+    expect(parse(toYaml([resource]))).toMatchObject({ metadata: { description: text }, spec: { list: [text], [text]: text } });
+  },
+);
+
 // A C1 control character (CSI is U+009B) passed through JSON and YAML unescaped, in a description that an agent chose.
 it('prints what drives a terminal as escapes, which read back as what they were', () => {
   const hostile = fc.string({

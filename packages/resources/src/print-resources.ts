@@ -13,8 +13,8 @@ export function toYaml(resources: readonly Resource[]): string {
 function documentOf(resource: Resource): string {
   const options = { lineWidth: 0, aliasDuplicateObjects: false, version: '1.2', compat: 'yaml-1.1' } as const;
   const text = stringify(inOrder(resource), options);
-  if (text.search(UNSEEN) < 0) return text;
-  // Only double quotes can hold an escape.
+  if (text.search(UNSEEN) < 0 && !BLANK.test(JSON.stringify(resource))) return text;
+  // Only double quotes can hold an escape, or blanks and line breaks with nothing besides.
   const quoted = stringify(inOrder(resource), {
     ...options,
     defaultStringType: 'QUOTE_DOUBLE',
@@ -26,6 +26,9 @@ function documentOf(resource: Resource): string {
 
 /** What drives a terminal or turns its text around, and is neither a line break nor already escaped: descriptions come from other hosts. */
 const UNSEEN = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+/** A text of blanks and line breaks alone, in JSON: written as a block it would lose its blanks. */
+const BLANK = /"(?: |\\n)*\\n"/;
 
 function escaped(text: string): string {
   return Array.from({ length: text.length }, (_, i) => `\\u${text.charCodeAt(i).toString(16).padStart(4, '0')}`).join('');

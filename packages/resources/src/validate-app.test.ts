@@ -1,3 +1,4 @@
+import { limits } from '@postern/limits';
 import { describe, expect, it } from 'vitest';
 
 import { type App, appFromResource, consoleAddress, parseDocuments, ResourceError, validateApp } from '#index.ts';
@@ -87,9 +88,54 @@ describe('validateApp', () => {
     for (const externalId of ['x', 'x&Action=DeleteRole', 'a b', 'x'.repeat(1225)])
       expect(problems({ externalId })[0]).toContain('spec.aws.external_id');
   });
+
+  it('takes hosts of one’s own below a domain of AWS’s, each named in full', () => {
+    const own = { host: 'a1b2c3d4e5.execute-api.us-east-1.amazonaws.com', service: 'execute-api', region: 'us-east-1' };
+    const china = { host: 'search-x.cn-north-1.es.amazonaws.com.cn', service: 'es', region: 'cn-north-1' };
+    expect(problems({ ownHosts: [own, china] })).toEqual([]);
+    expect(problems({ ownHosts: [own, { ...own, service: 'es' }] })).toEqual([`spec.aws.own_hosts: ${own.host} is named twice`]);
+    for (const more of [
+      { host: '*.execute-api.us-east-1.amazonaws.com' },
+      { host: 'amazonaws.com' },
+      { host: 'api.example.com' },
+      { host: 'a.execute-api.us-east-1.amazonaws.com.evil.example' },
+      { host: 'evilamazonaws.com' },
+      { host: 'A.execute-api.us-east-1.amazonaws.com' },
+      { host: 'a.execute-api.us-east-1.amazonaws.com:443' },
+      { host: 'a.execute-api.us-east-1.amazonaws.com/x' },
+      { host: 'a..amazonaws.com' },
+      { region: 'moon-1' },
+      { region: 'cn-north-1' },
+      { service: '' },
+      { service: 'Execute Api' },
+    ])
+      expect([more, problems({ ownHosts: [{ ...own, ...more }] }).length]).toEqual([more, 1]);
+    expect(problems({ ownHosts: [{ ...own, host: 'api.example.com' }] })[0]).toMatch(
+      /^spec\.aws\.own_hosts: api\.example\.com must be one host below amazonaws\.com/u,
+    );
+  });
 });
 
 describe('resources of the second guide', () => {
+  it('name a hundred hosts of one’s own, and not one more [limit ownHostsPerApp]', () => {
+    const app = (hosts: number) =>
+      [
+        'kind: app',
+        'version: v3',
+        'metadata: {name: aws}',
+        'spec:',
+        '  cloud: AWS',
+        '  aws:',
+        '    own_hosts:',
+        ...Array.from(
+          { length: hosts },
+          (_, n) => `    - {host: a${n}.execute-api.us-east-1.amazonaws.com, service: execute-api, region: us-east-1}`,
+        ),
+      ].join('\n');
+    expect(parseDocuments(app(limits.ownHostsPerApp), { file: 'app.yaml' })).toHaveLength(1);
+    expect(() => parseDocuments(app(limits.ownHostsPerApp + 1), { file: 'app.yaml' })).toThrow(/own_hosts/u);
+  });
+
   it('are read as they are typed: roles with templates, and two users in one file', () => {
     const role = (arns: string) =>
       `kind: role\nversion: v5\nmetadata:\n  name: aws-dynamodb-access\nspec:\n  allow:\n    app_labels:\n      '*': '*'\n    aws_role_arns: ${arns}\n`;

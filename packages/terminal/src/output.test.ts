@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { durationText, jsonLine, parseDuration, parseLabels, printable, render, table } from '#output.ts';
+import { cellText, durationText, jsonLine, parseDuration, parseLabels, printable, render, table } from '#output.ts';
 
 describe('what is printed', () => {
   it('keeps control characters of other people away from the terminal', () => {
@@ -12,12 +12,14 @@ describe('what is printed', () => {
       }),
     );
     expect(table(['Name'], [['\u001b]0;evil\u0007']])).toBe('Name\n---------\n?]0;evil?');
+    expect(printable('alice\u200b')).toBe('alice?');
   });
 
   it('escapes in JSON and YAML what a terminal might obey, and the data stays what it was', async () => {
     // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-    const obeyed = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
-    const data = { name: 'a\u001b[31m\u009b2J', ['k\u009b']: 'lines\nand \u202e\u007fmore', yes: 'on' };
+    const obeyed = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]|\u{e0001}/u;
+    const unseen = 'alice\u200b \ufeff\u{e0001}\u061c\ttab';
+    const data = { name: 'a\u001b[31m\u009b2J', ['k\u009b']: 'lines\nand \u202e\u007fmore', yes: 'on', unseen };
     const [json, yaml] = [await render('json', data, () => ''), await render('yaml', data, () => '')];
     const line = jsonLine(data);
     expect(line.trimEnd()).not.toContain('\n');
@@ -25,6 +27,21 @@ describe('what is printed', () => {
     for (const text of [json, yaml, line]) expect(text).not.toMatch(obeyed);
     expect(JSON.parse(json)).toEqual(data);
     expect(parse(yaml)).toEqual(data);
+  });
+
+  it('makes a cell of any value, and cuts it', () => {
+    expect([undefined, null, 'a', 1, false, { a: [1] }, []].map((value) => cellText(value, 10))).toEqual([
+      '',
+      '',
+      'a',
+      '1',
+      'false',
+      '{"a":[1]}',
+      '[]',
+    ]);
+    expect(cellText('12345', 5)).toBe('12345');
+    expect(cellText('123456', 5)).toBe('1234…');
+    expect(() => cellText({ toString: 1, toJSON: () => undefined }, 5)).not.toThrow();
   });
 
   it('has the same data in every form', async () => {

@@ -45,10 +45,9 @@ export function warn(line: string): void {
   process.stderr.write(`${styleText('yellow', 'WARNING:', { stream: process.stderr })} ${printableLines(line)}\n`);
 }
 
-/** Names and labels come from other people: a control character in one must not reach the terminal. */
+/** Names and labels come from other people: a control character in one must not reach the terminal, and one that nobody sees makes no other name. */
 export function printable(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '?');
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?');
 }
 
 /** A message may come from another host, or repeat a name from there; its own line breaks are kept. */
@@ -56,11 +55,12 @@ export function printableLines(text: string): string {
   return text.split('\n').map(printable).join('\n');
 }
 
-/** What JSON and YAML leave as it is and a terminal may obey: the upper control characters, and those that turn text around. */
-const UNSEEN = /[\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
+/** What JSON and YAML leave as it is, and a terminal may obey or nobody sees: control characters, those that turn text around, those without a width. */
+const UNSEEN = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
+/** Each half of a pair by itself, as JSON has it and YAML takes it. */
 function escaped(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return Array.from({ length: character.length }, (_, at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`).join('');
 }
 
 /** Columns as wide as their widest cell, a line of dashes below the head. */
@@ -73,6 +73,27 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
       .join(' ')
       .trimEnd();
   return [line(head), widths.map((width) => '-'.repeat(width)).join(' '), ...cells.map(line)].join('\n');
+}
+
+/**
+ * Any value from elsewhere as a cell of a table: text and numbers as they are, what is made of parts as JSON, nothing as nothing; cut, since one
+ * long cell makes every row of a table as wide. Never throws: whoever writes one value may not keep the others from being read.
+ */
+export function cellText(value: unknown, mostCharacters: number): string {
+  const text = plainText(value);
+  if (text.length <= mostCharacters) return text;
+  return `${text.slice(0, mostCharacters - 1).toWellFormed()}…`;
+}
+
+function plainText(value: unknown): string {
+  if (value === undefined || value === null) return '';
+  if (typeof value === 'string') return value;
+  try {
+    return JSON.stringify(value) ?? '';
+  } catch {
+    // nested deeper than the stack of JSON.stringify
+    return '(cannot be shown)';
+  }
 }
 
 export function labelsText(labels: Readonly<Record<string, string>>): string {

@@ -1,5 +1,8 @@
+import { tunnelLimits } from '#limits.ts';
+
 export interface Backoff {
-  nextMs(): number;
+  /** `spreadMs`: what a server that was lost wanted its clients to take for coming back together. */
+  nextMs(spreadMs?: number): number;
   reset(): void;
 }
 
@@ -12,13 +15,21 @@ export function fullJitterBackoff(options: { readonly baseMs: number; readonly c
   const random = options.random ?? Math.random;
   let attempt = 0;
   return {
-    nextMs() {
+    nextMs(spread = 0) {
       const ceiling = Math.min(options.capMs, options.baseMs * 2 ** Math.min(attempt, 30));
       attempt += 1;
-      return Math.floor(random() * ceiling);
+      return Math.floor(random() * Math.max(ceiling, Math.min(spread, tunnelLimits.maxSpreadMs)));
     },
     reset() {
       attempt = 0;
     },
   };
+}
+
+/**
+ * In which time so many clients come back without keeping each other out, where each costs its server `eachMs`. A few thousand in the
+ * same second are a queue in which everybody's patience ends before his turn does.
+ */
+export function spreadMs(clients: number, eachMs: number): number {
+  return Math.min(Math.round(clients * eachMs), tunnelLimits.maxSpreadMs);
 }

@@ -2,6 +2,7 @@ import { Duplex } from 'node:stream';
 import { PosternError } from '@postern/api';
 import { tunnelLimits } from '#limits.ts';
 import type { RawCall } from '#raw-call/raw-call.ts';
+import { youngMemory } from '#young-memory.ts';
 
 export interface ByteStreamOptions {
   /** host:port of whoever is at the far end, as the relay saw it. */
@@ -156,6 +157,7 @@ export class ByteStream extends Duplex {
     this.#options.onReceived?.();
     this.#idleTimer?.refresh();
     this.bytesRead += bytes.length;
+    youngMemory.passed(bytes.length);
     if (!this.push(bytes)) this.#call.pause();
   }
 
@@ -225,6 +227,7 @@ export class ByteStream extends Duplex {
 
   #send(parts: readonly Buffer[], bytes: number): void {
     this.bytesWritten += bytes;
+    youngMemory.passed(bytes);
     this.#options.onSent?.(bytes);
     if (this.#inFlightBytes === 0) this.#lastTakenMs = performance.now();
     this.#inFlightBytes += bytes;

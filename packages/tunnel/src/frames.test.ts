@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { fullJitterBackoff } from '#backoff.ts';
+import { fullJitterBackoff, spreadMs } from '#backoff.ts';
+import { tunnelLimits } from '#limits.ts';
 import { readAnswer, readDial, writeAnswer, writeDial } from '#reverse/dial-frame.ts';
 
 describe('the dial message', () => {
@@ -44,5 +45,14 @@ describe('full-jitter backoff', () => {
     backoff.reset();
     expect(backoff.nextMs()).toBe(99);
     expect(fullJitterBackoff({ baseMs: 100, capMs: 1000, random: () => 0 }).nextMs()).toBe(0);
+  });
+
+  it('draws from the time that a lost server wanted, where that is longer, and never from more than half a minute', () => {
+    const backoff = fullJitterBackoff({ baseMs: 100, capMs: 1000, random: () => 0.999 });
+    expect(backoff.nextMs(20_000)).toBe(19_980);
+    expect(backoff.nextMs(50)).toBe(199);
+    expect(backoff.nextMs(tunnelLimits.maxSpreadMs)).toBe(29_970);
+    expect(backoff.nextMs(tunnelLimits.maxSpreadMs + 1_000_000)).toBe(29_970);
+    expect([spreadMs(0, 4), spreadMs(5_000, 4), spreadMs(7_500, 4), spreadMs(7_501, 4)]).toEqual([0, 20_000, 30_000, 30_000]);
   });
 });

@@ -1,6 +1,6 @@
 import { type ChannelOptions, Client, type ConnectionInjector, Server, ServerCredentials } from '@grpc/grpc-js';
 import type { EventEmitter } from 'node:events';
-import { constants, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import type { ServerHttp2Session } from 'node:http2';
 import { tunnelLimits } from '#limits.ts';
 
 /** The options of every client channel between our own parts. */
@@ -54,7 +54,11 @@ export class ClosingClient extends Client {
  * are used: `commonServerOptions`, from which it makes its HTTP/2 server, and `http2Servers`, where it keeps it.
  */
 interface ServerInternals {
-  readonly commonServerOptions: { settings?: Record<string, number | boolean>; maxSessionMemory?: number };
+  readonly commonServerOptions: {
+    settings?: Record<string, number | boolean>;
+    streamResetBurst?: number;
+    streamResetRate?: number;
+  };
   readonly http2Servers: Map<EventEmitter, { readonly sessions: Set<ServerHttp2Session> }>;
 }
 
@@ -65,9 +69,25 @@ export interface WideInjector {
   readonly sessions: ReadonlySet<ServerHttp2Session>;
 }
 
+/** Nobody comes to it: whoever has a limit of his own has the say. */
+const RESETS_OF_NGHTTP2 = 1_000_000;
+
+export interface WideOptions {
+  readonly streamWindowBytes?: number;
+  /** Resets are counted elsewhere. nghttp2 counts all alike, and ends a connection after a thousand and 33 a second. */
+  readonly countsResets?: boolean;
+}
+
 /** Makes the injector of a server whose sessions have wide windows and bounded headers. One injector a server. */
-export function createWideInjector(server: Server, streamWindowBytes: number = tunnelLimits.windowBytes): WideInjector {
+export function createWideInjector(
+  server: Server,
+  { streamWindowBytes = tunnelLimits.windowBytes, countsResets = true }: WideOptions = {},
+): WideInjector {
   const internals = internalsOf(server);
+  if (!countsResets) {
+    internals.commonServerOptions.streamResetBurst = RESETS_OF_NGHTTP2;
+    internals.commonServerOptions.streamResetRate = RESETS_OF_NGHTTP2;
+  }
   internals.commonServerOptions.settings = {
     ...internals.commonServerOptions.settings,
     initialWindowSize: streamWindowBytes,
@@ -80,18 +100,6 @@ export function createWideInjector(server: Server, streamWindowBytes: number = t
   const [http2Server, info] = made;
   http2Server.on('session', (session: ServerHttp2Session) => widenSession(session));
   return { injector, http2Server, sessions: info.sessions };
-}
-
-/**
- * Sends RST_STREAM for a call on the server's side. A status waits behind the bytes that are queued, so it never
- * reaches a peer that reads nothing, and the stream would stay for as long as the connection does.
- * Uses the private `call.stream` of grpc-js's server calls.
- */
-export function resetServerCall(call: object): boolean {
-  const stream = (call as { call?: { stream?: Partial<ServerHttp2Stream> } }).call?.stream;
-  if (typeof stream?.close !== 'function') return false;
-  stream.close(constants.NGHTTP2_CANCEL);
-  return true;
 }
 
 /** Fails at start-up, not under load, where another version of grpc-js has moved what is used here. */

@@ -2,12 +2,14 @@ import type { ServerHttp2Session } from 'node:http2';
 import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
 import type { Duplex } from 'node:stream';
 import { Server as GrpcServer, type ServerOptions } from '@grpc/grpc-js';
-import type { ServedService, ServerSurfaceCall } from '@postern/api';
+import type { PosternError, ServedService, ServerSurfaceCall } from '@postern/api';
 import { checkGrpcInternals, createWideInjector } from '#grpc-internals.ts';
 import { ReceiveWindow } from '#raw-call/receive-window.ts';
 import type { ServedConnection } from '#raw-call/server-raw-call.ts';
 import { serveRawCalls } from '#raw-call/serve-raw-calls.ts';
+import { sayAndEnd } from '#last-words.ts';
 import { HandshakeQueue, type HandshakeQueueOptions } from '#handshake-queue.ts';
+import { Keepalive, type KeepaliveOptions } from '#keepalive.ts';
 import { type ResetLimit, limitResets } from '#reset-limit.ts';
 import { tunnelLimits } from '#limits.ts';
 
@@ -29,10 +31,12 @@ export interface GrpcTlsServerOptions {
   readonly tls: TlsOptions;
   readonly services: readonly ServedService[];
   readonly grpcOptions?: ServerOptions;
-  /** Decides on a connection after its handshake: false closes it. The place for limits per certificate. */
-  readonly admit?: (connection: GrpcConnection) => boolean;
+  /** Decides on a connection after its handshake: false closes it, an error does and tells the peer why. The place for limits per certificate. */
+  readonly admit?: (connection: GrpcConnection) => boolean | PosternError;
   /** Paces handshakes; without it each begins at once. */
   readonly handshakes?: HandshakeQueueOptions;
+  /** For peers that are silent; every 15 s where nothing is said. */
+  readonly keepalive?: KeepaliveOptions;
   /** Of calls that end in a reset; without it as many as nghttp2 lets pass, which is for peers that have proven who they are. */
   readonly resets?: ResetLimit;
   readonly onHandshakeFailed?: (error: Error, remoteAddress: string) => void;
@@ -77,23 +81,26 @@ export function createGrpcTlsServer(options: GrpcTlsServerOptions): GrpcTlsServe
     'grpc.enable_channelz': 0,
     'grpc.max_receive_message_length': tunnelLimits.maxMessageBytes,
     'grpc.max_concurrent_streams': tunnelLimits.streamsPerConnection,
-    'grpc.keepalive_time_ms': tunnelLimits.keepaliveMs,
-    'grpc.keepalive_timeout_ms': tunnelLimits.keepaliveTimeoutMs,
     ...options.grpcOptions,
   });
   for (const { definition, implementation } of options.services) server.addService(definition, implementation);
   const rawCalls = new Map(options.services.flatMap((service) => [...(service.rawCalls ?? [])]));
   // Where no bytes are carried nothing would make the windows grow: there they are wide from the start.
   const streamWindowBytes = rawCalls.size > 0 ? tunnelLimits.streamWindowBytes : tunnelLimits.windowBytes;
-  const { injector, http2Server, sessions } = createWideInjector(server, streamWindowBytes);
+  const { injector, http2Server, sessions } = createWideInjector(server, { streamWindowBytes, countsResets: options.resets === undefined });
   const open = new Set<Duplex>();
   // What TLS proved is read once a connection: getPeerCertificate takes longer than a whole small request.
   const served = new WeakMap<ServerHttp2Session, ServedConnection>();
-  let injected: Peer | undefined;
+  const keepalive = new Keepalive(
+    options.keepalive ?? { everyMs: () => tunnelLimits.keepaliveMs, timeoutMs: tunnelLimits.keepaliveTimeoutMs },
+  );
+  let injected: (Peer & { readonly socket: TLSSocket }) | undefined;
   http2Server.on('session', (session: ServerHttp2Session) => {
     if (injected === undefined) return;
+    const { certificateDer, remoteAddress, socket } = injected;
     const window = new ReceiveWindow(session, tunnelLimits);
-    served.set(session, { ...injected, window });
+    served.set(session, { certificateDer, remoteAddress, window });
+    keepalive.watch(session, socket);
     if (rawCalls.size > 0) session.once('remoteSettings', () => window.sample());
     if (options.resets) limitResets(session, options.resets);
   });
@@ -108,7 +115,7 @@ export function createGrpcTlsServer(options: GrpcTlsServerOptions): GrpcTlsServe
 
   function serve(socket: TLSSocket, { remoteAddress, onSecure }: Origin): void {
     socket.on('error', () => socket.destroy());
-    const { raw } = socket.getPeerCertificate();
+    const raw = socket.getPeerX509Certificate()?.raw;
     // Where certificates are optional Node goes on with one that did not verify. It is not the same as none.
     const unverified = raw !== undefined && !socket.authorized;
     if (stopped) return void socket.destroy();
@@ -124,8 +131,10 @@ export function createGrpcTlsServer(options: GrpcTlsServerOptions): GrpcTlsServe
       destroy: () => socket.destroy(),
       onClose: (listener) => void socket.once('close', listener),
     };
-    if (options.admit?.(connection) === false) return void socket.destroy();
+    const admitted = options.admit?.(connection) ?? true;
+    if (admitted === false) return void socket.destroy();
     socket.setNoDelay(true);
+    if (admitted !== true) return sayAndEnd(socket, admitted);
     // What grpc-js reads for getPeer(). A socket out of a tunnel has no address of its own.
     Object.defineProperty(socket, 'remoteAddress', { value: remoteAddress });
     Object.defineProperty(socket, 'remotePort', { value: undefined });
@@ -135,7 +144,7 @@ export function createGrpcTlsServer(options: GrpcTlsServerOptions): GrpcTlsServe
     open.add(socket);
     socket.once('close', () => open.delete(socket));
     onSecure?.();
-    injected = connection;
+    injected = { ...connection, socket };
     injector.injectConnection(socket);
     injected = undefined;
   }
@@ -173,6 +182,7 @@ export function createGrpcTlsServer(options: GrpcTlsServerOptions): GrpcTlsServe
     },
     async stop({ graceMs = 0 } = {}) {
       stopped = true;
+      keepalive.stop();
       injector.destroy();
       const until = performance.now() + graceMs;
       while (open.size > 0 && performance.now() < until) {

@@ -40,6 +40,28 @@ describe('the queue of handshakes', () => {
     expect([names(), queue.running, queue.waiting]).toEqual([['a', 'b', 'd', 'c'], 2, 0]);
   });
 
+  it('begins a few in each turn of the loop, so that what has begun is served before what begins', () => {
+    const { queue, enter, names, begun } = queueOf({ atOnce: 100 });
+    for (let i = 0; i < 10; i += 1) enter(String(i));
+    expect([names(), queue.waiting]).toEqual([['0', '1', '2', '3'], 6]);
+    begun[0]?.turn.over('well');
+    expect(names()).toHaveLength(4);
+    vi.advanceTimersByTime(1);
+    // Each turn of the loop that the fake clock goes through.
+    expect(names()).toEqual(['0', '1', '2', '3', '9', '8', '7', '6', '5', '4']);
+    expect([queue.running, queue.waiting]).toEqual([9, 0]);
+  });
+
+  it('cuts none that is slow while there is room for others beside it', () => {
+    const { begun, enter, names, refused } = queueOf({ atOnce: 3, giveWayMs: 2_000 });
+    enter('stalled');
+    vi.advanceTimersByTime(5_000);
+    for (const name of ['b', 'c']) enter(name);
+    expect([names(), begun[0]?.raw.destroyed]).toEqual([['stalled', 'b', 'c'], false]);
+    enter('d');
+    expect(refused).toEqual(['stalled: the handshake was slow while others waited']);
+  });
+
   it('gives the turn on when a connection closes, and forgets one that closes while it waits', async () => {
     const { queue, begun, enter, names } = queueOf({ atOnce: 1 });
     enter('a');
@@ -92,6 +114,7 @@ describe('the queue of handshakes', () => {
     for (let i = 0; i < 20; i += 1) {
       enter(`quick ${i}`);
       begun.at(-1)?.turn.over('well');
+      vi.advanceTimersByTime(1);
     }
     begun.at(-1)?.turn.over('well');
     enter('stalled');

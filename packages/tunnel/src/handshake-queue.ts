@@ -29,9 +29,14 @@ export interface HandshakeTurn {
   over(how: 'well' | 'badly'): boolean;
 }
 
+/** Each takes a millisecond before it waits for its peer. */
+const BEGIN_IN_TURN = 4;
+
 /**
- * Lets a bounded number of TLS handshakes run at a time. A thousand agents that redial at once would otherwise share the
- * processor so thinly that all of them run into the handshake's limit together, and none gets through.
+ * Lets a few TLS handshakes begin in each turn of the event loop, and a bounded number run. A thousand agents that redial at once would
+ * otherwise share the processor so thinly that all of them run into the handshake's limit together, and none gets through. What has
+ * begun goes on as its answers come, ahead of what begins: the pace of beginning is what the processor has left. The bound on those
+ * that run is for memory alone; one that waits for its peer costs nothing else, and where peers are slow many must run.
  *
  * Whoever came last is next: beyond what the processor can do, a queue in order of arrival serves those who are about to give up, and
  * nobody in time. Who waits too long has cost nothing, and comes again.
@@ -46,6 +51,7 @@ export class HandshakeQueue {
   /** A stack; turns that are over stay in it until they come up. */
   readonly #stack: Turn[] = [];
   #waiting = 0;
+  #begunInTurn = 0;
   readonly #running = new Set<Turn>();
   /** What a handshake that got through takes. */
   #usualMs = 0;
@@ -73,16 +79,40 @@ export class HandshakeQueue {
   enter(raw: Duplex, begin: Turn['begin'], refused: Turn['refused']): void {
     const turn: Turn = { raw, begin, refused, timer: undefined, beganMs: 0, state: 'waiting', slow: false };
     raw.once('close', () => this.#end(turn));
-    if (this.#running.size < this.#options.atOnce) return this.#run(turn);
+    if (this.#mayBegin() && this.#waiting === 0) return this.#run(turn);
     this.#waiting += 1;
     if (this.#waiting > this.#options.maxWaiting) return this.#cut(turn, 'too many connections wait for their handshake');
     this.#stack.push(turn);
     turn.timer = setTimeout(() => this.#cut(turn, 'the handshake had no turn in time'), this.#options.waitMs).unref();
+    if (!this.#isFull()) return;
     for (const other of this.#running) if (other.slow) return this.#giveWay(other);
+  }
+
+  #isFull(): boolean {
+    return this.#running.size >= this.#options.atOnce;
+  }
+
+  #mayBegin(): boolean {
+    return !this.#isFull() && this.#begunInTurn < BEGIN_IN_TURN;
+  }
+
+  #beginMore(): void {
+    while (this.#mayBegin()) {
+      const next = this.#stack.pop();
+      if (!next) break;
+      if (next.state !== 'waiting') continue;
+      this.#waiting -= 1;
+      this.#run(next);
+    }
   }
 
   #run(turn: Turn): void {
     clearTimeout(turn.timer);
+    if (this.#begunInTurn++ === 0)
+      setImmediate(() => {
+        this.#begunInTurn = 0;
+        this.#beginMore();
+      });
     this.#running.add(turn);
     turn.state = 'running';
     turn.beganMs = this.#options.nowMs();
@@ -100,7 +130,7 @@ export class HandshakeQueue {
     turn.timer = setTimeout(() => {
       const leftMs = turn.beganMs + this.#patienceMs - this.#options.nowMs();
       if (leftMs > 0) this.#lookAfter(turn, leftMs);
-      else if (this.#waiting > 0) this.#giveWay(turn);
+      else if (this.#waiting > 0 && this.#isFull()) this.#giveWay(turn);
       else turn.slow = true;
     }, ms).unref();
   }
@@ -127,13 +157,7 @@ export class HandshakeQueue {
     if (!this.#running.delete(turn)) this.#waiting -= 1;
     turn.state = as;
     clearTimeout(turn.timer);
-    while (this.#running.size < this.#options.atOnce) {
-      const next = this.#stack.pop();
-      if (!next) break;
-      if (next.state !== 'waiting') continue;
-      this.#waiting -= 1;
-      this.#run(next);
-    }
+    this.#beginMore();
     return true;
   }
 }

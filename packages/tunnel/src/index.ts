@@ -1,4 +1,4 @@
-export { type Backoff, fullJitterBackoff } from '#backoff.ts';
+export { type Backoff, fullJitterBackoff, spreadMs } from '#backoff.ts';
 export { ByteStream, type ByteStreamOptions, byteStream } from '#byte-stream.ts';
 export { checkGrpcInternals, ClosingClient, wideChannelOptions, widenSession } from '#grpc-internals.ts';
 export {
@@ -16,6 +16,7 @@ export { type TunnelLimits, tunnelLimits } from '#limits.ts';
 export { callUnaryOver } from '#raw-call/call-unary-over.ts';
 export { RawConnection, type RawConnectionOptions } from '#raw-call/raw-connection.ts';
 export { ServerRawCall } from '#raw-call/server-raw-call.ts';
+export { limitResets } from '#reset-limit.ts';
 export { AGENT_ID_KEY } from '#reverse/peer-door.ts';
 export { type PeerStatus, PeerTunnel, type PeerTunnelOptions } from '#reverse/peer-tunnel.ts';
 export { type ProxyStatus, ReverseTunnelClient, type ReverseTunnelClientOptions } from '#reverse/tunnel-client.ts';

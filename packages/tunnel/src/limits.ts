@@ -20,8 +20,8 @@ export const tunnelLimits = {
   carriesPerAgent: 4_000,
   idleCarriesPerAgent: 8,
   handshakeMs: limits.handshakeMs,
-  /** TLS handshakes of a tunnel door at a time: agents that all redial come in turns. */
-  handshakesAtOnce: 64,
+  /** TLS handshakes of a tunnel door, or of auth, under way: 40 kB each. */
+  handshakesAtOnce: 1_024,
   handshakesWaiting: 10_000,
   /** A handshake takes a few round trips; one that lasts longer gives way to one that waits. */
   handshakeGiveWayMs: 2_000,
@@ -29,13 +29,21 @@ export const tunnelLimits = {
   redialFirstMs: 500,
   redialMs: 5_000,
   helloMs: 10_000,
+  /** An agent's patience with a proxy. Where thousands come back at once, whoever turns away just before his turn has to begin again. */
+  answerMs: 30_000,
+  /** As long waits at the tunnel door whoever has no turn yet. */
+  handshakeTurnMs: 25_000,
   keepaliveMs: 15_000,
   keepaliveTimeoutMs: 10_000,
   /** Of a server whose clients say something by themselves: only what they forgot to close is found by it. */
-  keepaliveOfWatchedMs: 60_000,
-  /** From the agent, and answered: two that are missed are not yet silence. */
-  heartbeatMs: 12_000,
+  keepaliveOfWatchedMs: 40_000,
+  /** PINGs of an agent: what an idle proxy does is to answer them. A segment that is lost is sent again after 6 and 12.6 s, and still counts. */
+  heartbeatMs: 15_000,
   silenceMs: 30_000,
+  /** What a server may ask of those that it loses. */
+  maxSpreadMs: 30_000,
+  /** What one agent that attaches takes of a proxy's processor, with room for the people who come meanwhile. */
+  attachMs: 5,
   dialMs: 5_000,
   /** A stream whose peer takes nothing for so long while bytes wait is reset. */
   stallMs: limits.stallMs,

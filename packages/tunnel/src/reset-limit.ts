@@ -5,6 +5,8 @@ export interface ResetLimit {
   readonly atOnce: number;
   /** And so many in each second after that. */
   readonly perSecond: number;
+  /** What the far end did not begin, it may end as it likes. */
+  readonly isExcused?: (stream: ServerHttp2Stream) => boolean;
 }
 
 /**
@@ -17,7 +19,9 @@ export function limitResets(session: ServerHttp2Session, limit: ResetLimit, nowM
   let countedMs = nowMs();
   session.on('stream', (stream: ServerHttp2Stream) => {
     stream.once('close', () => {
-      if (stream.rstCode === constants.NGHTTP2_NO_ERROR) return;
+      // Reset by the client with NO_ERROR, it was not answered to its end.
+      if (stream.rstCode === constants.NGHTTP2_NO_ERROR && !stream.aborted) return;
+      if (limit.isExcused?.(stream) === true) return;
       const now = nowMs();
       left = Math.min(limit.atOnce, left + ((now - countedMs) / 1000) * limit.perSecond) - 1;
       countedMs = now;

@@ -10,6 +10,7 @@ import {
   SessionRecords,
   Upstreams,
   type UpstreamsOptions,
+  UserShares,
 } from '@postern/agent';
 import { SessionInfo } from '@postern/api';
 import { agentCredentials, AssumeRoleCache, dialUrl, nodeHttpSend, SigningKeys } from '@postern/aws';
@@ -33,7 +34,7 @@ import { openTunnel, type OpenTunnelDeps } from '#tunnels/open-tunnel.ts';
 
 export interface AppServiceOptions {
   readonly parts: AgentParts;
-  readonly config: Pick<AppAgentConfig, 'apps' | 'resources' | 'proxyServer'>;
+  readonly config: Pick<AppAgentConfig, 'apps' | 'resources' | 'proxyServer' | 'publicAddress'>;
   /** For bodies that are being hashed; made where it does not exist. */
   readonly bodiesDir: string;
   /** The agent's own region, where it has one. */
@@ -42,7 +43,7 @@ export interface AppServiceOptions {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly nowMs: () => number;
-  readonly upstream?: Omit<UpstreamsOptions, 'dialUrl'>;
+  readonly upstream?: Omit<UpstreamsOptions, 'dialUrl' | 'shares'>;
   /** For tests. */
   readonly room?: Partial<BodyRoom>;
 }
@@ -64,7 +65,9 @@ export function createAppService(options: AppServiceOptions): AgentService {
   const source = agentCredentials({ env, log: awsLog(logger), now: nowMs });
   const watch = new CredentialWatch({ source, logger });
   const assumer = new AssumeRoleCache({ source, env, keys, log: awsLog(logger), now: nowMs });
+  const shares = new UserShares();
   const upstreams = new Upstreams({
+    shares,
     dialUrl: (service, host) => dialUrl({ env, service, host }),
     ...options.upstream,
     timeouts: { headersMs: ANSWER_MS, idleMs: ANSWER_MS, ...options.upstream?.timeouts },
@@ -107,6 +110,7 @@ export function createAppService(options: AppServiceOptions): AgentService {
   const tunnelDeps: OpenTunnelDeps = {
     places,
     records: new TunnelRecords({ spool, nowMs }),
+    shares,
     dialUrl: (host) => dialUrl({ env, service: 'SSMMESSAGES', host }),
     ...(options.upstream?.resolve === undefined ? {} : { resolve: options.upstream.resolve }),
   };
@@ -117,7 +121,7 @@ export function createAppService(options: AppServiceOptions): AgentService {
     assumer,
     env,
     send: nodeHttpSend(),
-    proxyAddress: config.proxyServer,
+    proxyAddress: config.publicAddress ?? config.proxyServer,
     nowMs,
     onWarning,
   };
@@ -146,7 +150,7 @@ export function createAppService(options: AppServiceOptions): AgentService {
     putResource: (name, json) => applications.putDynamic(name, json),
     removeResource: (name) => applications.removeDynamic(name),
     onConnection: (connection) => {
-      if (connection.tunnelHost === undefined) door.accept(connection.stream, connection);
+      if (connection.tunnelHost === undefined) door.accept(connection);
       else openTunnel(tunnelDeps, connection);
     },
     onSessionStart: (session) => sessionRecords.started(session),
@@ -160,7 +164,7 @@ export function createAppService(options: AppServiceOptions): AgentService {
         ...route,
         agentId: hostId,
         validUntilMs: notAfterMs,
-        awsAccountId: 'reason' in place ? '' : place.accountId,
+        ...('reason' in place ? {} : { awsAccountId: place.accountId, ownHosts: place.application.ownHosts.map(({ host }) => host) }),
       });
     },
     signInToConsole: (session, asked) => signInToConsole(consoleDeps, session, asked),

@@ -1,3 +1,4 @@
+import type { OwnHost } from '@postern/aws';
 import { limits } from '@postern/limits';
 
 /**
@@ -10,6 +11,8 @@ export interface AppAgentConfig {
   readonly nodeName: string;
   /** host:port. One of the two is needed; through a proxy the join is end to end all the same. */
   readonly proxyServer?: string;
+  /** host:port where people's browsers reach the proxy, where it is not the one above. */
+  readonly publicAddress?: string;
   readonly authServer?: string;
   /** The token, or the absolute path of a file that holds it. Read at the first start only. */
   readonly token?: string;
@@ -28,7 +31,7 @@ export interface StaticApp {
   readonly publicAddress?: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly cloud?: 'AWS';
-  readonly aws: { readonly externalId?: string };
+  readonly aws: { readonly externalId?: string; readonly ownHosts?: readonly OwnHost[] };
 }
 
 export interface ResourceMatcher {

@@ -185,6 +185,18 @@ describe('signing in with a browser', () => {
     expect(onward.body).toContain('content="0; url=/web/launch/aws?role=Reader"');
     expect((await browser().get('/web/continue?to=//evil.example')).body).toContain('content="0; url=/web"');
   });
+
+  it('ED-17 goes on by itself only for who signed in here, and for a link of another site only when it is clicked', async () => {
+    const alice = await signedIn();
+    const to = `/web/continue?${new URLSearchParams({ to: `/web/launch/aws?role=${reader}` }).toString()}`;
+    for (const site of ['cross-site', 'same-site']) {
+      const asked = await alice.get(to, { headers: { 'sec-fetch-site': site } });
+      expect(asked.body).not.toContain('http-equiv="refresh"');
+      expect(asked.body).toContain('Another site asks');
+    }
+    for (const site of ['same-origin', 'none'])
+      expect((await alice.get(to, { headers: { 'sec-fetch-site': site } })).body).toContain('http-equiv="refresh"');
+  });
 });
 
 describe('launching the console', () => {
@@ -199,6 +211,17 @@ describe('launching the console', () => {
     expect(asked).toMatchObject([{ destination, issuer: `https://proxy.example/web/launch/aws?role=${encodeURIComponent(reader)}` }]);
     expect(asked[0]?.who).toMatch(new RegExp(`^alice aws ${reader} 127\\.0\\.0\\.1:\\d+$`));
     expect(cluster.logs.join('')).not.toContain('SigninToken');
+  });
+
+  it('leads nowhere but to a sign-in of AWS, whatever an agent that was stolen answers', async () => {
+    let url = '';
+    const { agentId } = await consoleAgent(() => ({ url }));
+    cluster.serveApp({ name: 'aws', roles: [reader], agentIds: [agentId] });
+    const alice = await signedIn();
+    for (url of ['https://evil.example/federation', 'http://signin.aws.amazon.com/federation', 'javascript:alert(1)', '']) {
+      const answer = await alice.get('/web/launch/aws');
+      expect([url, answer.status, answer.location]).toEqual([url, 500, '']);
+    }
   });
 
   it('takes the only role, asks where there are several, and says whose decision it is where there is none', async () => {
@@ -262,6 +285,14 @@ describe('launching the console', () => {
     expect([away.status, away.body.includes('No agent of this application answers now')]).toEqual([503, true]);
   });
 
+  it('has no application that auth refused, though it lists it to who may read all', async () => {
+    cluster.serveApp({ name: 'aws', roles: [reader], agentIds: [] });
+    cluster.serveApp({ name: 'unbound', roles: [reader], agentIds: [], refused: 'its token does not bind it' });
+    const { body } = await (await signedIn()).get('/web');
+    expect(body).toContain('/web/launch/aws');
+    expect(body).not.toContain('unbound');
+  });
+
   it('AP-13 shows names and reasons as text', async () => {
     const bad = '<img src=x onerror=alert(1)>';
     cluster.serveApp({ name: 'aws', description: bad, roles: [`arn:aws:iam::123456789012:role/${bad}`], agentIds: [] });
@@ -283,7 +314,8 @@ describe('the names that a proxy answers to', () => {
     cluster.serveApp({ name: 'shop', roles: [reader], agentIds: ['a'] }, { publicAddress: 'console.shop.example' });
     const app = await browser('aws.proxy.example').get('/anything?x=1');
     expect([app.status, app.location]).toEqual([302, 'https://proxy.example/web/launch/aws']);
-    expect((await browser('console.shop.example').get('/')).location).toBe('https://proxy.example/web/launch/shop');
+    for (const name of ['console.shop.example', 'shop.proxy.example'])
+      expect((await browser(name).get('/')).location).toBe('https://proxy.example/web/launch/shop');
     for (const [host, serverName] of [
       ['aws.proxy.example', 'proxy.example'],
       ['proxy.example', 'aws.proxy.example'],
@@ -298,5 +330,10 @@ describe('the names that a proxy answers to', () => {
       expect(answer.body).toContain('proxy.example:443');
     }
     expect((await browser('PROXY.example').get('/web/login')).status).toBe(200);
+  });
+
+  it('have a page in words for an address below /web that there is not', async () => {
+    const answer = await browser().get('/web/nothing');
+    expect([answer.status, answer.body]).toEqual([404, expect.stringMatching(/There is no page at this address\.[^]*href="\/web"/)]);
   });
 });

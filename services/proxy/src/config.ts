@@ -27,6 +27,7 @@ export const proxyLimits = {
   handshakeMs: limits.handshakeMs,
   /** Sockets of one client address that have said nothing yet; and at each door those that are not past their handshake. */
   socketsPerAddress: limits.socketsPerAddress,
+  listenBacklog: limits.listenBacklog,
   sockets: 20_000,
   /** Connections of one route ticket before the agent has accepted their certificate. tsh opens one at a time. */
   unprovenPerTicket: 8,
@@ -35,8 +36,6 @@ export const proxyLimits = {
   connectAuthMs: 5_000,
   /** Sessions of one agent through this proxy at a time, and streams of one other proxy. An agent of its own accord opens 2,976. */
   sessionsPerAgent: 4_000,
-  /** TLS handshakes at the tunnel door at a time; others wait their turn. */
-  tunnelHandshakes: 64,
   headersMs: limits.headerMs,
   bodyIdleMs: limits.bodyIdleMs,
   webRequestsPerMinute: 600,

@@ -74,7 +74,6 @@ export async function serveProxy({ config, cluster, logger, metrics, nowMs }: Se
     member,
     tunnels,
     isLocked,
-    handshakes: limits.tunnelHandshakes,
     nowMs,
     onRefused: (refusal) => onRefused({ ...refusal, door: 'tunnel' }),
     onError,
@@ -88,9 +87,9 @@ export async function serveProxy({ config, cluster, logger, metrics, nowMs }: Se
   member.onRenewed(() => peers.renew());
 
   const webSessions = new WebSessions({ nowMs });
-  const ownHosts = [config.publicAddress, config.ownAddress].flatMap((address) =>
-    address === undefined ? [] : [splitAddress(address).host.toLowerCase()],
-  );
+  let publicAddress = config.publicAddress ?? '';
+  const ownHosts = () =>
+    [publicAddress, config.ownAddress ?? ''].flatMap((address) => (address === '' ? [] : [splitAddress(address).host.toLowerCase()]));
   let hostsOfApps: ReadonlyMap<string, string> = new Map();
   // Also by the clock: a lock that ends says so by its own time alone.
   let proxies: readonly ProxyEntry[] = [];
@@ -105,7 +104,7 @@ export async function serveProxy({ config, cluster, logger, metrics, nowMs }: Se
   const readResources = () => {
     const servers = [...resources.list('db_server'), ...resources.list('app_server')].filter(isServer);
     directory.replace(servers);
-    hostsOfApps = appHosts(servers, ownHosts);
+    hostsOfApps = appHosts(servers, ownHosts());
     proxies = resources.list('proxy').flatMap((json) => readProxyEntry(json) ?? []);
     const own = proxies.find(({ proxyId }) => proxyId === member.hostId)?.address;
     const double = proxies.find(({ proxyId, address }) => proxyId !== member.hostId && address === own);
@@ -115,13 +114,22 @@ export async function serveProxy({ config, cluster, logger, metrics, nowMs }: Se
     }
     readLocks();
   };
-  // A first state comes as thousands of changes in one turn of the loop; they are read once.
-  let reading: NodeJS.Immediate | undefined;
+  // A first state comes as thousands of changes in one turn of the loop, and agents that come back make thousands in a minute: reading
+  // what there is takes a twentieth of the processor at most.
+  let reading = false;
+  let restedAtMs = 0;
+  const readChanges = () => {
+    reading = false;
+    const startedMs = performance.now();
+    readResources();
+    restedAtMs = startedMs + 20 * (performance.now() - startedMs);
+  };
   resources.onChange(() => {
-    reading ??= setImmediate(() => {
-      reading = undefined;
-      readResources();
-    });
+    if (reading) return;
+    reading = true;
+    const restMs = restedAtMs - performance.now();
+    if (restMs <= 0) setImmediate(readChanges);
+    else setTimeout(readChanges, restMs).unref();
   });
   readResources();
 
@@ -164,7 +172,6 @@ export async function serveProxy({ config, cluster, logger, metrics, nowMs }: Se
     appHosts: () => hostsOfApps,
     nowMs,
   };
-  let publicAddress = config.publicAddress ?? '';
   const facts = () => ({ cluster: member.cluster, publicAddress, hostCaPems: member.current().hostCaPems });
   const web = await createWebServer({ facts, health, limits, selfSigned, browser, onError });
 
@@ -198,8 +205,10 @@ export async function serveProxy({ config, cluster, logger, metrics, nowMs }: Se
   });
   observeProxy(metrics, { tunnels, handshakes: tunnelDoor.handshakes, listener, openSessions: () => sessions.size });
   const { host, port } = listener.address;
-  if (publicAddress === '')
+  if (publicAddress === '') {
     publicAddress = `${host === '0.0.0.0' || host === '::' ? hostname() : host.includes(':') ? `[${host}]` : host}:${port}`;
+    readResources();
+  }
   if (selfSigned) logger.warn({ publicAddress }, 'the web certificate is self-signed: browsers and tsh warn of it; set https_keypairs');
 
   const lockTimer = setInterval(readLocks, LOCK_CHECK_MS);

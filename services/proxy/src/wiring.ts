@@ -17,6 +17,7 @@ export async function wireProxy({ config, logger, metrics = createMetrics(), now
   const resources = new ResourceCache({
     client: () => member.client(),
     kinds: ['db_server', 'app_server', 'lock', 'proxy'],
+    onSilent: () => member.redial(),
     onProblem: (err) => logger.warn({ err }, 'the watch of the cluster was lost: what is known stays in force'),
     nowMs,
   });

@@ -34,6 +34,7 @@ export const matrix: Readonly<Record<string, Row>> = {
   'postern.v1.Join/Join': row('auth', 'y u - y y y y y y'),
   'postern.v1.Login/SignIn': row('auth', 'y u - y y y y y y'),
   'postern.v1.Certs/IssueSessionCert': row('auth', 'u u - d d d y d d'),
+  'postern.v1.Certs/EndSession': row('auth', 'u u - d d d y d d'),
   'postern.v1.Certs/RenewHostCert': row('auth', 'u u - y y y d d d'),
   'postern.v1.Resources/GetResource': row('auth', 'u u - d d d d d y'),
   'postern.v1.Resources/ListResources': row('auth', 'u u - d d d d d y'),

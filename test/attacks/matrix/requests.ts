@@ -20,6 +20,7 @@ export function requestOf(path: string, given: { readonly joinToken: string; rea
     'Join/Join': { token: given.joinToken, role: 'db', nodeName: 'matrix', version: '0.1.0', publicKey: key() },
     'Login/SignIn': { user: given.user, password: given.password, publicKey: key(), ttlSeconds: 0, clientVersion: '0.1.0' },
     'Certs/IssueSessionCert': { resourceKind: 'db', resourceName: 'nothing-here', principal: 'Reader', publicKey: key(), ttlSeconds: 0 },
+    'Certs/EndSession': { sessionId: 'nothing-here' },
     'Certs/RenewHostCert': { publicKey: key() },
     'Resources/GetResource': lock,
     'Resources/ListResources': { kind: 'lock', withSecrets: false, pageSize: 0, pageToken: '' },

@@ -6,7 +6,7 @@ import { lacking } from '@postern/test-harness/programs.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hostCasOf } from '../identities/held.ts';
 import { Company, DATABASE } from './company.ts';
-import { hostileHosts } from './hostile-hosts.ts';
+import { hostileHosts } from '@postern/test-harness/hostile-hosts.ts';
 import { answersIn, type Exchanged, statusOf, throughStream, throughTsh } from './wire.ts';
 
 const cannot = lacking('openssl');

@@ -6,7 +6,7 @@ import { dial, type Held, signInRaw } from '@postern/test-harness/dial.ts';
 import { lacking } from '@postern/test-harness/programs.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AUTH, enter, hostCasOf, localAdmin } from '../identities/held.ts';
-import { hostileHosts } from '../requests/hostile-hosts.ts';
+import { hostileHosts } from '@postern/test-harness/hostile-hosts.ts';
 
 const cannot = lacking('openssl');
 const ROLES = 60;

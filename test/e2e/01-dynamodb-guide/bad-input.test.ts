@@ -52,6 +52,19 @@ ${settings.extra ?? ''}db_service:
   });
   afterAll(() => cluster.stop());
 
+  it('no pin on the second sign-in: the cluster is known by what it showed on the first; for others it is not verified', async () => {
+    const pin = (await cluster.admin('tctl status')).match(/sha256:[0-9a-f]{64}/)?.[0];
+    const login = (home: string, more = '') =>
+      cluster.sh(`tsh login --proxy=${cluster.proxy} --user=alice ${more}`, {
+        input: `${PASSWORD}\n`,
+        env: { NODE_EXTRA_CA_CERTS: '', TELEPORT_HOME: join(cluster.dir, home) },
+      });
+    expect((await login('pinned', `--ca-pin=${pin}`)).code).toBe(0);
+    expect((await login('pinned')).code).toBe(0);
+    const other = await login('not-pinned');
+    expect([other.code, other.stderr]).toEqual([6, expect.stringContaining('pin') as unknown]);
+  });
+
   it('an unknown field of a role: file, line, column and the field that was meant; nothing is stored', async () => {
     write('role.yaml', `kind: role\nversion: v6\nmetadata:\n  name: typo\nspec:\n  allow:\n    db_labelz:\n      '*': '*'\n`);
     const said = await cluster.sh('tctl create -f role.yaml');
@@ -132,6 +145,26 @@ ${settings.extra ?? ''}db_service:
     expect([...texts]).toHaveLength(1);
     const causes = JSON.parse(await cluster.mustSh('tctl audit ls --kind=instance.join -f json')) as Record<string, unknown>[];
     expect(new Set(causes.filter((event) => event['success'] === false).map((event) => event['error'])).size).toBeGreaterThanOrEqual(3);
+  });
+
+  // It was listed as if it were served, and could not be logged in to.
+  it('a database that its token does not bind: users do not see it, administrators see why', async () => {
+    const bound = await token('--type=db --db-name=example-dynamodb --db-protocol=dynamodb');
+    cluster.startAgent('agent-unbound', agentYaml({ token: bound, name: 'unbound', dir: 'agent-unbound' }));
+    const listed = await until('the refusal', 30_000, async () => {
+      const said = await cluster.mustSh('tctl db ls');
+      return said.includes('unbound') ? said : undefined;
+    });
+    const [head = '', , ...rows] = listed.trimEnd().split('\n');
+    expect(head).toMatch(/Version +Refused$/);
+    expect(rows.find((row) => row.includes('unbound'))).toContain('unbound is not a name that this agent may serve');
+    expect(rows.find((row) => row.startsWith('agent example-dynamodb'))).not.toContain('is not a name');
+    const got = await cluster.sh('tctl get db_server');
+    expect(got.stderr).toMatch(/db_server\/unbound is not served, since auth refused it: unbound is not a name/);
+    expect(await cluster.mustSh('tsh db ls')).not.toContain('unbound');
+    expect(await cluster.mustSh('tsh db ls -f json')).not.toContain('unbound');
+    const login = await cluster.sh(`tsh db login --db-user=${ROLE} unbound`);
+    expect(login).toMatchObject({ code: 5, stderr: expect.stringContaining('"unbound" not found') as string });
   });
 
   it('a wrong CA pin stops before the token is sent', async () => {

@@ -4,6 +4,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ACCOUNT, Cluster, PASSWORD, ROLE, root } from '@postern/test-harness/cluster.ts';
+import { until } from '@postern/test-harness/processes.ts';
 import { clientEnv, openStage, ROLE_ARN } from './stage.ts';
 
 const OTHER_ARN = `arn:aws:iam::${ACCOUNT}:role/Reader`;
@@ -90,6 +91,21 @@ describe('bad input at an application', () => {
     const folder = await cluster.sh('tsh aws configure', { env: { AWS_CONFIG_FILE: dirname(config) } });
     expect(folder.code).toBe(1);
     expect(folder.stderr).toContain(`cannot write ${dirname(config)}`);
+  });
+
+  // tsh said it as a warning and again as a notice, before the AWS CLI did.
+  it('says once why a person who is locked is refused, beside what the AWS CLI says', async () => {
+    await cluster.admin('tctl users add carol --roles=aws-dynamodb-access --password-stdin', { input: `${PASSWORD}\n` });
+    await cluster.signIn('carol');
+    await cluster.mustSh(`tsh apps login --aws-role=${ROLE} aws`, { person: 'carol' });
+    await cluster.admin("tctl lock --user=carol --message='left the company'");
+    const said = await until('the lock to act', 10_000, async () => {
+      const answer = await cluster.sh('tsh aws sts get-caller-identity', { person: 'carol', env: clientEnv() });
+      return answer.code === 0 ? undefined : answer.stderr;
+    });
+    const lines = said.split('\n').filter((line) => line.includes('left the company'));
+    expect(lines.filter((line) => !/An error occurred|aws: \[ERROR\]/.test(line))).toHaveLength(1);
+    expect(lines).toHaveLength(2);
   });
 
   it('goes on with what is stored while auth is away', async () => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Cluster, PASSWORD, ROLE } from '@postern/test-harness/cluster.ts';
+import { until } from '@postern/test-harness/processes.ts';
 import { lacking } from '@postern/test-harness/programs.ts';
 import { openStage, ROLE_ARN } from './stage.ts';
 
@@ -47,8 +48,10 @@ describe.skipIf(cannot !== undefined)('the console from a browser', () => {
   });
 
   it('is on record with the person, the role and the page, and without what signs in', async () => {
-    const records = await cluster.admin('tctl audit ls --user=alice --kind=app.session.console --format=json');
-    expect(records).toContain(ROLE_ARN);
+    const records = await until('the agent’s record to have come to auth', 20_000, async () => {
+      const shown = await cluster.admin('tctl audit ls --user=alice --kind=app.session.console --format=json');
+      return shown.includes(ROLE_ARN) ? shown : undefined;
+    });
     expect(records).toContain('https://console.aws.amazon.com/console/home');
     expect(records).not.toMatch(/SigninToken|Action=login/);
   });

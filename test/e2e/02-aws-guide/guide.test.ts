@@ -153,6 +153,8 @@ describe.skipIf(cannot !== undefined)('the guide for AWS applications, typed as 
         /^Serving every application and role on /,
       );
       expect(await cluster.mustSh('tsh up', { env: profileEnv() })).toMatch(/^Already up on /);
+      const again = await cluster.mustSh(`tsh aws configure --aws-role ${ROLE} --profile dynamo --region us-east-1`, { env: profileEnv() });
+      expect(again).toMatch(/tsh up serves it already:\n\n\$ aws --profile dynamo s3 ls\n$/);
     });
 
     it('serves the AWS CLI, boto3 and the AWS SDK for JavaScript unmodified', async () => {

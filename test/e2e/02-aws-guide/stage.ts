@@ -39,30 +39,36 @@ app_service:
     uri: https://console.aws.amazon.com/console/home
 `;
 
-/** A cluster in which alice may use the application of the guide, for stories that do not type the guide itself. */
+/** A cluster in which alice may use the application of the guide, for stories that do not type the guide itself; its agent. */
 export async function openStage(
   cluster: Cluster,
-  { arns, apart = false }: { readonly arns?: readonly string[]; readonly apart?: boolean } = {},
-): Promise<void> {
-  await cluster.startEmulator(arns === undefined ? {} : { roles: arns });
+  { arns, apart = false, tls = false }: { readonly arns?: readonly string[]; readonly apart?: boolean; readonly tls?: boolean } = {},
+): Promise<Daemon> {
+  await cluster.startEmulator({ tls, ...(arns === undefined ? {} : { roles: arns }) });
   await cluster.start({ apart });
   writeFileSync(join(cluster.dir, 'aws-dynamodb-access.yaml'), roleYaml(arns));
   await cluster.admin('tctl create -f aws-dynamodb-access.yaml');
   await cluster.admin('tctl users add alice --roles=aws-dynamodb-access --password-stdin', { input: `${PASSWORD}\n` });
   await cluster.signIn();
-  await startAppAgent(cluster);
+  return startAppAgent(cluster);
 }
 
-export async function startAppAgent(cluster: Cluster, printed?: string): Promise<void> {
+export async function startAppAgent(cluster: Cluster, printed?: string): Promise<Daemon> {
   const invited =
     printed ?? (await cluster.admin('tctl tokens add --type=app --app-name=aws --app-uri=https://console.aws.amazon.com/console/home'));
-  const token = invited.match(/invite token: ([0-9a-f]{32})/)?.[1] ?? 'no token was printed';
-  const tokenFile = join(cluster.dir, 'token');
-  writeFileSync(tokenFile, `${token}\n`, { mode: 0o600 });
-  cluster.startAgent('app-agent', agentYaml(cluster, tokenFile));
+  const agent = cluster.startAgent('app-agent', agentYaml(cluster, keepToken(cluster, invited)));
   await until('the application to be listed', 30_000, async () =>
     (await cluster.sh('tsh apps ls')).stdout.includes('aws') ? true : undefined,
   );
+  return agent;
+}
+
+/** The token of an invitation in a file of its own, as a person keeps it. */
+export function keepToken(cluster: Cluster, invited: string, name = 'token'): string {
+  const file = join(cluster.dir, name);
+  const token = invited.match(/invite token: ([0-9a-f]{32})/)?.[1] ?? 'no token was printed';
+  writeFileSync(file, `${token}\n`, { mode: 0o600 });
+  return file;
 }
 
 export interface OpenDoor {

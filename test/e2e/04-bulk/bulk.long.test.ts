@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -8,6 +7,7 @@ import { type Daemon, freePort, until } from '@postern/test-harness/processes.ts
 import { call } from '@postern/test-harness/load.ts';
 import { lacking } from '@postern/test-harness/programs.ts';
 import { Stage } from '@postern/test-harness/stage.ts';
+import { growthOf } from './growth.ts';
 
 const cannot = lacking('openssl');
 const MIB = 2 ** 20;
@@ -81,13 +81,10 @@ function download(port: number, operation: string, after?: () => Promise<void>):
   });
 }
 
-const status = (daemon: Daemon, label: 'VmRSS' | 'VmHWM') =>
-  Number(new RegExp(`${label}:\\s+(\\d+)`).exec(readFileSync(`/proc/${daemon.child.pid}/status`, 'utf8'))?.[1]) / 1024;
-
 describe.skipIf(cannot !== undefined)('an answer of a GiB', () => {
   const stage = new Stage();
   const { cluster } = stage;
-  let daemons: readonly (readonly [string, Daemon])[];
+  let daemons: Readonly<Record<string, Daemon>>;
   let port = 0;
   let wire: Server | undefined;
 
@@ -112,11 +109,7 @@ describe.skipIf(cannot !== undefined)('an answer of a GiB', () => {
     await until('an answer', 20_000, async () => ((await small(port)) === 200 ? true : undefined));
     const proxy = cluster.running().find(({ name }) => name === 'proxy-host');
     if (proxy === undefined) throw new Error('the proxy does not run');
-    daemons = [
-      ['tsh', tunnel.daemon],
-      ['proxy', proxy],
-      ['agent', agent],
-    ];
+    daemons = { tsh: tunnel.daemon, proxy, agent };
     // Code is compiled and pools fill: the growth that counts begins after that.
     await download(port, 'Query');
   });
@@ -127,15 +120,6 @@ describe.skipIf(cannot !== undefined)('an answer of a GiB', () => {
 
   const small = async (at: number) => (await call(at, 'GetItem', { TableName: 'fruit', Key: { id: { S: 'one' } } })).status;
 
-  async function growthOf(act: () => Promise<unknown>): Promise<Record<string, number>> {
-    const before = daemons.map(([, daemon]) => status(daemon, 'VmRSS'));
-    const peaks = before.slice();
-    const look = setInterval(() => {
-      for (const [i, [, daemon]] of daemons.entries()) peaks[i] = Math.max(peaks[i] ?? 0, status(daemon, 'VmRSS'));
-    }, 50);
-    await act().finally(() => clearInterval(look));
-    return Object.fromEntries(daemons.map(([name], i) => [name, Math.round((peaks[i] ?? 0) - (before[i] ?? 0))]));
-  }
   const none = (growth: Record<string, number>) => {
     for (const [name, mib] of Object.entries(growth)) expect(mib, `${name} grew`).toBeLessThanOrEqual(MOST_GROWTH_MIB);
   };
@@ -143,7 +127,7 @@ describe.skipIf(cannot !== undefined)('an answer of a GiB', () => {
   it('comes whole, no process keeps it, and small requests beside it in the same session are answered', async () => {
     const took: number[] = [];
     const over = new AbortController();
-    const growth = await growthOf(async () => {
+    const growth = await growthOf(daemons, async () => {
       const beside = (async () => {
         while (!over.signal.aborted) {
           const startedMs = performance.now();
@@ -169,7 +153,7 @@ describe.skipIf(cannot !== undefined)('an answer of a GiB', () => {
 
   it('waits for a client that reads slowly, and nobody collects it meanwhile', async () => {
     none(
-      await growthOf(async () => {
+      await growthOf(daemons, async () => {
         const { bytes } = await download(port, 'Scan', () => delay(300));
         expect(bytes).toBe(GIB);
       }),

@@ -5,7 +5,7 @@ import { HostMember, joinCluster, type MemberMaterial, ResourceCache } from '@po
 import { createMetrics, type Logger } from '@postern/telemetry';
 
 const VERSION = '0.1.0';
-const KINDS = ['role', 'user', 'lock', 'proxy', 'db'];
+const KINDS = ['role', 'user', 'lock', 'ended_session', 'proxy', 'db'];
 
 export interface Place {
   readonly proxy: string;
@@ -77,7 +77,13 @@ export function startLightAgent(name: string, material: MemberMaterial, place: P
 /** As openMembership of @postern/agent, over material that stands in memory. */
 function membershipOf(material: MemberMaterial, { proxy }: Place): Membership {
   const member = new HostMember({ material, address: proxy, via: 'proxy' });
-  const cache = new ResourceCache({ client: () => member.client(), kinds: KINDS });
+  let reachable = () => Promise.resolve();
+  const cache = new ResourceCache({
+    client: () => member.client(),
+    kinds: KINDS,
+    onSilent: () => member.redial(),
+    beforeDial: () => reachable(),
+  });
   return {
     hostId: member.hostId,
     cluster: member.cluster,
@@ -92,7 +98,11 @@ function membershipOf(material: MemberMaterial, { proxy }: Place): Membership {
       for (const kind of KINDS) for (const resource of cache.list(kind)) listener.put(resource);
     },
     synced: (signal) => cache.synced(signal),
+    dialAfter: (proxyStands) => void (reachable = proxyStands),
+    reachable: () => reachable(),
+    spreadMs: () => cache.spreadMs,
     viewAgeMs: () => cache.ageMs(),
+    patienceMs: () => cache.patienceMs,
     async stop() {
       await cache.stop();
       await member.stop();

@@ -13,7 +13,9 @@ export interface Idle {
 }
 
 export interface Storm {
-  /** From the restart until every agent has its tunnel, its watch and auth's answer. */
+  /** From the restart until every agent has its tunnel, and people reach what it serves. */
+  readonly tunnelsBackMs: number;
+  /** Until each watches auth again besides. */
   readonly allBackMs: number;
   /** Of `tsh login`, again and again meanwhile; a try that failed counts as what it took, and is told apart. */
   readonly loginMs: readonly number[];
@@ -21,6 +23,7 @@ export interface Storm {
 }
 
 const LOGIN_EVERY_MS = 7_000;
+const LOOK_EVERY_MS = 250;
 
 /** A cluster with its proxy apart and a swarm attached to it. */
 export class SwarmStage {
@@ -85,19 +88,27 @@ export class SwarmStage {
       return { loginMs: tookMs, loginsFailed: failed };
     })();
     try {
-      // An agent goes on for a minute with what auth said last, so that auth is asked who is there.
-      if (part === 'auth')
-        await until('every agent to watch auth', withinMs, async () =>
-          ((await cluster.metrics('auth')).get('postern_auth_connections') ?? 0) > this.#agents ? true : undefined,
-        );
+      await this.#holds('proxy', 'postern_proxy_tunnels_attached', withinMs);
+      const tunnelsBackMs = performance.now() - startedMs;
+      // An agent goes on for a while with what auth said last, so that auth is asked who is there.
+      await this.#holds('auth', 'postern_auth_connections', withinMs);
       await swarm.allReady(withinMs);
       const allBackMs = performance.now() - startedMs;
       over.abort();
-      return { allBackMs, ...(await logins) };
+      return { tunnelsBackMs, allBackMs, ...(await logins) };
     } finally {
       over.abort();
       await logins;
     }
+  }
+
+  /** Until a process counts every agent. */
+  async #holds(part: 'auth' | 'proxy', gauge: string, withinMs: number): Promise<void> {
+    await until(`${gauge} of all agents`, withinMs, async () => {
+      if (((await this.cluster.metrics(part)).get(gauge) ?? 0) >= this.#agents) return true;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+      return undefined;
+    });
   }
 
   /** Until a process that was started again tells of itself. */

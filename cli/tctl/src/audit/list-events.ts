@@ -1,7 +1,7 @@
 import { AuditService, callStream } from '@postern/api';
 import { type AuditFilter, type AuditLine, LINE_HEAD, lineCells, parseLine, queryOf } from '#audit/query.ts';
 import { type AdminOptions, asAdministrator } from '#connection/administrator.ts';
-import { type Format, print, table } from '@postern/terminal/output';
+import { type Format, print, say, table } from '@postern/terminal/output';
 
 export async function listEvents(options: AdminOptions, filter: AuditFilter & { readonly format: Format }): Promise<void> {
   const lines = await asAdministrator(options, async ({ client }) => {
@@ -10,4 +10,5 @@ export async function listEvents(options: AdminOptions, filter: AuditFilter & { 
     return found;
   });
   await print(filter.format, lines, () => table(LINE_HEAD, lines.map(lineCells)));
+  if (filter.format === 'text' && lines.length === 0) say('no event matches: docs/audit-events.md has every kind');
 }

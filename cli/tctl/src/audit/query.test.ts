@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { lineCells } from '#audit/query.ts';
 
@@ -22,5 +23,46 @@ describe('a line of the audit log', () => {
 
   it('is what was done where there is no phase', () => {
     expect(detail({})).toBe('Scan');
+  });
+
+  // An agent that was stolen wrote one event whose error was an object with a toString that is none: no list and no tail showed anything after it.
+  it('shows what an agent may have written, whatever it is', () => {
+    expect(detail({ error: { x: { toString: 1 } } })).toBe('{"x":{"toString":1}}');
+    expect(detail({ error: [], reason: 'r' })).toBe('[]');
+    expect(detail({ error: null, reason: 'r' })).toBe('r');
+    expect(detail({ error: { toJSON: 1, toString: null, valueOf: {} }, phase: 'intent' })).toBe(
+      '{"toJSON":1,"toString":null,"valueOf":{}} (asked)',
+    );
+    const deep = JSON.parse(`${'['.repeat(30_000)}${']'.repeat(30_000)}`) as unknown;
+    expect(detail({ error: deep })).toBe('(cannot be shown)');
+    expect(lineCells(JSON.parse('{"__proto__":{"user":"root"},"time":{"a":1}}') as Record<string, unknown>)).toEqual([
+      '{"a":1}',
+      '',
+      '',
+      'ok',
+      '',
+      '',
+      '',
+    ]);
+  });
+
+  it('has no cell so long that it hides the other lines', () => {
+    const cells = lineCells({ ...request, event: 'k'.repeat(4096), resource: { a: 'r'.repeat(4096) }, error: 'é'.repeat(65_536) });
+    expect(cells[1]).toBe(`${'k'.repeat(119)}…`);
+    expect(cells.map(({ length }) => length)).toEqual([1, 120, 6, 2, 0, 120, 200]);
+    expect(detail({ error: '\u{1f600}'.repeat(200) })?.isWellFormed()).toBe(true);
+  });
+
+  it('never throws, and never has more cells or longer ones', () => {
+    fc.assert(
+      fc.property(
+        fc.dictionary(fc.constantFrom('time', 'event', 'user', 'error', 'phase', 'status_code', 'success'), fc.jsonValue()),
+        (line) => {
+          const cells = lineCells(line);
+          expect(cells).toHaveLength(7);
+          for (const cell of cells) expect(cell.length).toBeLessThan(300);
+        },
+      ),
+    );
   });
 });

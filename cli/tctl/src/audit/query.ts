@@ -1,5 +1,5 @@
 import type { QueryEventsRequest } from '@postern/api';
-import { labelsText } from '@postern/terminal/output';
+import { cellText } from '@postern/terminal/output';
 
 export interface AuditFilter {
   readonly from?: number;
@@ -30,22 +30,25 @@ export function parseLine(json: Buffer): AuditLine {
   return JSON.parse(json.toString('utf8')) as AuditLine;
 }
 
-/** Time, kind, outcome, user and resource in columns; -f json has everything. */
+/** Wide enough for an ARN; an error may be longer than the rest. */
+const cellWidth = 120;
+const detailWidth = 200;
+
+/** Time, kind, outcome, user and resource in columns; -f json has everything. Its fields are whatever an agent wrote. */
 export function lineCells(line: AuditLine): readonly string[] {
   const text = (...names: readonly string[]) => {
-    const value = names.map((name) => line[name]).find((found) => found !== undefined && found !== '');
-    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return String(value);
-    return value === undefined || value === null ? '' : labelsText(value as Record<string, string>);
+    const value = names.map((name) => line[name]).find((found) => found !== undefined && found !== null && found !== '');
+    return cellText(value, cellWidth);
   };
-  const success = line['success'];
+  const said = ['error', 'message', 'reason', 'operation'].map((name) => cellText(line[name], detailWidth)).find((found) => found !== '');
   return [
     text('time'),
     text('event', 'kind'),
     text('code'),
-    success === false ? 'refused' : 'ok',
+    line['success'] === false ? 'refused' : 'ok',
     text('user'),
     text('resource'),
-    detail(line, text('error', 'message', 'reason', 'operation')),
+    detail(line, said ?? ''),
   ];
 }
 

@@ -1,4 +1,5 @@
 import type { Client } from '@grpc/grpc-js';
+import { serverRefusal } from '@postern/api/server-refusal';
 import { callUnary, PosternError, ResourcesService } from '@postern/api';
 import { type Resource, toJson, toYaml } from '@postern/resources';
 import { type AdminOptions, asAdministrator } from '#connection/administrator.ts';
@@ -22,15 +23,19 @@ export async function getResources(options: AdminOptions, text: string, flags: G
   });
   if (flags.format === 'json') process.stdout.write(withEnd(toJson(found)));
   else if (flags.format === 'yaml') process.stdout.write(found.length === 0 ? '' : withEnd(toYaml(found)));
-  else
-    process.stdout.write(
-      withEnd(
-        table(
-          ['Kind', 'Name', 'Labels'],
-          found.map(({ kind, metadata }) => [kind, metadata.name, labelsText(metadata.labels ?? {})]),
-        ),
-      ),
-    );
+  else process.stdout.write(withEnd(resourceTable(found)));
+  // The reason is in the document as well, far down.
+  for (const resource of found) {
+    const reason = serverRefusal(resource);
+    if (reason !== undefined) warn(`${resource.kind}/${resource.metadata.name} is not served, since auth refused it: ${reason}`);
+  }
+}
+
+function resourceTable(resources: readonly Resource[]): string {
+  return table(
+    ['Kind', 'Name', 'Labels'],
+    resources.map(({ kind, metadata }) => [kind, metadata.name, labelsText(metadata.labels ?? {})]),
+  );
 }
 
 async function read(

@@ -24,6 +24,8 @@ function parseRef(text: string): ResourceRefText {
   const at = text.indexOf('/');
   const word = at < 0 ? text : text.slice(0, at);
   const kind = kindOf(word);
+  if (/^(?:github|saml|oidc)s?$/.test(word))
+    throw new UsageError(`"${word}": single sign-on does not exist yet: users are local (tctl users add)`);
   if (kind === undefined) throw new UsageError(`"${word}" is not a kind of resource: known are ${kindNames.join(', ')}`);
   const name = at < 0 ? '' : text.slice(at + 1);
   return name === '' ? { kind } : { kind, name };

@@ -41,7 +41,8 @@ function ownPath(): string {
 
 /**
  * What the service may do is listed, and the rest is taken away. MemoryDenyWriteExecute is absent because V8 compiles at
- * run time. The metadata service stays reachable: an agent gets its AWS credentials there; for a host that runs only the
+ * run time, PrivateTmp because guides have people put the join token into /tmp, which is to be read there and cannot be written: ProtectSystem
+ * makes it read-only with the rest. The metadata service stays reachable: an agent gets its AWS credentials there; for a host that runs only the
  * proxy, IPAddressDeny=169.254.169.254 belongs in a drop-in.
  */
 export function unitText(options: {
@@ -74,7 +75,6 @@ AmbientCapabilities=CAP_NET_BIND_SERVICE
 ProtectSystem=strict
 ${writable(dataDir)}
 ProtectHome=read-only
-PrivateTmp=yes
 PrivateDevices=yes
 ProtectHostname=yes
 ProtectClock=yes

@@ -56,6 +56,8 @@ export interface AgentPlace {
   readonly insecure: boolean;
   /** Of the proxy in this process, where there is one. */
   readonly proxyAddress: string | undefined;
+  /** And where people reach it. */
+  readonly publicAddress: string | undefined;
 }
 
 export async function dbAgentConfig(config: TeleportConfig, place: AgentPlace): Promise<DbAgentConfig | undefined> {
@@ -67,7 +69,9 @@ export async function dbAgentConfig(config: TeleportConfig, place: AgentPlace): 
 export async function appAgentConfig(config: TeleportConfig, place: AgentPlace): Promise<AppAgentConfig | undefined> {
   const { app } = config;
   if (app?.enabled !== true) return undefined;
-  return { ...(await agentConfig(config, 'app', place)), apps: app.apps, resources: app.resources };
+  const { publicAddress } = place;
+  const launch = publicAddress === undefined ? {} : { publicAddress };
+  return { ...(await agentConfig(config, 'app', place)), ...launch, apps: app.apps, resources: app.resources };
 }
 
 /** What agents of both kinds are told: where the cluster is, and how they join it. */

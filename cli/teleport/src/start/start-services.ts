@@ -51,7 +51,8 @@ export async function startServices(options: StartServicesOptions): Promise<Runn
       );
       onStarted?.('proxy', proxy.publicAddress);
     }
-    const place = { local, insecure, proxyAddress: running.proxy && reachable(running.proxy.address) };
+    const { proxy } = running;
+    const place = { local, insecure, proxyAddress: proxy && reachable(proxy.address), publicAddress: proxy?.publicAddress };
     const forDatabases = await dbAgentConfig(config, place);
     if (forDatabases !== undefined) {
       const { startDbAgent } = await import('@postern/db-agent');

@@ -22,6 +22,7 @@ export async function appConfig({ globals, name, awsRole, format }: AppConfigOpt
   const who = signedIn(globals, process.env, Date.now());
   const { login, key } = await appInUse(who, {
     ...(name === undefined ? {} : { app: name }),
+    isOperand: true,
     ...(awsRole === undefined ? {} : { awsRole }),
   });
   if (format === 'aws-credential-process') return void process.stdout.write(credentialProcess(key, who.profile.validUntilMs));

@@ -6,6 +6,8 @@ import { keysOf, type LocalKey } from '#apps/local-key.ts';
 
 export interface AskedApp {
   readonly app?: string;
+  /** The command takes it behind its name, not with --app. */
+  readonly isOperand?: boolean;
   readonly awsRole?: string;
 }
 
@@ -14,7 +16,7 @@ export interface AskedApp {
  * is kept is logged in to on the way, and so is an application that is named with its role.
  */
 export async function appInUse(who: SignedIn, asked: AskedApp): Promise<AppInUse> {
-  const name = asked.app !== undefined && asked.awsRole !== undefined ? asked.app : loggedInApp(who, asked.app);
+  const name = asked.app !== undefined && asked.awsRole !== undefined ? asked.app : loggedInApp(who, asked);
   const login = loadLogin(who, name);
   const key = login === undefined ? undefined : keptKey(who, login, asked.awsRole);
   if (login !== undefined && key !== undefined) return { login, key };

@@ -1,4 +1,4 @@
-import { createLocalAuthority, type LocalAuthority } from '@postern/pki';
+import { certificateDerOf, createLocalAuthority, identityOf, type LocalAuthority } from '@postern/pki';
 import { awsDomains } from '@postern/aws';
 import { PosternError } from '@postern/api/errors';
 import type { SignedIn } from '@postern/profile/signed-in';
@@ -86,6 +86,12 @@ export async function logIn(who: SignedIn, app: LoggableApp, { roleArn, keepsCur
   return { login, key };
 }
 
+/** Of the certificates that are kept for the application, by their ids. */
+export function sessionsOf(who: SignedIn, name: string): readonly string[] {
+  const certificates = keysOf(who, name).map(({ grant }) => grant.certificatePem);
+  return [...new Set(certificates.map((pem) => identityOf(certificateDerOf(pem)).sessionId))];
+}
+
 /** The login goes first: whoever looks meanwhile finds none, and not a part of one. */
 export function logOut(who: SignedIn, name: string): void {
   const kept = who.store.kept(who.profile, 'app');
@@ -96,7 +102,10 @@ export function logOut(who: SignedIn, name: string): void {
 }
 
 /** The application that is meant: the one that is named, or the only one that the user is logged in to. */
-export function loggedInApp(who: SignedIn, name: string | undefined): string {
+export function loggedInApp(
+  who: SignedIn,
+  { app: name, isOperand = false }: { readonly app?: string; readonly isOperand?: boolean },
+): string {
   const names = who.store.kept(who.profile, 'app').names();
   if (name !== undefined) {
     if (names.includes(name)) return name;
@@ -108,6 +117,9 @@ export function loggedInApp(who: SignedIn, name: string | undefined): string {
       'unauthenticated',
       'not logged in to an AWS application: run tsh apps login --aws-role=<role> <name> (tsh apps ls lists them)',
     );
-  if (more.length > 0) throw new UsageError(`logged in to several applications: choose one with --app=<name> (${names.join(', ')})`);
+  if (more.length > 0) {
+    const how = isOperand ? 'write one of them behind the command' : 'choose one with --app=<name>';
+    throw new UsageError(`logged in to several applications: ${how} (${names.join(', ')})`);
+  }
   return only;
 }

@@ -1,29 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import type { Profile } from '@postern/profile/profile';
-import { ProfileStore } from '@postern/profile/profile-store';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { keysOf, loadKey, newLocalKey, renewKey, saveKey } from '#apps/local-key.ts';
+import { credentials, profile, somebody } from '#testing/somebody.ts';
 
-const profile: Profile = {
-  proxy: 'a:443',
-  user: 'alice',
-  cluster: 'c',
-  roles: [],
-  traits: {},
-  hostCaPems: [],
-  verified: true,
-  validUntilMs: Date.now() + 3_600_000,
-};
-const credentials = { privateKeyPem: 'k', certificatePem: 'c' };
-let home: string;
-let who: { readonly store: ProfileStore; readonly profile: Profile; readonly credentials: typeof credentials };
-beforeEach(() => {
-  home = mkdtempSync(join(tmpdir(), 'tsh-key-'));
-  who = { store: new ProfileStore(home), profile, credentials };
-});
-afterEach(() => rmSync(home, { recursive: true, force: true }));
+const who = somebody();
 
 function key(app: string, roleArn: string) {
   const grant = {
@@ -52,28 +31,28 @@ describe('throw-away keys', () => {
 
   it('are kept by application and role, and found by the id that a request names', () => {
     const [one, two, other] = [key('aws', 'arn:a'), key('aws', 'arn:b'), key('billing', 'arn:a')];
-    for (const each of [one, two, other]) saveKey(who, each);
-    expect(keysOf(who, 'aws', 'arn:a')).toEqual([expect.objectContaining(one)]);
-    expect(keysOf(who, 'aws')).toHaveLength(2);
-    expect(loadKey(who, other.accessKeyId)).toMatchObject(other);
-    expect(loadKey(who, 'AKIAZZZZZZZZZZZZZZZZ')).toBeUndefined();
+    for (const each of [one, two, other]) saveKey(who(), each);
+    expect(keysOf(who(), 'aws', 'arn:a')).toEqual([expect.objectContaining(one)]);
+    expect(keysOf(who(), 'aws')).toHaveLength(2);
+    expect(loadKey(who(), other.accessKeyId)).toMatchObject(other);
+    expect(loadKey(who(), 'AKIAZZZZZZZZZZZZZZZZ')).toBeUndefined();
   });
 
   it('keep the session’s newer certificate, and stay away where a logout has taken them', () => {
     const one = key('aws', 'arn:a');
-    saveKey(who, one);
-    renewKey(who, one, { ...one.grant, agentIds: ['two'] });
-    expect(loadKey(who, one.accessKeyId)?.grant.agentIds).toEqual(['two']);
-    who.store.kept(profile, 'key').remove(one.accessKeyId);
-    renewKey(who, one, one.grant);
-    expect(loadKey(who, one.accessKeyId)).toBeUndefined();
+    saveKey(who(), one);
+    renewKey(who(), one, { ...one.grant, agentIds: ['two'] });
+    expect(loadKey(who(), one.accessKeyId)?.grant.agentIds).toEqual(['two']);
+    who().store.kept(profile, 'key').remove(one.accessKeyId);
+    renewKey(who(), one, one.grant);
+    expect(loadKey(who(), one.accessKeyId)).toBeUndefined();
   });
 
   it('are none where the file is damaged: a login makes another', () => {
     const one = key('aws', 'arn:a');
     for (const text of ['', '{', 'null', JSON.stringify({ ...one, grant: {} }), JSON.stringify({ grant: one.grant })]) {
-      who.store.kept(profile, 'key').save(one.accessKeyId, text);
-      expect(loadKey(who, one.accessKeyId)).toBeUndefined();
+      who().store.kept(profile, 'key').save(one.accessKeyId, text);
+      expect(loadKey(who(), one.accessKeyId)).toBeUndefined();
     }
   });
 });

@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process';
-import { AgentSession, callUnary, type ConsoleSignIn } from '@postern/api';
+import { AgentSession, callUnary, type ConsoleSignIn, wasAnswered } from '@postern/api';
 import { PosternError } from '@postern/api/errors';
+import { isSignInUrl } from '@postern/aws';
 import { openSessionChannel } from '@postern/membership';
 import { reachAuth } from '@postern/profile/reach-auth';
 import { type GlobalOptions, type SignedIn, signedIn } from '@postern/profile/signed-in';
 import { durationText, say } from '@postern/terminal/output';
 import { appInUse } from '#apps/app-in-use.ts';
+import { isAway } from '#sessions/is-away.ts';
 import { issueGrant, type SessionGrant } from '#sessions/session-grant.ts';
 import { shown, wordsOf } from '#sessions/resource-kind.ts';
 
@@ -24,14 +26,17 @@ export async function openConsole(options: OpenConsoleOptions): Promise<void> {
   const who = signedIn(options.globals, process.env, Date.now());
   const { key } = await appInUse(who, {
     ...(options.name === undefined ? {} : { app: options.name }),
+    isOperand: true,
     ...(options.awsRole === undefined ? {} : { awsRole: options.awsRole }),
   });
-  const answer = await signIn(who, key.grant, options.destination ?? '');
-  if (options.print === true || options.browser === 'none') return void process.stdout.write(`${answer.url}\n`);
-  const opened = await open(options.browser ?? systemBrowser(), checkedUrl(answer.url));
+  const { url, sessionSeconds } = await signIn(who, key.grant, options.destination ?? '');
+  // It goes to a terminal, or becomes an argument of another program; and a stolen agent sends nobody to a page of its own.
+  if (!isSignInUrl(url)) throw new PosternError('internal', "the agent answered with something that is no address of AWS's sign-in");
+  if (options.print === true || options.browser === 'none') return void process.stdout.write(`${url}\n`);
+  const opened = await open(options.browser ?? systemBrowser(), url);
   if (!opened)
     throw new PosternError('bad_request', 'no browser could be started: run the command again with --print, and open what it prints');
-  say(`Opened the AWS console as ${key.roleArn} for ${durationText(answer.sessionSeconds * 1000)}.`);
+  say(`Opened the AWS console as ${key.roleArn} for ${durationText(sessionSeconds * 1000)}.`);
 }
 
 /** What auth named when the session was granted may be gone: once more with those that serve now. */
@@ -39,14 +44,14 @@ async function signIn(who: SignedIn, grant: SessionGrant, destination: string): 
   try {
     return await ask(who, grant, destination);
   } catch (error) {
-    const away = error instanceof PosternError && (error.code === 'unavailable' || error.code === 'cannot_connect');
-    if (!away) throw error;
+    if (!isAway(error)) throw error;
   }
   try {
     return await ask(who, await issueGrant(who, grant), destination);
   } catch (error) {
-    const away = error instanceof PosternError && (error.code === 'unavailable' || error.code === 'cannot_connect');
-    throw away ? new PosternError('unavailable', `no agent of ${shown(grant)} answers: try again later`, { cause: error }) : error;
+    // An agent that has no AWS credentials answers as well, and knows best why it cannot.
+    if (!isAway(error) || wasAnswered(error)) throw error;
+    throw new PosternError('unavailable', `no agent of ${shown(grant)} answers: try again later`, { cause: error });
   }
 }
 
@@ -62,13 +67,6 @@ function ask({ profile }: SignedIn, grant: SessionGrant, destination: string): P
     client: { certificatePem, privateKeyPem },
   });
   return reachAuth(channel, profile.proxy, (client) => callUnary(client, AgentSession.signInToConsole, { destination, issuer: '' }));
-}
-
-/** It becomes an argument of another program: only an address of the web may. */
-function checkedUrl(url: string): string {
-  if (!/^https:\/\/[!-~]+$/.test(url))
-    throw new PosternError('internal', 'the agent answered with something that is no address of the web');
-  return url;
 }
 
 function systemBrowser(): string {

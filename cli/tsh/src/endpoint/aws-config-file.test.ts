@@ -1,6 +1,7 @@
 import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ProfileStore } from '@postern/profile/profile-store';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { moveProfiles, putProfile, takeOutProfiles } from '#endpoint/aws-config-file.ts';
 
@@ -9,7 +10,7 @@ beforeEach(() => {
   home = mkdtempSync(join(tmpdir(), 'tsh-aws-'));
 });
 afterEach(() => rmSync(home, { recursive: true, force: true }));
-const profile = { profile: 'r', proxy: 'p:443', app: 'aws', region: 'us-east-1', port: 1, credentialProcess: 'tsh' };
+const profile = { profile: 'r', proxy: 'p:443', user: 'u', home: '/h', app: 'aws', region: 'us-east-1', port: 1, credentialProcess: 'tsh' };
 const config = () => join(home, '.aws', 'config');
 
 describe('the person’s AWS configuration', () => {
@@ -27,7 +28,7 @@ describe('the person’s AWS configuration', () => {
 
   it('is replaced whole, and nothing is left beside it', () => {
     putProfile({ HOME: home }, profile);
-    moveProfiles({ HOME: home }, 9);
+    moveProfiles({ HOME: home }, new ProfileStore('/h'), 9);
     expect(readFileSync(config(), 'utf8')).toContain('http://127.0.0.1:9');
     takeOutProfiles({ HOME: home }, profile);
     expect(readFileSync(config(), 'utf8')).toBe('');

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, openSync, closeSync, fsyncSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { PosternError } from '@postern/api/errors';
-import { type EndpointProfile, withoutProfiles, withPort, withProfile } from '#endpoint/aws-config-text.ts';
+import type { ProfileStore } from '@postern/profile/profile-store';
+import type { SignedIn } from '@postern/profile/signed-in';
+import { type EndpointProfile, type ProfileOwner, withoutProfiles, withPort, withProfile } from '#endpoint/aws-config-text.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -12,17 +14,27 @@ export function awsConfigFile(env: Environment): string {
   return env['AWS_CONFIG_FILE'] ?? join(env['HOME'] ?? homedir(), '.aws', 'config');
 }
 
+/** One file has the profiles of every cluster, user and TELEPORT_HOME: each replaces and takes out its own alone. */
+export function profileOwner({ store, profile: { proxy, user } }: Pick<SignedIn, 'store' | 'profile'>): ProfileOwner {
+  return { proxy, user, home: homeOf(store) };
+}
+
+/** As it is from every folder that tsh may be run in. */
+function homeOf(store: ProfileStore): string {
+  return resolve(store.home);
+}
+
 /** Returns the file that holds it now. */
 export function putProfile(env: Environment, profile: EndpointProfile): string {
   return change(env, (text, file) => withProfile(text, profile, file));
 }
 
-export function takeOutProfiles(env: Environment, of: { readonly proxy: string; readonly app: string }): void {
+export function takeOutProfiles(env: Environment, of: ProfileOwner & { readonly app: string }): void {
   change(env, (text, file) => withoutProfiles(text, of, file));
 }
 
-export function moveProfiles(env: Environment, port: number): void {
-  change(env, (text, file) => withPort(text, port, file));
+export function moveProfiles(env: Environment, store: ProfileStore, port: number): void {
+  change(env, (text, file) => withPort(text, { port, home: homeOf(store) }, file));
 }
 
 function change(env: Environment, edit: (text: string, file: string) => string): string {

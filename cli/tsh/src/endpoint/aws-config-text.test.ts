@@ -6,6 +6,8 @@ const FILE = '/home/alice/.aws/config';
 const profile: EndpointProfile = {
   profile: 'aws-Reader',
   proxy: 'example.com:443',
+  user: 'alice',
+  home: '/home/alice/.tsh',
   app: 'aws',
   region: 'us-east-1',
   port: 23_480,
@@ -35,16 +37,31 @@ describe('a profile in a person’s configuration', () => {
 
   it('is taken out with its application and with no other', () => {
     const two = withProfile(withProfile(`${own}\n`, profile, FILE), { ...profile, profile: 'b', app: 'billing' }, FILE);
-    expect(withoutProfiles(two, { proxy: 'elsewhere:443', app: 'aws' }, FILE)).toBe(two);
+    for (const other of [{ proxy: 'elsewhere:443' }, { user: 'bob' }, { home: '/home/alice/other tsh' }])
+      expect(withoutProfiles(two, { ...profile, ...other }, FILE)).toBe(two);
     const one = withoutProfiles(two, profile, FILE);
     expect(one).not.toContain('aws-Reader');
     expect(one).toContain('[profile b]');
     expect(withoutProfiles(one, { ...profile, app: 'billing' }, FILE).trimEnd()).toBe(own);
   });
 
-  it('moves to another port with every other of ours, and nobody else’s does', () => {
-    const text = `[profile mine]\nendpoint_url = http://127.0.0.1:1\n${withProfile('', profile, FILE)}`;
-    const moved = withPort(text, 9000, FILE);
+  // It was replaced without a word, and programs of the first cluster went to the second; a logout there took out what was written here.
+  it.each([
+    ['cluster', { proxy: 'elsewhere:443' }, /for application "aws" of alice at example.com:443 .*choose another name with --profile/],
+    ['user', { user: 'bob' }, /of alice at example.com:443/],
+    ['folder of logins', { home: '/elsewhere/it is' }, /login in \/home\/alice\/\.tsh/],
+  ])('never takes the place of one of another %s', (_what, other, words) => {
+    const text = withProfile(own, profile, FILE);
+    expect(() => withProfile(text, { ...profile, ...other }, FILE)).toThrow(words);
+    const beside = withProfile(text, { ...profile, ...other, profile: 'beside' }, FILE);
+    expect(withoutProfiles(beside, { ...profile, ...other }, FILE)).toBe(text);
+  });
+
+  it('moves to another port with every other of its folder of logins, and nobody else’s does', () => {
+    const elsewhere = withProfile('', { ...profile, profile: 'elsewhere', home: '/elsewhere', port: 2 }, FILE);
+    const text = `[profile mine]\nendpoint_url = http://127.0.0.1:1\n${withProfile(elsewhere, profile, FILE)}`;
+    const moved = withPort(text, { port: 9000, home: profile.home }, FILE);
+    expect(moved).toContain(elsewhere);
     expect(moved).toContain('[profile mine]\nendpoint_url = http://127.0.0.1:1\n');
     expect(moved).toContain('endpoint_url = http://127.0.0.1:9000');
   });

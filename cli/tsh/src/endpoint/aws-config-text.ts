@@ -1,10 +1,17 @@
 import { PosternError } from '@postern/api/errors';
 
-/** A profile of endpoint mode, as `tsh aws configure` writes it into AWS's shared configuration. */
-export interface EndpointProfile {
-  readonly profile: string;
-  /** Whose it is: `tsh apps logout` takes out what its application has. */
+/** Whose login a profile hangs on. */
+export interface ProfileOwner {
   readonly proxy: string;
+  readonly user: string;
+  /** The folder that the login lies in. */
+  readonly home: string;
+}
+
+/** A profile of endpoint mode, as `tsh aws configure` writes it into AWS's shared configuration. */
+export interface EndpointProfile extends ProfileOwner {
+  readonly profile: string;
+  /** `tsh apps logout` takes out what its application has. */
   readonly app: string;
   readonly region: string;
   readonly port: number;
@@ -14,12 +21,14 @@ export interface EndpointProfile {
 
 const BEGIN = '# BEGIN postern';
 const END = '# END postern';
-const BEGIN_LINE = /^# BEGIN postern profile=(\S+) proxy=(\S+) app=(\S+)/;
+const BEGIN_LINE = /^# BEGIN postern profile=(\S+) proxy=(\S+) user=(\S+) home=(\S+) app=(\S+)/;
+
+type Ours = ProfileOwner & Pick<EndpointProfile, 'profile' | 'app'>;
 
 /** Cut where our blocks begin and end; what is between them is the person's and stays as it is. */
 interface Piece {
   readonly lines: readonly string[];
-  readonly ours?: { readonly profile: string; readonly proxy: string; readonly app: string };
+  readonly ours?: Ours;
 }
 
 function piecesOf(text: string, file: string): Piece[] {
@@ -28,11 +37,11 @@ function piecesOf(text: string, file: string): Piece[] {
   let ours: Piece['ours'];
   for (const line of text === '' ? [] : text.replace(/\n$/, '').split('\n')) {
     if (line.startsWith(BEGIN)) {
-      const [, profile = '', proxy = '', app = ''] = BEGIN_LINE.exec(line) ?? [];
+      const [profile = '', proxy = '', user = '', home = '', app = ''] = (BEGIN_LINE.exec(line) ?? []).slice(1).map(decodeURIComponent);
       if (ours !== undefined || profile === '') throw damaged(file, line);
       if (lines.length > 0) pieces.push({ lines });
       lines = [line];
-      ours = { profile: decodeURIComponent(profile), proxy: decodeURIComponent(proxy), app: decodeURIComponent(app) };
+      ours = { profile, proxy, user, home, app };
       continue;
     }
     lines.push(line);
@@ -54,16 +63,32 @@ function damaged(file: string, line: string): PosternError {
   );
 }
 
-/** The file's text with the profile in it; the same profile of ours is replaced, one that is not ours is left and refused. */
+/**
+ * The file's text with the profile in it; the same profile of the same owner is replaced. One that is the person's, or hangs on another login, is
+ * left and refused: a program that names it would go to another cluster, or nowhere.
+ */
 export function withProfile(text: string, profile: EndpointProfile, file: string): string {
   const pieces = piecesOf(text, file);
   if (pieces.some(({ ours, lines }) => ours === undefined && lines.some((line) => sectionOf(line) === profile.profile)))
     throw new PosternError('already_exists', `${file} has a profile "${profile.profile}" of your own: choose another name with --profile`);
   const block: Piece = { lines: blockOf(profile), ours: profile };
   const at = pieces.findIndex(({ ours }) => ours?.profile === profile.profile);
+  const other = pieces[at]?.ours;
+  if (other !== undefined && !isOwnedBy(other, profile)) throw taken(file, other);
   if (at >= 0) pieces[at] = block;
   else pieces.push(...(needsGap(pieces) ? [{ lines: [''] }] : []), block);
   return textOf(pieces);
+}
+
+function isOwnedBy(ours: Ours, { proxy, user, home }: ProfileOwner): boolean {
+  return ours.proxy === proxy && ours.user === user && ours.home === home;
+}
+
+function taken(file: string, { profile, app, user, proxy, home }: Ours): PosternError {
+  return new PosternError(
+    'already_exists',
+    `${file} has a profile "${profile}" for application "${app}" of ${user} at ${proxy} (login in ${home}): choose another name with --profile, or log out of that one first`,
+  );
 }
 
 function sectionOf(line: string): string | undefined {
@@ -76,14 +101,14 @@ function needsGap(pieces: readonly Piece[]): boolean {
 }
 
 /** Without the profiles of one application. */
-export function withoutProfiles(text: string, of: { readonly proxy: string; readonly app: string }, file: string): string {
-  return textOf(piecesOf(text, file).filter(({ ours }) => ours?.proxy !== of.proxy || ours.app !== of.app));
+export function withoutProfiles(text: string, of: ProfileOwner & { readonly app: string }, file: string): string {
+  return textOf(piecesOf(text, file).filter(({ ours }) => ours === undefined || ours.app !== of.app || !isOwnedBy(ours, of)));
 }
 
-/** With another port in every profile of ours. */
-export function withPort(text: string, port: number, file: string): string {
+/** With another port in every profile that hangs on a login in this folder: each folder has a tsh up of its own. */
+export function withPort(text: string, { port, home }: { readonly port: number; readonly home: string }, file: string): string {
   const moved = piecesOf(text, file).map((piece) =>
-    piece.ours === undefined
+    piece.ours?.home !== home
       ? piece
       : { ...piece, lines: piece.lines.map((line) => line.replace(/^(endpoint_url = ).*/, `$1${endpointUrl(port)}`)) },
   );
@@ -95,8 +120,10 @@ export function endpointUrl(port: number): string {
 }
 
 /** https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html; a bucket in front of a loopback address would be no host name. */
-function blockOf({ profile, proxy, app, region, port, credentialProcess }: EndpointProfile): readonly string[] {
-  const owner = `profile=${encodeURIComponent(profile)} proxy=${encodeURIComponent(proxy)} app=${encodeURIComponent(app)}`;
+function blockOf({ profile, proxy, user, home, app, region, port, credentialProcess }: EndpointProfile): readonly string[] {
+  const owner = Object.entries({ profile, proxy, user, home, app })
+    .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
+    .join(' ');
   return [
     `${BEGIN} ${owner} (written by tsh aws configure, taken out by tsh apps logout)`,
     `[profile ${profile}]`,

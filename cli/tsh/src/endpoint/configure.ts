@@ -4,7 +4,8 @@ import { type GlobalOptions, type SignedIn, signedIn } from '@postern/profile/si
 import { UsageError } from '@postern/terminal/usage-error';
 import type { AppInUse } from '#apps/app-login.ts';
 import { appInUse } from '#apps/app-in-use.ts';
-import { putProfile } from '#endpoint/aws-config-file.ts';
+import { profileOwner, putProfile } from '#endpoint/aws-config-file.ts';
+import { askControl } from '#endpoint/control-socket.ts';
 import { endpointPort } from '#endpoint/endpoint-port.ts';
 
 export interface ConfigureOptions {
@@ -24,17 +25,18 @@ export async function configure(options: ConfigureOptions): Promise<void> {
   const profile = checked('--profile', options.profile ?? `${use.login.name}-${role}`, /^[\w.@+=,-]{1,128}$/);
   const asked = options.region ?? process.env['AWS_REGION'] ?? process.env['AWS_DEFAULT_REGION'] ?? homeRegion(use.key.roleArn);
   const region = checked('--region', asked, /^[a-z0-9-]{1,32}$/);
+  // Whatever keeps tsh up from being asked is said where it is started.
+  const running = await askControl(who.store, 'status').catch(() => undefined);
   const file = putProfile(process.env, {
+    ...profileOwner(who),
     profile,
-    proxy: who.profile.proxy,
     app: use.login.name,
     region,
-    port: endpointPort(who.store),
+    port: running?.port ?? endpointPort(who.store),
     credentialProcess: credentialProcess(who, use),
   });
-  process.stdout.write(
-    `Wrote profile "${profile}" to ${file}. Start the local endpoint, then use it:\n\n$ tsh up\n$ aws --profile ${profile} s3 ls\n`,
-  );
+  const next = running === undefined ? 'Start the local endpoint, then use it:\n\n$ tsh up' : 'tsh up serves it already:\n';
+  process.stdout.write(`Wrote profile "${profile}" to ${file}. ${next}\n$ aws --profile ${profile} s3 ls\n`);
 }
 
 function checked(flag: string, text: string, shape: RegExp): string {

@@ -20,4 +20,13 @@ describe('the key that a request names', () => {
     'is none in "%s"',
     (value) => expect(of(value)).toBeUndefined(),
   );
+
+  it.each([' '.repeat(16_000), ' ,'.repeat(8_000), 'Credential='.repeat(1_450), ' Credential='.repeat(1_300)])(
+    'is looked for in time that grows with the header and no faster',
+    (filler) => {
+      const startedMs = performance.now();
+      for (let i = 0; i < 10; i += 1) expect(of(`AWS4-HMAC-SHA256${filler} x`)).toBeUndefined();
+      expect(performance.now() - startedMs).toBeLessThan(200);
+    },
+  );
 });

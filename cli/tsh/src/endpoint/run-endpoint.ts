@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { ProfileStore } from '@postern/profile/profile-store';
 import type { GlobalOptions } from '@postern/profile/signed-in';
+import { endpointUrl } from '#endpoint/aws-config-text.ts';
 import { listenForControl, type UpStatus } from '#endpoint/control-socket.ts';
 import { BoundedLog } from '#endpoint/bounded-log.ts';
 import { serveEndpointConnection } from '#endpoint/serve-endpoint-connection.ts';
@@ -21,7 +22,7 @@ export async function runEndpoint({ globals, port }: { readonly globals: GlobalO
   const listener = await listenLocally(localAddress({ port, anywhere: false }), (socket, localPort) => {
     void serveEndpointConnection(socket, {
       port: localPort,
-      openStream: (accessKeyId) => pool.openStream(accessKeyId, localPort),
+      openStream: (accessKeyId, more) => pool.openStream(accessKeyId, localPort, more),
       refusal: refusalText('tsh up'),
       notice,
     });
@@ -34,6 +35,8 @@ export async function runEndpoint({ globals, port }: { readonly globals: GlobalO
   });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stopped.resolve());
   log.write(`listening on 127.0.0.1:${listener.port}`);
+  // Of the process in the background nobody sees it.
+  process.stdout.write(`Serving every application and role on ${endpointUrl(listener.port)} (log ${logFileOf(store)}).\n`);
   await stopped.promise;
   log.write('stopping');
   listener.close();

@@ -7,13 +7,15 @@ import { AnswerBoundaries } from '#local-port/answer-boundaries.ts';
 import { type RefusalKind, refusalKindOf, type RefusalText } from '#local-port/aws-refusal.ts';
 import { refusalOf } from '#local-port/local-guard.ts';
 import { answerAndEnd, openInTime } from '#local-port/serve-connection.ts';
-import { keyIdOf } from '#endpoint/key-id-of.ts';
+import type { ConnectHeaders } from '#sessions/agent-channel.ts';
+import { keyIdOf, NO_KEY } from '#endpoint/key-id-of.ts';
 import { RequestFraming } from '#endpoint/request-framing.ts';
+import { beginsHttp2, serveHttp2Endpoint } from '#endpoint/serve-http2-endpoint.ts';
 
 export interface EndpointConnectionOptions {
   readonly port: number;
   /** For a request that names the key; rejects in words where no login has it. */
-  readonly openStream: (accessKeyId: string) => Promise<Duplex>;
+  readonly openStream: (accessKeyId: string, more?: ConnectHeaders) => Promise<Duplex>;
   readonly refusal: RefusalText;
   readonly notice: (line: string) => void;
 }
@@ -27,7 +29,10 @@ export async function serveEndpointConnection(socket: Socket, options: EndpointC
   socket.on('error', () => socket.destroy());
   socket.setTimeout(limits.headerMs, () => socket.destroy());
   try {
-    for await (const piece of socket.iterator({ destroyOnReturn: false })) await connection.take(piece as Buffer);
+    for await (const piece of socket.iterator({ destroyOnReturn: false })) {
+      if (connection.isFirst && beginsHttp2(piece as Buffer)) return serveHttp2Endpoint(socket, piece as Buffer, options);
+      await connection.take(piece as Buffer);
+    }
     connection.ended();
   } catch (error) {
     connection.fail(error);
@@ -54,7 +59,7 @@ class EndpointConnection {
   #keyId: string | undefined;
   /** Has no more to say, and its last answer is on the way. */
   #finishing: Duplex | undefined;
-  #isFirst = true;
+  isFirst = true;
 
   constructor(socket: Socket, options: EndpointConnectionOptions) {
     this.#socket = socket;
@@ -94,8 +99,8 @@ class EndpointConnection {
 
   async #routeTo(head: { readonly target: string; readonly fields: readonly string[] }, text: string): Promise<void> {
     const { port, openStream } = this.#options;
-    if (this.#isFirst) {
-      this.#isFirst = false;
+    if (this.isFirst) {
+      this.isFirst = false;
       this.#socket.setTimeout(0);
       const refused = refusalOf(text.slice(0, -4), { port, allowAddresses: false });
       if (refused !== undefined) throw new Refused('forbidden', refused, text);
@@ -104,8 +109,7 @@ class EndpointConnection {
     if (keyId !== undefined && keyId === this.#keyId && this.#stream !== undefined) return;
     // The requests before belong to another session: it says all it has to say, and only then may somebody else answer here.
     await this.#finishStream();
-    if (keyId === undefined)
-      throw new Refused('forbidden', 'the request names no access key: sign it with the credentials of the profile', text);
+    if (keyId === undefined) throw new Refused('forbidden', NO_KEY, text);
     let stream: Duplex;
     try {
       stream = await openInTime(openStream(keyId));

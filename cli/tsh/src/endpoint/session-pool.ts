@@ -4,6 +4,7 @@ import { PosternError } from '@postern/api/errors';
 import type { ProfileStore } from '@postern/profile/profile-store';
 import { type GlobalOptions, type SignedIn, signedInAs } from '@postern/profile/signed-in';
 import { loadKey, type LocalKey, renewKey } from '#apps/local-key.ts';
+import type { ConnectHeaders } from '#sessions/agent-channel.ts';
 import type { ResourceSession } from '#sessions/resource-session.ts';
 import { sessionOver } from '#sessions/session-over.ts';
 
@@ -46,7 +47,7 @@ export class SessionPool {
   }
 
   /** A stream for a request that names the key; rejects in words where no login of this machine's user has it. */
-  async openStream(accessKeyId: string, localPort: number): Promise<Duplex> {
+  async openStream(accessKeyId: string, localPort: number, more: ConnectHeaders = {}): Promise<Duplex> {
     const held = this.#hold(accessKeyId);
     held.streams += 1;
     try {
@@ -54,6 +55,7 @@ export class SessionPool {
       const stream = await held.session.openStream({
         [CONNECT_KEYS.localPort]: String(localPort),
         [CONNECT_KEYS.localKey]: `${key.accessKeyId}:${key.secretAccessKey}`,
+        ...more,
       });
       stream.once('close', () => this.#released(held));
       return stream;

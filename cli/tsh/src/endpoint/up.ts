@@ -32,7 +32,7 @@ export async function up({ globals, port: asked, foreground }: UpOptions): Promi
   const started = await start(port, () => askControl(store, 'status'));
   if (asked !== undefined && asked !== endpointPort(store)) {
     keepEndpointPort(store, asked);
-    moveProfiles(process.env, asked);
+    moveProfiles(process.env, store, asked);
   }
   process.stdout.write(
     `Serving every application and role on ${endpointUrl(started.port)} in the background (process ${started.pid}, log ${logFileOf(store)}).\n` +

@@ -130,10 +130,10 @@ export function answerAndEnd(socket: Socket, text: string | Buffer | undefined):
   socket.once('close', () => clearTimeout(timer));
 }
 
-function codeOf(error: unknown): ErrorCode | undefined {
+export function codeOf(error: unknown): ErrorCode | undefined {
   return error instanceof PosternError ? error.code : undefined;
 }
 
-function messageOf(error: unknown): string {
+export function messageOf(error: unknown): string {
   return error instanceof PosternError ? error.message : 'the connection to the agent broke';
 }

@@ -1,9 +1,10 @@
 import { callUnary, LoginService, type SignInResponse } from '@postern/api';
 import { type Found, findCluster, openAuthChannel } from '@postern/membership';
-import { generateKey } from '@postern/pki';
+import { caPin, generateKey } from '@postern/pki';
 import { findProxy } from '#login/find-proxy.ts';
 import { profileOf } from '#login/profile-of.ts';
 import { printStatus } from '#login/status.ts';
+import type { Profile } from '@postern/profile/profile';
 import { ProfileStore } from '@postern/profile/profile-store';
 import { reachAuth } from '@postern/profile/reach-auth';
 import { activeProfile, type GlobalOptions, globalsFrom } from '@postern/profile/signed-in';
@@ -31,7 +32,9 @@ export async function login(options: LoginOptions): Promise<void> {
   if (stillValid && process.stdin.isTTY && options.ttlMinutes === undefined && options.caPins.length === 0)
     return printStatus(store, before.proxy, 'text');
 
-  const ask = (at: string) => findCluster({ proxy: at, caPins: options.caPins, insecure: globals.insecure === true });
+  const ask = async (at: string) =>
+    (await knownAgain(at, { before, ...options })) ??
+    findCluster({ proxy: at, caPins: options.caPins, insecure: globals.insecure === true });
   const { proxy, found } = await findProxy(address, ask);
   const verified = options.caPins.length > 0 || globals.insecure !== true;
   if (!verified) warn(`${proxy} is not verified (--insecure): whoever answers there may read what you send`);
@@ -58,6 +61,18 @@ export async function login(options: LoginOptions): Promise<void> {
   const profile = profileOf({ proxy, answer, verified });
   store.save(profile, { privateKeyPem: key.privateKeyPem, certificatePem: answer.certificatePem });
   await printStatus(store, proxy, 'text');
+}
+
+/**
+ * A cluster that was verified once is known again by the Host CA that it showed then, as ssh knows a host: whoever signs in anew need not
+ * find the pin anew. Undefined where it shows another, and it is verified as any other.
+ */
+function knownAgain(
+  at: string,
+  { before, caPins, globals }: LoginOptions & { readonly before: Profile | undefined },
+): Promise<Found | undefined> {
+  if (before?.proxy !== at || !before.verified || caPins.length > 0 || globals.insecure === true) return Promise.resolve(undefined);
+  return findCluster({ proxy: at, caPins: before.hostCaPems.map((pem) => caPin(pem)) }).catch(() => undefined);
 }
 
 function passwordOf(user: string, proxy: string): Promise<string> {

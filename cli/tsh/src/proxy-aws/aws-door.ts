@@ -1,6 +1,5 @@
 import { CONNECT_KEYS } from '@postern/api/connect-keys';
 import type { SignedIn } from '@postern/profile/signed-in';
-import { warn } from '@postern/terminal/output';
 import { messageOf } from '@postern/terminal/run-program';
 import { type AppInUse, filesOf } from '#apps/app-login.ts';
 import { renewKey } from '#apps/local-key.ts';
@@ -8,6 +7,7 @@ import { signingKey } from '#apps/signing-key.ts';
 import { listenLocally, localAddress } from '#local-port/listen-locally.ts';
 import type { DoorVariables } from '#proxy-aws/door-variables.ts';
 import { LocalCertificates } from '#proxy-aws/local-certificates.ts';
+import { OwnHosts } from '#proxy-aws/own-hosts.ts';
 import { refusalText } from '#proxy-aws/refusal-text.ts';
 import { serveProxyConnection } from '#proxy-aws/serve-proxy-connection.ts';
 import { loggedOut, watchLogin } from '#proxy-aws/watch-login.ts';
@@ -37,12 +37,17 @@ export async function openAwsDoor(who: SignedIn, { login, key }: AppInUse, optio
   const session = sessionOver(who, key.grant, { notice, onRenewed: (grant) => renewKey(who, key, grant) });
   const kept = who.store.kept(who.profile, 'key');
   const address = localAddress({ anywhere: false, ...(options.port === undefined ? {} : { port: options.port }) });
+  const ownHosts = new OwnHosts({
+    describe: () => session.describe(),
+    onUnknown: (error) => notice(`which hosts the application names as its own is not known: ${messageOf(error)}`),
+  });
   const listener = await listenLocally(address, (socket, port) => {
     void serveProxyConnection(socket, {
       // Between two looks of the watch a key that is gone opens nothing either.
       openStream: (headers) => (kept.has(key.accessKeyId) ? session.openStream(headers) : Promise.reject(loggedOut(login.name))),
       headers: { [CONNECT_KEYS.localPort]: String(port), [CONNECT_KEYS.localKey]: localKey },
       certificates,
+      isOwnHost: (host) => ownHosts.has(host),
       refusal: refusalText('tsh proxy aws'),
       notice,
     });
@@ -53,8 +58,8 @@ export async function openAwsDoor(who: SignedIn, { login, key }: AppInUse, optio
   const over = Promise.withResolvers<never>();
   over.promise.catch(() => undefined);
   const stopWatching = watchLogin(who, key, over.reject);
-  // The first request should find the session open; where no agent answers yet, a later one may.
-  await session.connect().catch((error: unknown) => warn(messageOf(error)));
+  // The first request should find the session open; where no agent answers yet, a later one may. It would say the same again: one line is enough.
+  await session.connect().catch((error: unknown) => notice(messageOf(error)));
   return {
     port: listener.port,
     variables: { accessKeyId, secretAccessKey, caBundle: filesOf(who, login.name).caPath, proxy: `http://127.0.0.1:${listener.port}` },

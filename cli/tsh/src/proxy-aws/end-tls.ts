@@ -7,18 +7,20 @@ export interface EndTlsOptions {
   /** Of CONNECT: the client must name the same in its handshake. */
   readonly host: string;
   readonly context: SecureContext;
+  /** Offered besides HTTP/1.1, and taken where the client has both. */
+  readonly offersHttp2: boolean;
 }
 
 /**
  * Ends the client's TLS for the host of CONNECT and for no other: a client that says one host to its proxy and another within TLS would
- * have the one decided and the other signed. HTTP/1.1 is all that is spoken within.
+ * have the one decided and the other signed. What is spoken within is `alpnProtocol` of the socket.
  */
-export function endTls(socket: Socket, { host, context }: EndTlsOptions): Promise<TLSSocket> {
+export function endTls(socket: Socket, { host, context, offersHttp2 }: EndTlsOptions): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     const secure = new TLSSocket(socket, {
       isServer: true,
       secureContext: context,
-      ALPNProtocols: ['http/1.1'],
+      ALPNProtocols: offersHttp2 ? ['h2', 'http/1.1'] : ['http/1.1'],
       secureOptions: constants.SSL_OP_NO_TICKET,
       SNICallback: (name, done) => (name === host ? done(null, context) : done(mismatch(name, host))),
     });

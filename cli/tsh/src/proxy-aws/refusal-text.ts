@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
-import { awsRefusal, type AwsProtocol, protocolOf, scopeOfHost } from '@postern/aws';
+import { awsRefusal, type AwsProtocol, claimedService, protocolOf, scopeOfHost } from '@postern/aws';
 import type { RefusalKind, RefusalText } from '#local-port/aws-refusal.ts';
 import { parseRequestHead } from '#local-port/request-head.ts';
 
@@ -24,8 +24,6 @@ export function refusalText(command: string): RefusalText {
   };
 }
 
-const SCOPE = /Credential=[^/\s]+(?:\/|%2F)\d{8}(?:\/|%2F)(?:[a-z0-9-]+(?:\/|%2F))?([A-Za-z0-9-]{1,64})(?:\/|%2F)aws4_request/i;
-
 /** Of what cannot be read nothing is known: S3's shape would say too much, and every SDK has read JSON. */
 function askedIn(head: string | undefined): { readonly method: string; readonly protocol: AwsProtocol } {
   const request = head === undefined ? undefined : parseRequestHead(head);
@@ -33,7 +31,7 @@ function askedIn(head: string | undefined): { readonly method: string; readonly 
   const { method, target, headers } = request;
   const [path = '/', query = ''] = target.split('?', 2);
   const [host = ''] = headers.get('host') ?? [];
-  const service = SCOPE.exec(headers.get('authorization')?.[0] ?? query)?.[1] ?? scopeOfHost(host)?.service ?? '';
   const flat = [...headers].flatMap(([name, values]) => values.flatMap((value) => [name, value]));
+  const service = claimedService({ headers: flat, query }) ?? scopeOfHost(host)?.service ?? '';
   return { method, protocol: protocolOf({ method, path, query, headers: flat, service }) };
 }

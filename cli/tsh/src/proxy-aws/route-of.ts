@@ -15,12 +15,12 @@ export type Route =
 const HTTPS_PORT = 443;
 const LOCAL_NAME = /^(?:.+\.)?localhost\.?$/i;
 
-/** Where a connection goes that a program of this machine asks its proxy for. */
-export function routeOf({ host, port }: ConnectTarget): Route {
+/** Where a connection goes that a program of this machine asks its proxy for. `isOwn`: whether the application names it beside AWS's own. */
+export async function routeOf({ host, port }: ConnectTarget, isOwn: (host: string) => Promise<boolean>): Promise<Route> {
   if (port === HTTPS_PORT) {
     const tunnel = awsTunnel(host);
     if (tunnel !== undefined) return { kind: 'tunnel', host: tunnel.host };
-    if (isAwsHost(host)) return { kind: 'aws' };
+    if (isAwsHost(host) || (await isOwn(host))) return { kind: 'aws' };
   }
   // A program reaches its own machine without a proxy. Through one it would be this process that asks: for an instance's own keys, say.
   if (LOCAL_NAME.test(host) || (isIP(host) !== 0 && !mayBeDialled(host)))

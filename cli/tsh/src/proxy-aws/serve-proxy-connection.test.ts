@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
+import { connect as connectHttp2, performServerHandshake } from 'node:http2';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { type Duplex, duplexPair } from 'node:stream';
-import { connect as connectTls } from 'node:tls';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { CONNECT_KEYS } from '@postern/api/connect-keys';
 import { PosternError } from '@postern/api/errors';
 import { awsDomains } from '@postern/aws';
@@ -15,6 +16,7 @@ import { serveProxyConnection } from '#proxy-aws/serve-proxy-connection.ts';
 
 const KEY = 'AKIAABCDEFGHIJKLMNOP:secretsecretsecretsecretsecretsecret1234';
 const S3 = 's3.us-east-1.amazonaws.com';
+const OWN = 'a1b2c3d4e5.execute-api.us-east-1.amazonaws.com';
 let authority: LocalAuthority;
 let proxy: Server;
 let port: number;
@@ -40,10 +42,12 @@ beforeEach(async () => {
       openStream: (headers) => {
         if (failure !== undefined) return Promise.reject(failure);
         opened.push(headers);
+        if (headers[CONNECT_KEYS.protocol] !== undefined) return Promise.resolve(servedHttp2());
         return Promise.resolve(headers[CONNECT_KEYS.tunnelHost] === undefined ? served(agent) : echo());
       },
       headers: { [CONNECT_KEYS.localPort]: String(port), [CONNECT_KEYS.localKey]: KEY },
       certificates,
+      isOwnHost: (host) => Promise.resolve(host === OWN),
       dial: (target) => {
         dialled.push(`${target.host}:${target.port}`);
         return Promise.resolve(echo());
@@ -62,6 +66,31 @@ function served(agent: ReturnType<typeof createHttpServer>): Duplex {
   const socket = Object.assign(far, { setTimeout: () => far, setNoDelay: () => far, setKeepAlive: () => far });
   agent.emit('connection', socket);
   return near;
+}
+
+/** An agent that ends HTTP/2 and gives a body back. */
+function servedHttp2(): Duplex {
+  const [near, far] = duplexPair();
+  performServerHandshake(far).on('stream', (stream) => {
+    stream.respond({ ':status': 200 });
+    stream.pipe(stream);
+  });
+  return near;
+}
+
+/** One request over HTTP/2: its status and what came back. */
+async function http2Over(secure: TLSSocket, host: string): Promise<{ readonly status: number; readonly text: string }> {
+  const session = connectHttp2(`https://${host}`, { createConnection: () => secure });
+  session.on('error', () => undefined);
+  const stream = session.request({ ':method': 'POST', ':path': '/model/m/invoke', host });
+  let status = 0;
+  let text = '';
+  stream.on('response', (headers) => (status = Number(headers[':status'])));
+  stream.on('data', (piece: Buffer) => (text += piece.toString()));
+  stream.end('said');
+  await once(stream, 'close');
+  session.destroy();
+  return { status, text };
 }
 
 function echo(): Duplex {
@@ -100,6 +129,18 @@ describe('a connection through the forward proxy to one of AWS’s hosts', () =>
     secure.destroy();
   });
 
+  it('is one that the application names beside AWS’s own, whose neighbours are joined untouched', async () => {
+    const { socket } = await connectTo(`${OWN}:443`);
+    const secure = await secured(socket, OWN);
+    secure.write(`GET /stage HTTP/1.1\r\nHost: ${OWN}\r\n\r\n`);
+    expect(String((await once(secure, 'data'))[0])).toContain(`GET ${OWN}/stage`);
+    secure.destroy();
+    const neighbour = OWN.replace('a1b2', 'z9y8');
+    const { socket: joined } = await connectTo(`${neighbour}:443`);
+    expect(dialled).toEqual([`${neighbour}:443`]);
+    joined.destroy();
+  });
+
   it('carries requests one after another over one stream, and a body of a megabyte whole', async () => {
     const { socket } = await connectTo(`${S3}:443`);
     const secure = await secured(socket, S3);
@@ -133,6 +174,42 @@ describe('a connection through the forward proxy to one of AWS’s hosts', () =>
     const text = String((await once(secure, 'data'))[0]);
     expect(text).toMatch(/^HTTP\/1\.1 503 /);
     expect(text).toContain('no agent answers');
+    secure.destroy();
+  });
+});
+
+describe('HTTP/2', () => {
+  const BEDROCK = 'bedrock-runtime.us-east-1.amazonaws.com';
+
+  it('is agreed on with hosts that need it, and its bytes go to the agent, who is told so', async () => {
+    const { socket } = await connectTo(`${BEDROCK}:443`);
+    const secure = await secured(socket, BEDROCK);
+    expect(secure.alpnProtocol).toBe('h2');
+    expect(await http2Over(secure, BEDROCK)).toEqual({ status: 200, text: 'said' });
+    expect(opened).toEqual([
+      {
+        [CONNECT_KEYS.localPort]: String(port),
+        [CONNECT_KEYS.localKey]: KEY,
+        [CONNECT_KEYS.connectHost]: BEDROCK,
+        [CONNECT_KEYS.protocol]: 'h2',
+      },
+    ]);
+  });
+
+  it('is answered in HTTP/2, in the shape of AWS, where no agent is to be had', async () => {
+    failure = new PosternError('unavailable', 'no agent answers');
+    const { socket } = await connectTo(`${BEDROCK}:443`);
+    const answer = await http2Over(await secured(socket, BEDROCK), BEDROCK);
+    expect(answer.status).toBe(503);
+    expect(answer.text).toContain('no agent answers');
+  });
+
+  it('is not for a client of HTTP/1.1 at the same host', async () => {
+    const { socket } = await connectTo(`${BEDROCK}:443`);
+    const secure = connectTls({ socket, ca: authority.certificatePem, servername: BEDROCK });
+    await once(secure, 'secureConnect');
+    secure.write(`GET / HTTP/1.1\r\nHost: ${BEDROCK}\r\n\r\n`);
+    expect(String((await once(secure, 'data'))[0])).toContain(`GET ${BEDROCK}/`);
     secure.destroy();
   });
 });

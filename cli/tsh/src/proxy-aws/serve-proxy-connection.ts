@@ -1,10 +1,12 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { CONNECT_KEYS } from '@postern/api/connect-keys';
+import { CONNECT_KEYS, HTTP2 } from '@postern/api/connect-keys';
+import { speaksHttp2 } from '@postern/aws';
 import { joinStreams } from '@postern/tunnel';
 import type { RefusalText } from '#local-port/aws-refusal.ts';
 import { readHead } from '#local-port/read-head.ts';
 import { openInTime, serveConnection } from '#local-port/serve-connection.ts';
+import { serveHttp2 } from '#local-port/serve-http2.ts';
 import type { ConnectHeaders } from '#sessions/agent-channel.ts';
 import { type ConnectTarget, connectTarget } from '#proxy-aws/connect-target.ts';
 import { dialDirectly } from '#proxy-aws/dial-directly.ts';
@@ -17,6 +19,8 @@ export interface ProxyConnectionOptions {
   /** The local port and the throw-away key. */
   readonly headers: ConnectHeaders;
   readonly certificates: Pick<LocalCertificates, 'for'>;
+  /** Whether the application names this host beside AWS's own. */
+  readonly isOwnHost: (host: string) => Promise<boolean>;
   readonly dial?: (target: ConnectTarget) => Promise<Duplex>;
   readonly refusal: RefusalText;
   readonly notice: (line: string) => void;
@@ -47,7 +51,7 @@ export async function serveProxyConnection(socket: Socket, options: ProxyConnect
 const END_OF_HEAD_BYTES = 4;
 
 async function connectTo(socket: Socket, target: ConnectTarget, options: ProxyConnectionOptions): Promise<void> {
-  const route = routeOf(target);
+  const route = await routeOf(target, options.isOwnHost);
   switch (route.kind) {
     case 'refused':
       options.notice(`refused a local connection: ${route.reason}`);
@@ -66,9 +70,11 @@ async function serveAws(socket: Socket, host: string, options: ProxyConnectionOp
   const context = await options.certificates.for(host);
   socket.write(ESTABLISHED);
   try {
-    const secure = await endTls(socket, { host, context });
+    const secure = await endTls(socket, { host, context, offersHttp2: speaksHttp2(host) });
     const headers = { ...options.headers, [CONNECT_KEYS.connectHost]: host };
     const { openStream, refusal, notice } = options;
+    if (secure.alpnProtocol === HTTP2)
+      return await serveHttp2(secure, { openStream: () => openStream({ ...headers, [CONNECT_KEYS.protocol]: HTTP2 }), refusal, notice });
     await serveConnection(secure, { openStream: () => openStream(headers), guard: () => undefined, refusal, notice });
   } catch (error) {
     // Behind its handshake a client takes no answer of a proxy any more.

@@ -63,7 +63,7 @@ export async function proxyDatabase(options: ProxyDatabaseOptions): Promise<void
   session = sessionOver(who, first, { notice });
   try {
     // The first request should find the session open; where no agent answers yet, a later one may.
-    await session.connect().catch((error: unknown) => warn(messageOf(error)));
+    await session.connect().catch((error: unknown) => notice(messageOf(error)));
     if (anywhere) warn(`${listener.host} can be reached from other machines: whoever reaches it uses your access`);
     process.stdout.write(started({ name, cluster: who.profile.cluster, listener, random: address.port === 0 }));
     await untilStopped(who);

@@ -1,8 +1,8 @@
-import type { PeerCertificate } from 'node:tls';
-import { AgentSession, PosternError } from '@postern/api';
+import type { X509Certificate } from 'node:crypto';
+import { AgentSession, PosternError, type SessionInfo } from '@postern/api';
 import type { ConnectKey } from '@postern/api/connect-keys';
 import { clientContextOptions, serverIdentityCheck } from '@postern/pki';
-import { type ByteStream, byteStream, RawConnection } from '@postern/tunnel';
+import { type ByteStream, byteStream, callUnaryOver, RawConnection } from '@postern/tunnel';
 import type { SessionGrant } from '#sessions/session-grant.ts';
 import { Pulse } from '#sessions/pulse.ts';
 import { shown, wordsOf } from '#sessions/resource-kind.ts';
@@ -19,6 +19,14 @@ export type ConnectHeaders = Readonly<Partial<Record<ConnectKey, string>>>;
 
 /** Five hundred local connections may all wait for an agent that stands still, on a person's own machine. */
 const MAX_IN_FLIGHT_BYTES = 128 * 1024;
+const DESCRIBE_MS = 5_000;
+
+/** The agent was reached, and lets this certificate in no more. Another agent, or another certificate, may do. */
+export class RefusedByAgent extends PosternError {
+  constructor({ code, message }: PosternError) {
+    super(code, message);
+  }
+}
 
 /** One TLS session from here to an agent; the proxy between sees records. Each local connection is a stream in it. */
 export class AgentChannel {
@@ -40,7 +48,7 @@ export class AgentChannel {
       serverName: `${grant.ticket}.session.postern.internal`,
       context: clientContextOptions(hostCaPems, { certificatePem, privateKeyPem }),
       // Kept for the person who waits.
-      checkServer: (host: string, peer: PeerCertificate): Error | undefined => {
+      checkServer: (host: string, peer: X509Certificate): Error | undefined => {
         this.#refusal = check(host, peer);
         return this.#refusal;
       },
@@ -61,10 +69,14 @@ export class AgentChannel {
     try {
       await this.#connection.ready;
     } catch {
-      throw this.#unreachable();
+      throw this.#connection.refusal === undefined ? this.#unreachable() : new RefusedByAgent(this.#connection.refusal);
     } finally {
       clearTimeout(late);
     }
+  }
+
+  describe(): Promise<SessionInfo> {
+    return callUnaryOver(this.#connection, AgentSession.describe, {}, { deadlineMs: DESCRIBE_MS });
   }
 
   /** One that an earlier local connection has given back, where the same is said of this one. */

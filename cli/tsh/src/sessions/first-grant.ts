@@ -1,7 +1,7 @@
-import { PosternError } from '@postern/api/errors';
 import type { SignedIn } from '@postern/profile/signed-in';
 import { warn } from '@postern/terminal/output';
 import { type AskedSession, issueGrant, type SessionGrant } from '#sessions/session-grant.ts';
+import { isAway } from '#sessions/is-away.ts';
 
 const loginCommand = { db: 'tsh db login', app: 'tsh apps login' } as const;
 
@@ -10,8 +10,7 @@ export async function firstGrant(who: SignedIn, asked: AskedSession, kept: Sessi
   try {
     return await issueGrant(who, asked);
   } catch (error) {
-    const away = error instanceof PosternError && (error.code === 'unavailable' || error.code === 'cannot_connect');
-    if (!away || kept?.principal !== asked.principal || kept.validUntilMs <= Date.now()) throw error;
+    if (!isAway(error) || kept?.principal !== asked.principal || kept.validUntilMs <= Date.now()) throw error;
     warn(`${error.message}: going on with the certificate of an earlier ${loginCommand[asked.kind]}`);
     return kept;
   }

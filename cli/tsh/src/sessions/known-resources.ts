@@ -1,6 +1,6 @@
-import { PosternError } from '@postern/api/errors';
 import type { SignedIn } from '@postern/profile/signed-in';
 import type { ResourceKind } from '#sessions/resource-kind.ts';
+import { isAway } from '#sessions/is-away.ts';
 
 export interface KnownResources<T> {
   readonly resources: readonly T[];
@@ -20,9 +20,8 @@ export async function knownResources<T>(
     kept.saveListed(JSON.stringify({ asOf: new Date().toISOString(), resources }));
     return { resources };
   } catch (error) {
-    const away = error instanceof PosternError && (error.code === 'unavailable' || error.code === 'cannot_connect');
-    const text = away ? kept.loadListed() : undefined;
-    if (!away || text === undefined) throw error;
+    const text = isAway(error) ? kept.loadListed() : undefined;
+    if (!isAway(error) || text === undefined) throw error;
     const { asOf, resources } = JSON.parse(text) as { asOf: string; resources: readonly T[] };
     return { resources, stale: { because: error.message, asOf } };
   }

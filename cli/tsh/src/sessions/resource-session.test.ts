@@ -35,13 +35,19 @@ function httpAnswer(text: string): (stream: ByteStream) => void {
 }
 
 async function agent(
-  options: { readonly text?: string; readonly serve?: (stream: ByteStream) => void; readonly kind?: Identity_Kind } = {},
+  options: {
+    readonly text?: string;
+    readonly serve?: (stream: ByteStream) => void;
+    readonly kind?: Identity_Kind;
+    readonly refusal?: () => PosternError | undefined;
+  } = {},
 ) {
   const id = randomUUID();
   const started = await startAgent(cluster, {
     id,
     serve: options.serve ?? httpAnswer(options.text ?? 'hello'),
     ...(options.kind === undefined ? {} : { kind: options.kind }),
+    ...(options.refusal === undefined ? {} : { refusal: options.refusal }),
   });
   toStop.push(() => started.stop());
   return { ...started, id };
@@ -140,6 +146,33 @@ describe('a session with an agent', () => {
     const streams = await Promise.all(Array.from({ length: 150 }, () => session.openStream({})));
     expect(target.connections()).toBe(2);
     for (const stream of streams) stream.destroy();
+  });
+
+  it('tells the words of an agent that lets it in no more, where auth cannot be asked for another certificate', async () => {
+    let stale = true;
+    const words = new PosternError('unavailable', 'this agent has not heard from auth for 6 minutes');
+    const target = await agent({ refusal: () => (stale ? words : undefined) });
+    const away = new PosternError('cannot_connect', 'the proxy cannot reach auth');
+    const setup: Setup = { target, issued: 0, failure: away, ttlMs: 3_600_000 };
+    const { port } = await tunnel(setup, await grantFor(cluster, { agentIds: [target.id] }));
+    expect(await post(port)).toMatchObject({ status: 503, body: expect.stringContaining(words.message) as unknown });
+    expect(setup.issued).toBe(1);
+    // What auth itself refuses is the better reason.
+    setup.failure = new PosternError('locked', 'alice is locked');
+    expect((await post(port)).body).toContain('alice is locked');
+    stale = false;
+    expect((await post(port)).status).toBe(200);
+  });
+
+  it('goes to another agent, without a word, where the one that it has lets it in no more', async () => {
+    const refusing = await agent({ refusal: () => new PosternError('unavailable', 'this agent has not heard from auth') });
+    const other = await agent({ text: 'other' });
+    const setup: Setup = { target: refusing, issued: 0, failure: undefined, ttlMs: 3_600_000 };
+    const { port } = await tunnel(setup, await grantFor(cluster, { agentIds: [refusing.id] }));
+    const before = post(port);
+    setup.target = other;
+    await before.catch(() => undefined);
+    expect((await post(port)).body).toBe('other 2');
   });
 
   it('refuses a browser before anything is opened towards the agent', async () => {

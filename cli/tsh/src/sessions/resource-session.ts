@@ -1,8 +1,10 @@
+import type { SessionInfo } from '@postern/api';
 import { PosternError } from '@postern/api/errors';
 import { type ByteStream, tunnelLimits } from '@postern/tunnel';
 import type { SessionGrant } from '#sessions/session-grant.ts';
-import type { AgentChannel, ConnectHeaders } from '#sessions/agent-channel.ts';
+import { type AgentChannel, type ConnectHeaders, RefusedByAgent } from '#sessions/agent-channel.ts';
 import { shown } from '#sessions/resource-kind.ts';
+import { isAway } from '#sessions/is-away.ts';
 
 export interface ResourceSessionOptions {
   /** Asks auth for a certificate and a ticket that name the agents of this moment. */
@@ -47,6 +49,15 @@ export class ResourceSession {
     }
   }
 
+  /** What the agent says of this session. */
+  async describe(): Promise<SessionInfo> {
+    for (;;) {
+      const ready = this.#channels.find((channel) => channel.ready);
+      if (ready !== undefined) return ready.describe();
+      await this.connect();
+    }
+  }
+
   connect(): Promise<void> {
     this.#connecting ??= this.#connect().finally(() => {
       this.#connecting = undefined;
@@ -68,15 +79,20 @@ export class ResourceSession {
       const most = tunnelLimits.connectionsPerAgent * tunnelLimits.streamsPerConnection;
       throw new PosternError('limit_exceeded', `more than ${most} connections at once to ${shown(this.#grant)}`);
     }
+    let refused: RefusedByAgent | undefined;
     if (this.#grant.validUntilMs > this.#options.nowMs()) {
       try {
         // Needs no auth: what was granted goes on while auth is away, at any agent that was named then.
         return await this.#add(this.#grant, RECONNECT_MS);
-      } catch {
+      } catch (error) {
         // The agent is gone or the ticket is stale: a new one names those that serve now.
+        if (error instanceof RefusedByAgent) refused = error;
       }
     }
-    await this.#renewGrant();
+    await this.#renewGrant().catch((error: unknown) => {
+      // That auth cannot be asked is not why the person is refused.
+      throw refused !== undefined && isAway(error) ? refused : error;
+    });
   }
 
   async #add(grant: SessionGrant, timeoutMs: number): Promise<void> {

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
-import { AgentSession } from '@postern/api';
+import { AgentSession, type PosternError } from '@postern/api';
 import { type Identity, Identity_Kind } from '@postern/api/identity';
 import { type Authority, createAuthority, generateKey, issueCertificate, serverTlsOptions } from '@postern/pki';
 import { type ByteStream, byteStream, createGrpcTlsServer, ServerRawCall } from '@postern/tunnel';
@@ -32,7 +32,12 @@ export interface TestAgent {
 
 export async function startAgent(
   cluster: TestCluster,
-  options: { readonly id: string; readonly kind?: Identity_Kind; readonly serve: (stream: ByteStream) => void },
+  options: {
+    readonly id: string;
+    readonly kind?: Identity_Kind;
+    readonly serve: (stream: ByteStream) => void;
+    readonly refusal?: () => PosternError | undefined;
+  },
 ): Promise<TestAgent> {
   const held = await certificate(cluster.host, identity(options.kind ?? Identity_Kind.DB_AGENT, options.id));
   const localPorts: string[] = [];
@@ -55,6 +60,7 @@ export async function startAgent(
         ]),
       },
     ],
+    admit: () => options.refusal?.() ?? true,
   });
   const sockets = new Set<Socket>();
   const listener = createServer((socket) => {

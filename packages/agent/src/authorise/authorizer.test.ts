@@ -27,7 +27,14 @@ const putLock = (name: string, target: object, rest: object = {}) =>
   policy.put({ kind: 'lock', name, revision: '1', json: { kind: 'lock', metadata: { name }, spec: { target, ...rest } } });
 
 function standing(roles: readonly string[] = ['dev'], generation = 'g1', serial = 's1'): Standing {
-  const identity = Identity.fromPartial({ kind: Identity_Kind.SESSION, name: 'alice', roles: [...roles], generation, cluster: 'test' });
+  const identity = Identity.fromPartial({
+    kind: Identity_Kind.SESSION,
+    sessionId: `session-${serial}`,
+    name: 'alice',
+    roles: [...roles],
+    generation,
+    cluster: 'test',
+  });
   return authorizer.standingOf({ identity, serial, notAfterMs: T0 + 3_600_000 });
 }
 
@@ -53,6 +60,32 @@ beforeEach(() => {
   });
   putRole(role('dev', { allow: { dbLabels: { env: ['dev'] }, dbUsers: ['Reader'] } }));
   putUser('alice', ['dev']);
+});
+
+describe('a session that its user ended', () => {
+  it('is over, and no other one of his; what was decided before counts for nothing', () => {
+    const [ended, other] = [standing(), standing(['dev'], 'g1', 's2')];
+    expect(ended.authorize(asked).allowed).toBe(true);
+    policy.put({ kind: 'ended_session', name: 'session-s1', revision: '1', json: {} });
+    expect(ended.authorize(asked)).toMatchObject({
+      allowed: false,
+      cause: 'expired',
+      reason: expect.stringMatching(/logged out/) as unknown,
+    });
+    expect(ended.check()).toMatchObject({ cause: 'expired' });
+    expect(other.authorize(asked).allowed).toBe(true);
+    policy.remove('ended_session', 'session-s2');
+    expect(ended.check()).toMatchObject({ cause: 'expired' });
+  });
+
+  it('is no reason to compile anybody’s roles anew', () => {
+    const alice = standing();
+    alice.authorize(asked);
+    const before = policy.rulesVersion;
+    policy.put({ kind: 'ended_session', name: 'session-other', revision: '1', json: {} });
+    expect(alice.authorize(asked).allowed).toBe(true);
+    expect([policy.rulesVersion, decisions]).toEqual([before, 1]);
+  });
 });
 
 describe('a request is authorised', () => {

@@ -86,6 +86,8 @@ export class Authorizer {
     const check = (): Refused | undefined => {
       if (who.notAfterMs <= nowMs() || endsAtMs <= monotonicMs())
         return refused('expired', 'the certificate has expired: sign in again with tsh login');
+      if (policy.hasEnded(who.identity.sessionId))
+        return refused('expired', 'this session was logged out of: log in to the resource again');
       if (locks?.version !== policy.locksVersion) locks = { version: policy.locksVersion, value: this.#locksOn(who.identity) };
       for (const lock of locks.value) if (lockInForce(lock, nowMs())) return refused('locked', lockReason(lock));
       const current = rulesNow();

@@ -28,7 +28,7 @@ export interface PolicyViewOptions {
 }
 
 /**
- * The agent's own view of users, roles and locks, fed by the watch on auth. It keeps two counters so that what was
+ * The agent's own view of users, roles, locks and ended sessions, fed by the watch on auth. It keeps two counters so that what was
  * computed from it can be kept until it changes, and no longer.
  */
 export class PolicyView {
@@ -36,6 +36,7 @@ export class PolicyView {
   readonly #users = new Map<string, KnownUser>();
   readonly #roles = new Map<string, KnownRole>();
   readonly #locks = new Map<string, Lock>();
+  readonly #endedSessions = new Set<string>();
   readonly #listeners = new Set<() => void>();
   #rulesVersion = 1;
   #locksVersion = 1;
@@ -60,6 +61,10 @@ export class PolicyView {
   locks(): Iterable<Lock> {
     return this.#locks.values();
   }
+  /** Its own user ended it, before its certificate expires. */
+  hasEnded(sessionId: string): boolean {
+    return this.#endedSessions.has(sessionId);
+  }
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -69,13 +74,14 @@ export class PolicyView {
     if (resource.kind === 'user') this.#putUser(resource);
     else if (resource.kind === 'role') this.#putRole(resource);
     else if (resource.kind === 'lock') this.#putLock(resource);
+    else if (resource.kind === 'ended_session') this.#endedSessions.add(resource.name);
     else return;
     this.#changed(resource.kind);
   }
 
   remove(kind: string, name: string): void {
-    const known = kind === 'user' ? this.#users : kind === 'role' ? this.#roles : kind === 'lock' ? this.#locks : undefined;
-    if (known?.delete(name)) this.#changed(kind);
+    const known = { user: this.#users, role: this.#roles, lock: this.#locks, ended_session: this.#endedSessions };
+    if (Object.hasOwn(known, kind) && known[kind as keyof typeof known].delete(name)) this.#changed(kind);
   }
 
   #putUser(resource: WatchedResource): void {
@@ -107,7 +113,7 @@ export class PolicyView {
 
   #changed(kind: string): void {
     if (kind === 'lock') this.#locksVersion += 1;
-    else this.#rulesVersion += 1;
+    else if (kind !== 'ended_session') this.#rulesVersion += 1;
     for (const listener of this.#listeners) listener();
   }
 }

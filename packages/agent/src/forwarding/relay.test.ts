@@ -1,6 +1,6 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, createServer as createTcpServer, type Server as TcpServer, type Socket } from 'node:net';
-import { type Exchange, HttpDoor, type Origin, readWhole, BodyBudget } from '@postern/http';
+import { type Exchange, HttpDoor, type Upstream, readWhole, BodyBudget } from '@postern/http';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Outcome } from '#audit/outcome.ts';
 import { relay } from '#forwarding/relay.ts';
@@ -13,7 +13,7 @@ afterEach(async () => {
 });
 
 interface Rig {
-  readonly upstream: Origin;
+  readonly upstream: Upstream;
   readonly far: Server | TcpServer;
   readonly outcomes: Outcome[];
   readonly url: string;
@@ -39,7 +39,7 @@ async function rig(
     dialUrl: () => new URL(`http://127.0.0.1:${farPort}/`),
     ...(options.timeouts ? { timeouts: options.timeouts } : {}),
   });
-  const upstream = upstreams.to('dynamodb', HOST);
+  const upstream = upstreamOf(upstreams);
   const outcomes: Outcome[] = [];
   const near = clientSide(async (exchange) => {
     const whole = await readWhole(exchange, { maxBytes: 1e6, budget: new BodyBudget(1e7), owner: 'a' });
@@ -57,6 +57,12 @@ async function rig(
     () => far.close(),
   );
   return { upstream, far, outcomes, url: `http://127.0.0.1:${nearPort}/`, seen };
+}
+
+function upstreamOf(upstreams: Upstreams): Upstream {
+  const passage = upstreams.admit({ service: 'dynamodb', host: HOST, user: 'alice' });
+  if ('reason' in passage) throw new Error(passage.reason);
+  return passage.upstream;
 }
 
 /** The door that the agent has, on a local port. */
@@ -312,7 +318,7 @@ describe('where it dials', () => {
     const outcome = await new Promise<Outcome>((resolve) => {
       const near = clientSide(async (exchange) => {
         const ended = await relay({
-          upstream: upstreams.to('dynamodb', HOST),
+          upstream: upstreamOf(upstreams),
           method: 'POST',
           target: '/',
           headers: ['host', HOST, 'content-length', '0'],

@@ -5,9 +5,8 @@ import {
   type AnswerObserver,
   type Exchange,
   type Flight,
-  type Origin,
-  requestHead,
   UNSAID,
+  type Upstream,
   type UpstreamFailure,
 } from '@postern/http';
 import type { Outcome } from '#audit/outcome.ts';
@@ -18,12 +17,14 @@ export interface AnswerRelayInput {
   readonly wantsCapacity: boolean;
   /** Is shown the content of the answer, as it passes. */
   readonly tap?: (piece: Buffer) => void;
+  /** What may end an answer that will not be whole; undefined where it can only be cut. */
+  readonly lastWords?: (failure: UpstreamFailure) => Buffer | undefined;
   /** The Date header of an answer that is an error of the client's: AWS refuses a signature whose time is far from its own. */
   readonly onErrorDate?: (date: string) => void;
 }
 
 export interface RelayInput extends AnswerRelayInput {
-  readonly upstream: Origin;
+  readonly upstream: Upstream;
   readonly method: string;
   /** Path and query as they are signed. */
   readonly target: string;
@@ -42,7 +43,7 @@ export function relay(input: RelayInput): Promise<Outcome> {
   return new Promise((resolve) => {
     const handler = new AnswerRelay(input, resolve);
     const { upstream, method, target, headers, body } = input;
-    handler.flight = upstream.send({ method, head: requestHead(method, target, headers), body }, handler);
+    handler.flight = upstream.send({ method, target, fields: headers, body }, handler);
   });
 }
 
@@ -51,11 +52,15 @@ const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'proxy-authenticate', 'p
 /** Answers above this are not looked into for their consumed capacity. */
 const SMALL_BYTES = 16 * 1024;
 
-/** One answer on its way to the client, byte for byte; either side may hold the other back. Set `flight` when the request is sent. */
+/**
+ * One answer on its way to the client, byte for byte; either side may hold the other back. Set `flight` when the request is sent.
+ * Of HTTP/1.1 the bytes of the wire are passed on as they came, to a client of HTTP/2 the head and the content.
+ */
 export class AnswerRelay implements AnswerHandler, AnswerObserver {
   readonly #exchange: Exchange;
   readonly wantsData: boolean;
   readonly #tap: AnswerRelayInput['tap'];
+  readonly #lastWords: AnswerRelayInput['lastWords'];
   readonly #onErrorDate: AnswerRelayInput['onErrorDate'];
   readonly #resolve: (outcome: Outcome) => void;
   flight: Flight | undefined;
@@ -68,8 +73,9 @@ export class AnswerRelay implements AnswerHandler, AnswerObserver {
 
   constructor(input: AnswerRelayInput, resolve: (outcome: Outcome) => void) {
     this.#exchange = input.exchange;
-    this.wantsData = input.wantsCapacity || input.tap !== undefined;
+    this.wantsData = input.wantsCapacity || input.tap !== undefined || input.exchange.isHttp2;
     this.#tap = input.tap;
+    this.#lastWords = input.lastWords;
     this.#onErrorDate = input.onErrorDate;
     this.#resolve = resolve;
     this.#exchange.observer = this;
@@ -100,11 +106,13 @@ export class AnswerRelay implements AnswerHandler, AnswerObserver {
       else if (lower === 'x-amzn-requestid' || lower === 'x-amz-request-id') this.#awsRequestId = (fields[at + 1] ?? '').slice(0, 128);
       else if (lower !== 'connection' && HOP_BY_HOP.has(lower)) isPassable = false;
     }
-    if (!isPassable || date === undefined) this.#ownHead = this.#makeHead(head, date !== undefined);
+    if (this.#exchange.isHttp2) this.#exchange.begin(head.status, undefined, this.#keptFields(head, date !== undefined));
+    else if (!isPassable || date === undefined)
+      this.#ownHead = answerHead(head.status, head.reason, this.#keptFields(head, date !== undefined));
     if (date !== undefined && head.status >= 400 && head.status < 500) this.#onErrorDate?.(date);
   }
 
-  #makeHead({ status, reason, fields, connection }: AnswerHead, hasDate: boolean): string {
+  #keptFields({ fields, connection }: AnswerHead, hasDate: boolean): string[] {
     const kept: string[] = [];
     const dropped = connection?.split(',').map((name) => name.trim());
     for (let at = 0; at < fields.length; at += 2) {
@@ -117,10 +125,11 @@ export class AnswerRelay implements AnswerHandler, AnswerObserver {
     // RFC 9110 6.6.1: SDKs set their clock by it.
     if (!hasDate) kept.push('Date', new Date().toUTCString());
     if (this.#exchange.closesAfter) kept.push('Connection', 'close');
-    return answerHead(status, reason, kept);
+    return kept;
   }
 
   onWire(bytes: Buffer, headBytes: number): void {
+    if (this.#exchange.isHttp2) return;
     let rest = bytes;
     if (headBytes > 0 && this.#ownHead !== undefined) {
       this.#exchange.write(Buffer.from(this.#ownHead, 'latin1'));
@@ -131,6 +140,7 @@ export class AnswerRelay implements AnswerHandler, AnswerObserver {
 
   onData(piece: Buffer): void {
     this.#tap?.(piece);
+    if (this.#exchange.isHttp2 && !this.#exchange.write(piece)) this.flight?.pause();
     this.#pieces += 1;
     this.#only = this.#pieces === 1 ? piece : undefined;
   }
@@ -146,7 +156,7 @@ export class AnswerRelay implements AnswerHandler, AnswerObserver {
     const left = this.#exchange.isGone;
     if (!failure.mayHaveLeft) return this.#resolve({ kind: 'not_sent', reason: left ? 'the client left' : describe(failure) });
     // Part of an answer was passed on: the client must see it cut, not ended.
-    if (this.#status !== 0) this.#exchange.cut();
+    if (this.#status !== 0) this.#endEarly(failure);
     this.#resolve({
       kind: 'unknown',
       reason: left ? 'the client left before the answer was complete' : describe(failure),
@@ -154,6 +164,13 @@ export class AnswerRelay implements AnswerHandler, AnswerObserver {
       bytes: failure.bytes,
       ...(this.#status === 0 ? {} : { status: this.#status }),
     });
+  }
+
+  #endEarly(failure: UpstreamFailure): void {
+    const words = this.#lastWords?.(failure);
+    if (words === undefined) return this.#exchange.cut();
+    this.#exchange.write(words);
+    this.#exchange.end();
   }
 
   /** Only where the whole answer came as one small plain piece; nothing is kept back for it. */
@@ -185,5 +202,6 @@ function describe({ code, reason }: UpstreamFailure): string {
   if (code === 'headers_timeout') return 'AWS did not answer in time';
   if (code === 'idle_timeout') return 'AWS stopped in the middle of its answer';
   if (code === 'connect_timeout') return 'AWS could not be reached in time';
+  if (code === 'none_free') return `${reason}: try again`;
   return reason;
 }

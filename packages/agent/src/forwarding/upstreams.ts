@@ -1,6 +1,10 @@
-import { Origin, type OriginLimits, type Resolve } from '@postern/http';
+import { Http2Origin, Origin, type OriginLimits, type OriginOptions, type Resolve, type Upstream } from '@postern/http';
+import { limits } from '@postern/limits';
+import { UserShares } from '#forwarding/user-shares.ts';
 
 export interface UpstreamsOptions {
+  /** Given where something else goes to AWS besides. */
+  readonly shares?: UserShares;
   /** The URL that the operator's AWS_ENDPOINT_URL gives for a service, or https:// and the host. */
   readonly dialUrl: (service: string, host: string) => URL;
   readonly resolve?: Resolve;
@@ -16,9 +20,6 @@ export interface UpstreamTimeouts {
   readonly idleMs?: number;
 }
 
-const CONNECTIONS_PER_TARGET = 256;
-/** Beyond this another request would only wait: it is refused instead. */
-export const MAX_IN_FLIGHT = CONNECTIONS_PER_TARGET + 1024;
 const CONNECT_MS = 10_000;
 const ANSWER_HEADERS_MS = 60_000;
 const ANSWER_IDLE_MS = 60_000;
@@ -27,17 +28,44 @@ const MAX_ANSWER_HEAD = { maxBytes: 64 * 1024, maxLines: 256 };
 const KEEP_ALIVE_MS = 15_000;
 const MAX_UPSTREAMS = 256;
 
+/** Of a client of HTTP/1.1 requests go to AWS in HTTP/1.1, of one of HTTP/2 in HTTP/2: some operations are served in the one alone. */
+export type UpstreamProtocol = 'http/1.1' | 'h2';
+type Pool = Origin | Http2Origin;
+
+export interface RequestWish {
+  /** As `dialUrl` knows it: one of those that the tables name. */
+  readonly service: string;
+  readonly host: string;
+  readonly user: string;
+  readonly protocol?: UpstreamProtocol;
+}
+
+/** A request that may be sent, and counts as under way until it is over. */
+export interface Passage {
+  readonly upstream: Upstream;
+  /** Once, when the request is answered or lost. */
+  over(): void;
+}
+
+/** Why it may not be sent now, and what to do. */
+export interface NoPassage {
+  readonly reason: string;
+}
+
 /** Connection pools, one for each host that the tables built. No client ever names what is dialled. */
 export class Upstreams {
   readonly #options: UpstreamsOptions;
   readonly #limits: OriginLimits;
-  readonly #byService = new Map<string, Map<string, Origin>>();
+  readonly #pools = new Map<string, Map<string, Pool>>();
+  /** Of both protocols, and of pools that were begun anew. */
+  readonly #shares: UserShares;
 
   constructor(options: UpstreamsOptions) {
     const { timeouts } = options;
     this.#options = options;
+    this.#shares = options.shares ?? new UserShares();
     this.#limits = {
-      connections: CONNECTIONS_PER_TARGET,
+      connections: limits.awsConnectionsPerHost,
       connectMs: timeouts?.connectMs ?? CONNECT_MS,
       headersMs: timeouts?.headersMs ?? ANSWER_HEADERS_MS,
       idleMs: timeouts?.idleMs ?? ANSWER_IDLE_MS,
@@ -46,37 +74,47 @@ export class Upstreams {
     };
   }
 
-  /** `service` as `dialUrl` knows it: one of those that the tables name. */
-  to(service: string, host: string): Origin {
-    let byHost = this.#byService.get(service);
+  /** Before a byte of the request's body is taken. */
+  admit({ service, host, user, protocol = 'http/1.1' }: RequestWish): Passage | NoPassage {
+    const upstream = this.#to(service, host, protocol);
+    if (upstream.inFlight >= limits.awsRequestsPerHost)
+      return { reason: `${limits.awsRequestsPerHost} requests to ${host} are under way, and this agent takes no more: try again` };
+    const reason = this.#shares.enter(user, host);
+    if (reason !== undefined) return { reason };
+    return { upstream, over: () => this.#shares.leave(user, host) };
+  }
+
+  #to(service: string, host: string, protocol: UpstreamProtocol): Upstream {
+    const key = protocol === 'h2' ? `h2 ${service}` : service;
+    let byHost = this.#pools.get(key);
     if (!byHost) {
       byHost = new Map();
-      this.#byService.set(service, byHost);
+      this.#pools.set(key, byHost);
     }
-    let origin = byHost.get(host);
-    if (!origin) {
+    let pool = byHost.get(host);
+    if (!pool) {
       // Hosts that name buckets are as many as those are: begin anew rather than grow.
       if (byHost.size >= MAX_UPSTREAMS) {
         for (const old of byHost.values()) old.retire();
         byHost.clear();
       }
-      origin = this.#open(service, host);
-      byHost.set(host, origin);
+      pool = this.#open(service, host, protocol);
+      byHost.set(host, pool);
     }
-    return origin;
+    return pool;
   }
 
   destroy(): void {
-    for (const byHost of this.#byService.values()) for (const origin of byHost.values()) origin.destroy();
-    this.#byService.clear();
+    for (const byHost of this.#pools.values()) for (const pool of byHost.values()) pool.destroy();
+    this.#pools.clear();
   }
 
   /** The name that the certificate must carry is that of what is dialled: AWS's, or that of an operator's endpoint. */
-  #open(service: string, host: string): Origin {
+  #open(service: string, host: string, protocol: UpstreamProtocol): Pool {
     const url = this.#options.dialUrl(service, host);
     const isTls = url.protocol === 'https:';
     const { resolve, ca } = this.#options;
-    return new Origin({
+    const options: OriginOptions = {
       host: url.hostname.replace(/^\[|\]$/g, ''),
       port: url.port === '' ? (isTls ? 443 : 80) : Number(url.port),
       isTls,
@@ -85,6 +123,8 @@ export class Upstreams {
       ...(resolve === undefined ? {} : { resolve }),
       ...(ca === undefined ? {} : { ca }),
       limits: this.#limits,
-    });
+    };
+    // HTTP/2 is agreed on within TLS; what an operator has in AWS's place without it is spoken to as ever.
+    return protocol === 'h2' && isTls ? new Http2Origin(options) : new Origin(options);
   }
 }

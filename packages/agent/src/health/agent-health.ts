@@ -4,6 +4,9 @@ import type { Membership } from '#membership/membership.ts';
 import type { Announcer } from '#presence/announcer.ts';
 import type { AgentService } from '#start-agent.ts';
 
+/** Decisions are made by what auth said last; of thousands of agents one may not have its turn at auth for longer than this. */
+const VIEW_OF_LATE_MS = 60_000;
+
 /** What /readyz answers: each reason a sentence that an administrator can act on. */
 export function agentHealth(parts: {
   readonly service: AgentService;
@@ -37,7 +40,12 @@ export function agentHealth(parts: {
   health.add({
     name: 'auth',
     decides: 'ready',
-    check: () => (membership.viewAgeMs() < 60_000 ? { ok: true } : { ok: false, reason: 'auth has not been heard for a minute' }),
+    check: () => {
+      const ageMs = membership.viewAgeMs();
+      if (ageMs < Math.max(VIEW_OF_LATE_MS, membership.patienceMs())) return { ok: true };
+      const since = Number.isFinite(ageMs) ? `for ${Math.floor(ageMs / 1000)} s` : 'yet';
+      return { ok: false, reason: `auth has not been heard ${since}` };
+    },
   });
   return health;
 }

@@ -27,7 +27,15 @@ export interface Membership {
   watch(listener: WatchListener): void;
   /** Resolves when the first state is complete. */
   synced(signal: AbortSignal): Promise<void>;
+  /** How to wait for a proxy, for an agent that reaches auth through one: asked before auth is dialled again. Never rejects. */
+  dialAfter(proxyStands: () => Promise<void>): void;
+  /** Resolves when it makes sense to call auth. Never rejects. */
+  reachable(): Promise<void>;
+  /** In what time auth wants all its watchers back, should it be lost: a measure of how many there are. */
+  spreadMs(): number;
   /** Since auth was last heard on the watch. */
   viewAgeMs(): number;
+  /** How old the view may be before the watch counts as lost. */
+  patienceMs(): number;
   stop(): Promise<void>;
 }

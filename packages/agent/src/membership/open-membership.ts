@@ -36,10 +36,14 @@ export async function openMembership(options: OpenMembershipOptions): Promise<Me
     onProblem: (err) => logger.error({ err }, 'the certificate of this agent could not be renewed'),
     onWarning: (reason) => logger.warn({ reason }, 'joining the cluster'),
   });
+  const watchedKinds = ['role', 'user', 'lock', 'ended_session', 'proxy', role];
+  let reachable = () => Promise.resolve();
   const cache = new ResourceCache({
     client: () => member.client(),
-    kinds: ['role', 'user', 'lock', 'proxy', role],
+    kinds: watchedKinds,
     nowMs,
+    onSilent: () => member.redial(),
+    beforeDial: () => reachable(),
     onProblem: (err) => logger.warn({ err }, 'the watch on auth was lost; it comes back by itself'),
   });
   const age = new ViewAge({ lastHeardMs: () => cache.lastHeardMs, nowMs, monotonicMs: () => performance.now() });
@@ -55,10 +59,16 @@ export async function openMembership(options: OpenMembershipOptions): Promise<Me
         if (change.type === 'put') listener.put(change.resource);
         else listener.remove(change.kind, change.name);
       });
-      for (const kind of ['role', 'user', 'lock', 'proxy', role]) for (const resource of cache.list(kind)) listener.put(resource);
+      for (const kind of watchedKinds) for (const resource of cache.list(kind)) listener.put(resource);
     },
     synced: (signal) => cache.synced(signal),
+    dialAfter: (proxyStands) => {
+      if (options.proxyServer !== undefined) reachable = proxyStands;
+    },
+    reachable: () => reachable(),
+    spreadMs: () => cache.spreadMs,
     viewAgeMs: () => age.ageMs(),
+    patienceMs: () => cache.patienceMs,
     async stop() {
       clearInterval(observing);
       await cache.stop();

@@ -1,6 +1,6 @@
 import { AnnounceServersResponse, type AnnounceServersRequest } from '@postern/api';
-import { afterEach, describe, expect, it } from 'vitest';
-import { Announcer } from '#presence/announcer.ts';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { ANNOUNCE_EVERY_MS, Announcer } from '#presence/announcer.ts';
 import type { ServedResource } from '#presence/served-resource.ts';
 
 const db = (name: string, labels: Record<string, string> = {}): ServedResource => ({
@@ -20,7 +20,11 @@ afterEach(() => {
   announcer = undefined;
 });
 
-function make(answer: (request: AnnounceServersRequest) => Promise<AnnounceServersResponse>, wanted: () => readonly ServedResource[]) {
+function make(
+  answer: (request: AnnounceServersRequest) => Promise<AnnounceServersResponse>,
+  wanted: () => readonly ServedResource[],
+  spreadMs = 0,
+) {
   const told = { admitted: 0, refused: [] as string[], failed: 0 };
   announcer = new Announcer({
     version: '1.0.0',
@@ -30,6 +34,7 @@ function make(answer: (request: AnnounceServersRequest) => Promise<AnnounceServe
     onAdmitted: () => (told.admitted += 1),
     onRefused: ({ name, reason }) => told.refused.push(`${name}: ${reason}`),
     onFailed: () => (told.failed += 1),
+    spreadMs: () => spreadMs,
     backoff: () => 60_000,
   });
   return { announcer, told };
@@ -117,5 +122,31 @@ describe('an announcement', () => {
     answer(answerOf({}));
     await stopped;
     expect(seen.at(-1)).toEqual([]);
+  });
+
+  it.each([
+    [0, ANNOUNCE_EVERY_MS],
+    [20_000, ANNOUNCE_EVERY_MS + 100_000],
+  ])('says the same again, the less often the longer auth wants its watchers to take for coming back: %i ms', async (spreadMs, everyMs) => {
+    vi.useFakeTimers();
+    try {
+      let announced = 0;
+      const { announcer: made } = make(
+        () => {
+          announced += 1;
+          return Promise.resolve(answerOf({ one: {} }));
+        },
+        () => [db('one')],
+        spreadMs,
+      );
+      await made.announce();
+      await vi.advanceTimersByTimeAsync(everyMs - 1);
+      expect(announced).toBe(1);
+      await vi.advanceTimersByTimeAsync(1);
+      expect(announced).toBe(2);
+      await made.stop();
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });

@@ -15,12 +15,14 @@ describe('what tsh says of a local connection', () => {
       [CONNECT_KEYS.localKey]: 'AKIAABCDEFGHIJKLMNOP:c2VjcmV0LXNlY3JldC1zZWNyZXQ=',
       [CONNECT_KEYS.connectHost]: 's3.us-east-1.amazonaws.com',
       [CONNECT_KEYS.tunnelHost]: 'ssmmessages.us-east-1.amazonaws.com',
+      [CONNECT_KEYS.protocol]: 'h2',
     };
     expect(read(said)).toEqual({
       localPort: 23_456,
       localKey: { accessKeyId: 'AKIAABCDEFGHIJKLMNOP', secretAccessKey: 'c2VjcmV0LXNlY3JldC1zZWNyZXQ=' },
       connectHost: 's3.us-east-1.amazonaws.com',
       tunnelHost: 'ssmmessages.us-east-1.amazonaws.com',
+      isHttp2: true,
     });
   });
 
@@ -36,6 +38,7 @@ describe('what tsh says of a local connection', () => {
       expect(read({ [CONNECT_KEYS.localKey]: key })).toEqual(nothingSaid);
     expect(read({ [CONNECT_KEYS.connectHost]: 'a b' })).toEqual(nothingSaid);
     expect(read({ [CONNECT_KEYS.tunnelHost]: 'a'.repeat(254) })).toEqual(nothingSaid);
+    expect(read({ [CONNECT_KEYS.protocol]: 'h3' })).toEqual(nothingSaid);
     const twice = new Metadata();
     twice.add(CONNECT_KEYS.localPort, '1');
     twice.add(CONNECT_KEYS.localPort, '2');

@@ -1,5 +1,5 @@
 import type { Metadata } from '@grpc/grpc-js';
-import { CONNECT_KEYS } from '@postern/api/connect-keys';
+import { CONNECT_KEYS, HTTP2 } from '@postern/api/connect-keys';
 
 export { CONNECT_KEYS };
 
@@ -13,6 +13,8 @@ export interface ConnectFacts {
   readonly connectHost: string | undefined;
   /** The bytes are a TLS connection of the client's own, to this host. */
   readonly tunnelHost: string | undefined;
+  /** The bytes are HTTP/2, as the client and tsh have agreed; HTTP/1.1 else. */
+  readonly isHttp2: boolean;
 }
 
 export interface LocalKey {
@@ -20,7 +22,13 @@ export interface LocalKey {
   readonly secretAccessKey: string;
 }
 
-export const nothingSaid: ConnectFacts = { localPort: undefined, localKey: undefined, connectHost: undefined, tunnelHost: undefined };
+export const nothingSaid: ConnectFacts = {
+  localPort: undefined,
+  localKey: undefined,
+  connectHost: undefined,
+  tunnelHost: undefined,
+  isHttp2: false,
+};
 const MAX_HOST = 253;
 
 /** What is not well-formed counts as not said: each of these only ever narrows what is accepted. */
@@ -34,6 +42,7 @@ export function readConnectFacts(metadata: Metadata): ConnectFacts {
     localKey: readKey(only(CONNECT_KEYS.localKey)),
     connectHost: readHost(only(CONNECT_KEYS.connectHost)),
     tunnelHost: readHost(only(CONNECT_KEYS.tunnelHost)),
+    isHttp2: only(CONNECT_KEYS.protocol) === HTTP2,
   };
 }
 

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { type Identity, Identity_Kind, PosternError } from '@postern/api';
+import { limits } from '@postern/limits';
 import type { Peer } from '@postern/pki';
 import type { GrpcConnection } from '@postern/tunnel';
 import type { Certified, Refused, Standing } from '#authorise/authorizer.ts';
@@ -28,6 +29,7 @@ export interface RefusedConnection {
 export class OpenSessions {
   readonly #options: OpenSessionsOptions;
   readonly #sessions = new Map<string, LiveSession>();
+  readonly #connectionsOf = new Map<string, number>();
 
   constructor(options: OpenSessionsOptions) {
     this.#options = options;
@@ -37,8 +39,8 @@ export class OpenSessions {
     return this.#sessions.size;
   }
 
-  /** After the handshake, before a byte of gRPC: false closes the connection. */
-  admit(connection: GrpcConnection): boolean {
+  /** After the handshake, before a byte of gRPC: the error is for the holder of a session's certificate, and who has none hears nothing. */
+  admit(connection: GrpcConnection): boolean | PosternError {
     const { certificateDer, remoteAddress } = connection;
     let identity: Identity | undefined;
     try {
@@ -49,6 +51,7 @@ export class OpenSessions {
       identity = session.facts.identity;
       const stopped = session.endedBy ?? this.whyNot(session);
       if (stopped) throw new PosternError(errorCodeOf(stopped), stopped.reason);
+      this.#count(session.user, connection);
       session.addConnection(connection, () => this.#close(key, session));
       if (!known) {
         this.#sessions.set(key, session);
@@ -58,7 +61,7 @@ export class OpenSessions {
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       this.#options.onRefused({ reason, clientAddress: remoteAddress, ...(identity ? { identity } : {}) });
-      return false;
+      return identity !== undefined && error instanceof PosternError ? error : false;
     }
   }
 
@@ -90,6 +93,18 @@ export class OpenSessions {
 
   endAll(why: Refused): void {
     for (const session of this.#sessions.values()) session.end(why);
+  }
+
+  #count(user: string, connection: GrpcConnection): void {
+    const count = this.#connectionsOf.get(user) ?? 0;
+    const most = limits.sessionConnectionsPerUser;
+    if (count >= most) throw new PosternError('limit_exceeded', `${user} has ${most} connections to this agent open: close some`);
+    this.#connectionsOf.set(user, count + 1);
+    connection.onClose(() => {
+      const left = (this.#connectionsOf.get(user) ?? 1) - 1;
+      if (left > 0) this.#connectionsOf.set(user, left);
+      else this.#connectionsOf.delete(user);
+    });
   }
 
   #open(peer: Peer, clientAddress: string): LiveSession {

@@ -3,6 +3,8 @@ import { createSecureContext } from 'node:tls';
 import { Client, credentials } from '@grpc/grpc-js';
 import { AgentSession, callUnary, ConsoleSignIn, Identity_Kind, SessionInfo } from '@postern/api';
 import { limits } from '@postern/limits';
+import { clientContextOptions } from '@postern/pki';
+import { RawConnection } from '@postern/tunnel';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Refused, Standing } from '#authorise/authorizer.ts';
 import type { LiveSession } from '#session/live-session.ts';
@@ -143,6 +145,24 @@ describe('no session opens', () => {
     expect(seen.connections).toHaveLength(0);
     expect(seen.started).toHaveLength(0);
   };
+
+  it.each([
+    ['stale', 'unavailable'],
+    ['locked', 'locked'],
+  ] as const)('where who holds its certificate may not go on: it is told why (%s)', async (cause, code) => {
+    stopped = { allowed: false, cause, reason: 'the reason in words' };
+    const held = await cluster.session();
+    const connection = new RawConnection({
+      address: `127.0.0.1:${port}`,
+      serverName: 'x.session.postern.internal',
+      context: clientContextOptions([cluster.host.certificatePem], held),
+      checkServer: () => undefined,
+    });
+    await expect(connection.ready).rejects.toMatchObject({ code, message: 'the reason in words' });
+    expect(seen.refused.map(({ reason, identity }) => [reason, identity?.name])).toEqual([['the reason in words', 'alice']]);
+    expect(sessions.size).toBe(0);
+    await fails(dial(held));
+  });
 
   it('without a certificate', async () => {
     const context = createSecureContext({ ca: cluster.host.certificatePem });

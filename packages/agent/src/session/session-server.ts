@@ -24,7 +24,7 @@ const HANDSHAKE_GIVES_WAY_MS = 1_000;
 
 export interface SessionConnection extends ConnectFacts {
   readonly session: LiveSession;
-  /** The bytes of one local connection: HTTP/1.1, or the client's own TLS where `tunnelHost` is named. */
+  /** The bytes of one local connection: HTTP/1.1, HTTP/2 where `isHttp2`, or the client's own TLS where `tunnelHost` is named. */
   readonly stream: Duplex;
 }
 

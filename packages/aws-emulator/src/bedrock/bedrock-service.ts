@@ -1,5 +1,7 @@
+import { EventConversation } from '#event-stream/event-conversation.ts';
+import type { Conversation } from '#exchange/conversation.ts';
 import { type RequestHead, decoded, splitTarget } from '#exchange/request-head.ts';
-import type { Call, Service } from '#exchange/service.ts';
+import type { Call, HeadCall, Service } from '#exchange/service.ts';
 import { event, streamEvents } from '#event-stream/stream-events.ts';
 import { decodeMessage } from '#event-stream/message.ts';
 import { type Answer, AwsError } from '#protocols/aws-error.ts';
@@ -16,6 +18,7 @@ export const bedrockService: Service = {
   protocol: () => ({ kind: 'rest-json' }),
   operationOf: (head) => pathOf(head)?.operation ?? '',
   maxBodyBytes,
+  converse: (call) => converse(call),
   answer: (call) => answer(call),
 };
 
@@ -24,6 +27,13 @@ function pathOf(head: RequestHead): { readonly operation: string; readonly model
   const groups = /^\/model\/(?<model>[^/]+)\/(?<action>[^/]+)$/u.exec(splitTarget(head).path)?.groups;
   const operation = head.method === 'POST' ? operations[groups?.['action'] ?? ''] : undefined;
   return operation === undefined ? undefined : { operation, model: decoded(groups?.['model'] ?? '') };
+}
+
+/** Gives each message back as soon as it has come. */
+function converse({ head, payload, isHttp2 }: HeadCall): Conversation | undefined {
+  if (!isHttp2 || pathOf(head)?.operation !== 'InvokeModelWithBidirectionalStream') return undefined;
+  if (payload.kind !== 'events') throw new AwsError('ValidationException', 'the events of a stream must be signed');
+  return new EventConversation(({ payload: told }) => [event('chunk', told)]);
 }
 
 function answer({ head, body, mode, payload }: Call): Answer {

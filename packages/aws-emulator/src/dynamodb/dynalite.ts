@@ -67,7 +67,10 @@ function call(server: Server, operation: string, body: Buffer | string): Promise
     const headers: Record<string, string> = {};
     const response = {
       statusCode: 200,
-      setHeader: (name: string, value: unknown): void => void (headers[name.toLowerCase()] = String(value)),
+      setHeader: (name: string, value: unknown): void => {
+        // Where the message ends is said by whoever sends it; with both, no client may believe the answer.
+        if (!/^(?:transfer-encoding|content-length)$/i.test(name)) headers[name.toLowerCase()] = String(value);
+      },
       end: (answer: string | undefined): void => resolve({ status: response.statusCode, headers, body: Buffer.from(answer ?? '') }),
     };
     server.emit('request', request, response);

@@ -1,7 +1,7 @@
-import { header, mediaType } from '#exchange/request-head.ts';
+import { header, hostOf, mediaType } from '#exchange/request-head.ts';
 import type { Call, Service } from '#exchange/service.ts';
 import { type DynamoDbRegions } from '#dynamodb/regions.ts';
-import { AwsError } from '#protocols/aws-error.ts';
+import { type Answer, AwsError } from '#protocols/aws-error.ts';
 
 const prefixes = { dynamodb: 'DynamoDB_20120810.', 'dynamodb-streams': 'DynamoDBStreams_20120810.' } as const;
 
@@ -20,10 +20,17 @@ export function dynamoDbService(service: keyof typeof prefixes, regions: DynamoD
       const target = header(call.head, 'x-amz-target') ?? '';
       if (!target.startsWith(prefixes[service]))
         throw new AwsError('UnknownOperationException', `${target} is not an operation of ${header(call.head, 'host')}`);
+      // Whoever discovers endpoints is told to stay.
+      if (target === `${prefixes.dynamodb}DescribeEndpoints`) return endpoints(hostOf(call.head));
       const region = regions.get(call.region);
       return service === 'dynamodb' ? region.call(call.operation, call.body) : region.callStreams(call.operation, call.body);
     },
   };
+}
+
+function endpoints(host: string): Answer {
+  const body = { Endpoints: [{ Address: host, CachePeriodInMinutes: 1440 }] };
+  return { status: 200, headers: { 'content-type': 'application/x-amz-json-1.0' }, body: Buffer.from(JSON.stringify(body)) };
 }
 
 function checkForm({ head }: Call): void {

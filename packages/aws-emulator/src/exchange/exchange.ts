@@ -4,6 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { TLSSocket } from 'node:tls';
 
 import type { KnownCredentials } from '#credential-book.ts';
+import type { Conversation } from '#exchange/conversation.ts';
 import type { RawLog } from '#exchange/raw-log.ts';
 import { type BodyRead, MemorySink, type ReadingBody, readBody } from '#exchange/read-body.ts';
 import { type RequestHead, header, readHead } from '#exchange/request-head.ts';
@@ -55,6 +56,8 @@ export class Exchange {
   #mode: Mode | undefined;
   #logged = false;
   #bodyDone = false;
+  /** The answer is on its way while the body still comes. */
+  #converses = false;
   #read = emptyRead;
 
   constructor(parts: ExchangeParts, message: IncomingMessage, response: ServerResponse) {
@@ -76,17 +79,17 @@ export class Exchange {
       if (!this.#logged) this.#record({ verified: false, refusal: error.code });
       answer = errorAnswer(error, this.#service?.protocol(this.#head) ?? fallbackProtocol(this.#head), this.#requestId);
     }
-    const closes = !this.#bodyDone && !(await this.#discardSmallBody(expectsContinue.continue));
+    const closes = !this.#bodyDone && !this.#converses && !(await this.#discardSmallBody(expectsContinue.continue));
     const acceptsGzip = /\bgzip\b/u.test(header(this.#head, 'accept-encoding') ?? '');
     const sent = sendAnswer(this.#response, answer, {
       method: this.#head.method,
       headers: this.#answerHeaders(),
       dynamodb: this.#service?.dynamodb === true ? { acceptsGzip } : undefined,
       mode: this.#mode,
-      closes,
+      closes: closes && !this.#isHttp2,
     });
     await sent;
-    if (closes) await this.#linger();
+    if (closes && !this.#isHttp2) await this.#linger();
   }
 
   async #answer(expectsContinue: boolean): Promise<Answer> {
@@ -104,6 +107,8 @@ export class Exchange {
     const early = service.early === true ? faultOf(this.#mode) : undefined;
     const headCall: HeadCall = { ...call, mode: this.#mode };
     if (early !== undefined) return this.#fault(early);
+    const conversation = verified === undefined ? undefined : service.converse?.(headCall);
+    if (verified !== undefined && conversation !== undefined) return this.#converse(conversation, verified);
     const intake = service.intake?.(headCall);
     try {
       return await this.#carryOut({ call: headCall, verified, service, intake, expectsContinue });
@@ -119,7 +124,7 @@ export class Exchange {
     this.#read = await readBody(this.#message, {
       sink: intake?.sink ?? memory,
       ...(intake?.checksums === undefined ? {} : { checksums: intake.checksums }),
-      decoder: decoderOf(verified),
+      decoder: decoderOf(verified, this.#parts.nowMs),
     });
     this.#bodyDone = true;
     const body = memory.body();
@@ -136,13 +141,36 @@ export class Exchange {
     return intake === undefined ? service.answer(whole) : intake.answer(whole);
   }
 
+  /** Logged at its end, when it is known what all of it was. */
+  #converse(conversation: Conversation, verified: Verified<KnownCredentials>): Answer {
+    this.#converses = true;
+    readBody(this.#message, { sink: conversation.sink, decoder: decoderOf(verified, this.#parts.nowMs) }).then(
+      (read) => {
+        this.#read = read;
+        this.#record({ verified: true });
+        conversation.end();
+      },
+      (error: unknown) => {
+        const refusal = error instanceof AwsError ? error : new AwsError('IncompleteBody', 'the client left');
+        this.#record({ verified: false, refusal: refusal.code });
+        conversation.fail(refusal);
+      },
+    );
+    return conversation.answer;
+  }
+
+  get #isHttp2(): boolean {
+    return this.#message.httpVersionMajor === 2;
+  }
+
   /** Verifies what the head tells. A refusal is returned, because some services read the body all the same. */
   #verifyHead(
     host: AwsHost,
     service: Service,
   ): Omit<HeadCall, 'mode'> & { readonly verified: Verified<KnownCredentials> | AwsError | undefined } {
     const { nowMs, find } = this.#parts;
-    const base = { head: this.#head, host, requestId: this.#requestId, nowMs: nowMs(), secure: this.#message.socket instanceof TLSSocket };
+    const secure = this.#message.socket instanceof TLSSocket;
+    const base = { head: this.#head, host, requestId: this.#requestId, nowMs: nowMs(), secure, isHttp2: this.#isHttp2 };
     const none: PayloadMode = { kind: 'absent' };
     const unsigned = { ...base, caller: undefined, claim: undefined, payload: none, region: host.region ?? 'us-east-1' };
     this.#seen.operation = service.operationOf(this.#head, host, Buffer.alloc(0));
@@ -232,11 +260,11 @@ interface Carrying {
   readonly expectsContinue: boolean;
 }
 
-function decoderOf(verified: Verified<KnownCredentials> | undefined): ReadingBody['decoder'] {
+function decoderOf(verified: Verified<KnownCredentials> | undefined, nowMs: () => number): ReadingBody['decoder'] {
   if (verified === undefined) return undefined;
   const { key, claim, payload } = verified;
   const seed = { key, algorithm: claim.algorithm, timestamp: claim.timestamp ?? '', signature: claim.signature };
-  if (payload.kind === 'events') return (onData) => new SignedEvents(seed, onData);
+  if (payload.kind === 'events') return (onData) => new SignedEvents(seed, nowMs, onData);
   if (payload.kind !== 'chunks') return undefined;
   const chain = payload.signed === 'no' ? undefined : new ChunkChain(seed);
   return (onData) => new AwsChunked({ chain, trailer: payload.trailer, onData });

@@ -8,10 +8,13 @@ export interface RequestHead {
   readonly headers: readonly (readonly [string, string])[];
 }
 
+/** Of HTTP/2 `:authority` is what Host is, and what is signed as that. */
 export function readHead(message: IncomingMessage): RequestHead {
   const headers: (readonly [string, string])[] = [];
   for (let index = 0; index + 1 < message.rawHeaders.length; index += 2) {
-    headers.push([message.rawHeaders[index] ?? '', message.rawHeaders[index + 1] ?? '']);
+    const name = message.rawHeaders[index] ?? '';
+    if (name.startsWith(':') && name !== ':authority') continue;
+    headers.push([name === ':authority' ? 'host' : name, message.rawHeaders[index + 1] ?? '']);
   }
   return { method: message.method ?? '', target: message.url ?? '/', headers };
 }

@@ -17,7 +17,7 @@ export interface Sending {
   /** Undefined where the service neither compresses nor sums. */
   readonly dynamodb: { readonly acceptsGzip: boolean } | undefined;
   readonly mode: Mode | undefined;
-  /** The rest of the request's body is not read. */
+  /** The rest of the request's body is not read, and HTTP/1.1 has to say so. */
   readonly closes: boolean;
 }
 

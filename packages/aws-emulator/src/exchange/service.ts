@@ -1,4 +1,5 @@
 import type { KnownCredentials } from '#credential-book.ts';
+import type { Conversation } from '#exchange/conversation.ts';
 import type { BodyRead, BodySink } from '#exchange/read-body.ts';
 import type { RequestHead } from '#exchange/request-head.ts';
 import type { AwsHost } from '#hosts/aws-host.ts';
@@ -22,6 +23,7 @@ export interface HeadCall {
   readonly mode: Mode | undefined;
   /** It came over TLS. */
   readonly secure: boolean;
+  readonly isHttp2: boolean;
 }
 
 /** A request verified to its last byte. */
@@ -52,6 +54,8 @@ export interface Service {
   readonly early?: true;
   /** Undefined where the body is small and `answer` takes it. May refuse before the body is read. */
   readonly intake?: (call: HeadCall) => Intake | undefined;
+  /** Undefined where the operation is none that answers while it is told. */
+  readonly converse?: (call: HeadCall) => Conversation | undefined;
   readonly answer: (call: Call) => Answer | Promise<Answer>;
   /** What the raw log may show of the request besides its head. */
   readonly logged?: (call: Call) => Logged;

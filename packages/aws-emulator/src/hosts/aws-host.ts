@@ -14,6 +14,8 @@ export type ServiceId =
   | 'ec2'
   | 'cloudwatch'
   | 'route53'
+  | 'timestream'
+  | 'kinesisvideo'
   | 'ssmmessages'
   | 'signin'
   | 'console'

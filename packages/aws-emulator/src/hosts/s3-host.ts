@@ -8,6 +8,7 @@ const regional: readonly { readonly label: RegExp; readonly signingName: string;
   { label: new RegExp(`^(?<bucket>[a-z0-9-]+-\\d{12})\\.s3-accesspoint${flavours}$`, 'u'), signingName: 's3' },
   { label: /^(?<bucket>[a-z0-9-]+-\d{12})\.s3-object-lambda(?:-fips)?$/u, signingName: 's3-object-lambda' },
   { label: /^(?<bucket>[a-z0-9-]+-\d{12})\.op-[a-z0-9]+\.s3-outposts$/u, signingName: 's3-outposts' },
+  { label: /^(?<bucket>[a-z0-9-]+--(?<zone>[a-z0-9]+-az\d+)--x-s3)\.s3express-\k<zone>$/u, signingName: 's3express' },
   { label: new RegExp(`^\\d{12}\\.s3-control${flavours}$`, 'u'), signingName: 's3', service: 'other' },
   { label: new RegExp(`^(?:${bucket}\\.)?s3${flavours}$`, 'u'), signingName: 's3' },
 ];

@@ -41,8 +41,10 @@ const labels: Readonly<Record<string, Named>> = {
   appstream2: other('appstream'),
   cloudhsmv2: other('cloudhsm'),
   'memory-db': other('memorydb'),
-  'query.timestream': other('timestream'),
-  'ingest.timestream': other('timestream'),
+  'query.timestream': { service: 'timestream', signingName: 'timestream' },
+  'ingest.timestream': { service: 'timestream', signingName: 'timestream' },
+  'query-cell1.timestream': other('timestream'),
+  'ingest-cell1.timestream': other('timestream'),
   'entitlement.marketplace': other('aws-marketplace'),
   'metering.marketplace': other('aws-marketplace'),
 };
@@ -61,8 +63,12 @@ const globals: Readonly<Record<string, Named & { readonly region: string }>> = {
 };
 
 export function namedByLabel(label: string): Named | undefined {
-  const account = /^\d{12}\.ddb$/u.test(label) ? 'dynamodb' : label;
-  const plain = account.replace(/^fips\.|-fips$/u, '');
+  const account = /^\d{12}\.(?<streams>streams-)?ddb$/u.exec(label);
+  // An API of API Gateway: a customer's host, behind which whatever he has put there answers.
+  if (/^[a-z0-9]{10}\.execute-api$/u.test(label)) return other('execute-api');
+  const place = account === null ? label : account.groups?.['streams'] === undefined ? 'dynamodb' : 'streams.dynamodb';
+  if (/^[a-z]-[0-9a-f]{8}\.kinesisvideo$/u.test(label)) return { service: 'kinesisvideo', signingName: 'kinesisvideo' };
+  const plain = place.replace(/^fips\.|-fips$/u, '');
   // Any other service is called as its requests are signed, in one label: nothing is answered for hosts that customers own.
   return Object.hasOwn(labels, plain) ? labels[plain] : /^[a-z0-9-]+$/u.test(plain) ? other(plain) : undefined;
 }

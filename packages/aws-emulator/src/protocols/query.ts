@@ -3,19 +3,23 @@ import { AwsError } from '#protocols/aws-error.ts';
 
 /** The action, wherever it stands, before anything is checked; empty where there is none. */
 export function actionOf(head: RequestHead, body: Buffer): string {
-  const form = head.method === 'GET' ? splitTarget(head).query : body.subarray(0, 65_536).toString('utf8');
+  const { query } = splitTarget(head);
+  const form = head.method === 'GET' ? query : `${query}&${body.subarray(0, 65_536).toString('utf8')}`;
   return /(?:^|&)Action=(?<action>\w+)/u.exec(form)?.groups?.['action'] ?? '';
 }
 
-/** The parameters of a request in the Query protocol: a form in the body, or the query string of a GET. A URL signed in advance signs a POST as well. */
+/**
+ * The parameters of a request in the Query protocol: the query string of a GET; of a POST its query string and the form in its body, which AWS
+ * reads as one.
+ */
 export function queryParameters(head: RequestHead, body: Buffer): ReadonlyMap<string, string> {
   const { query } = splitTarget(head);
-  if (head.method === 'GET' || (head.method === 'POST' && /(?:^|&)X-Amz-Signature=/u.test(query))) return parseForm(query);
-  if (head.method !== 'POST' || query !== '')
+  if (head.method === 'GET' || (head.method === 'POST' && body.length === 0)) return parseForm(query);
+  if (head.method !== 'POST')
     throw new AwsError('UnknownOperationException', 'The action must stand in the form of a POST or in the query of a GET.');
   if (mediaType(head) !== 'application/x-www-form-urlencoded')
     throw new AwsError('ValidationError', `Content-Type ${mediaType(head)} is not application/x-www-form-urlencoded`);
-  return parseForm(body.toString('utf8'));
+  return parseForm(query === '' ? body.toString('utf8') : `${query}&${body.toString('utf8')}`);
 }
 
 /** A parameter given twice is refused: which of both counts would differ from reader to reader. */

@@ -90,8 +90,8 @@ export class S3 {
 
   /** The bucket, in the region that was asked; elsewhere the client is sent there. Source: S3 user guide, "Request redirection". */
   #bucket({ host, region, nowMs, head }: HeadCall, name: string): Bucket {
-    // What stands behind an access point is made with the first request for it.
-    if (/-\d{12}$|\.mrap$/u.test(name) && host.bucket === name) return this.buckets.ensure(name, region, nowMs);
+    // What stands behind an access point, or in a zone, is made with the first request for it.
+    if (/-\d{12}$|\.mrap$|--x-s3$/u.test(name) && host.bucket === name) return this.buckets.ensure(name, region, nowMs);
     const bucket = this.buckets.get(name);
     if (bucket.region === region || host.sigV4a === true || region === '*') return bucket;
     const endpoint = `${name}.s3.${bucket.region}.amazonaws.com`;

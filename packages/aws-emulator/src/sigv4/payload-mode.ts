@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 import { type RequestHead, header, headerValues } from '#exchange/request-head.ts';
 import { AwsError } from '#protocols/aws-error.ts';
 import type { Claim } from '#sigv4/claim.ts';
@@ -27,6 +29,11 @@ const unsignedNames: readonly string[] = ['ebs', 'lex', 'mediastore', 'omics'];
 export function payloadModeOf(head: RequestHead, claim: Claim): { readonly mode: PayloadMode; readonly line: string | undefined } {
   const s3 = s3Names.includes(claim.service);
   const given = header(head, 'x-amz-content-sha256');
+  // Its clients sign no body: as if there were none, or under a name that says otherwise.
+  if (claim.service === 'kinesisvideo' && head.method === 'POST' && head.target === '/putMedia') {
+    if (given === undefined) return { mode: { kind: 'unsigned' }, line: createHash('sha256').digest('hex') };
+    if (given === 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD') return { mode: { kind: 'unsigned' }, line: given };
+  }
   if (given === undefined) return modeWithoutHeader(claim, s3);
   if (/^[0-9a-f]{64}$/u.test(given)) return { mode: { kind: 'hash', sha256: given }, line: given };
   if (given === 'UNSIGNED-PAYLOAD' && (s3 || unsignedNames.includes(claim.service))) return { mode: { kind: 'unsigned' }, line: given };

@@ -29,6 +29,7 @@ afterAll(() => emulator.close());
 
 async function events(
   payloads: readonly string[],
+  eventMs = nowMs,
 ): Promise<{ readonly headers: Readonly<Record<string, string>>; readonly messages: Buffer[] }> {
   const signingDate = new Date(nowMs);
   const base = { host, 'x-amz-content-sha256': 'STREAMING-AWS4-HMAC-SHA256-EVENTS', 'content-type': 'application/vnd.amazon.eventstream' };
@@ -42,8 +43,11 @@ async function events(
     codec.encode({ headers: { ':event-type': { type: 'string', value: 'chunk' } }, body: Buffer.from(text) }),
   );
   for (const body of [...inner, new Uint8Array()]) {
-    const date = { ':date': { type: 'timestamp' as const, value: signingDate } };
-    const { signature } = await signer.signMessage({ message: { headers: date, body }, priorSignature }, { signingDate });
+    const date = { ':date': { type: 'timestamp' as const, value: new Date(eventMs) } };
+    const { signature } = await signer.signMessage(
+      { message: { headers: date, body }, priorSignature },
+      { signingDate: new Date(eventMs) },
+    );
     const wrapped = { ...date, ':chunk-signature': { type: 'binary' as const, value: Buffer.from(signature, 'hex') } };
     messages.push(Buffer.from(codec.encode({ headers: wrapped, body })));
     priorSignature = signature;
@@ -81,6 +85,17 @@ describe('a stream of signed events', () => {
     for (const [sent, code] of cases) {
       const { status, headers: given } = await send(headers, sent);
       expect([status === 200, given['x-amzn-errortype']]).toEqual([false, code]);
+    }
+  });
+
+  it('is refused where an event is of another time than ours', async () => {
+    for (const [offMs, status] of [
+      [15 * 60_000, 200],
+      [15 * 60_000 + 1, 403],
+      [-15 * 60_000 - 1, 403],
+    ] as const) {
+      const { headers, messages } = await events(['one'], nowMs + offMs);
+      expect((await send(headers, messages)).status).toBe(status);
     }
   });
 });

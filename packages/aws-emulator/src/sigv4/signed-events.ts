@@ -5,6 +5,8 @@ import type { ChunkSeed } from '#sigv4/chunk-chain.ts';
 import { sha256Hex } from '#sigv4/signing-key.ts';
 
 const maxMessageBytes = 16 * 1024 * 1024;
+/** A message is as young as a request has to be. */
+const maxSkewMs = 15 * 60_000;
 
 /**
  * Judges a body of STREAMING-AWS4-HMAC-SHA256-EVENTS: messages that wrap a message each, with their date and a signature over the one
@@ -13,12 +15,14 @@ const maxMessageBytes = 16 * 1024 * 1024;
 export class SignedEvents implements BodyDecoder {
   readonly trailer: ReadonlyMap<string, string> = new Map();
   readonly #seed: ChunkSeed;
+  readonly #nowMs: () => number;
   readonly #onData: (data: Buffer) => void;
   #previous: string;
   #waiting: Buffer = Buffer.alloc(0);
   #ended = false;
 
-  constructor(seed: ChunkSeed, onData: (data: Buffer) => void) {
+  constructor(seed: ChunkSeed, nowMs: () => number, onData: (data: Buffer) => void) {
+    this.#nowMs = nowMs;
     this.#seed = seed;
     this.#previous = seed.signature;
     this.#onData = onData;
@@ -51,6 +55,8 @@ export class SignedEvents implements BodyDecoder {
     const date = headers[':date'];
     const signature = headers[':chunk-signature'];
     if (!(date instanceof Date) || !Buffer.isBuffer(signature)) throw malformed('a message lacks :date or :chunk-signature');
+    if (Math.abs(date.getTime() - this.#nowMs()) > maxSkewMs)
+      throw new AwsError('InvalidSignatureException', `Signature of an event is of another time: ${date.toISOString()}`, 403);
     const { key, algorithm } = this.#seed;
     const timestamp = date.toISOString().replace(/[-:]|\.\d+/gu, '');
     const covered = `${sha256Hex(encodeHeaders({ ':date': date }))}\n${sha256Hex(payload)}`;

@@ -33,6 +33,8 @@ export function consolePartition(partition: PartitionId): ConsolePartition | und
   return consoles[partition];
 }
 
+export const signInHosts = (): ReadonlySet<string> => new Set(Object.values(consoles).map(({ signInHost }) => signInHost));
+
 /** The partition whose console a host is, `us-west-2.console.aws.amazon.com` → `aws`; undefined for every other host. */
 export function partitionOfConsole(host: string, isRegionOf: (region: string) => PartitionId | undefined): PartitionId | undefined {
   for (const id of Object.keys(consoles) as PartitionId[]) {

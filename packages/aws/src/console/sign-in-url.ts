@@ -1,4 +1,4 @@
-import { consolePartition } from '#console/console-partitions.ts';
+import { consolePartition, signInHosts } from '#console/console-partitions.ts';
 import type { PartitionId } from '#endpoints/partitions.ts';
 
 export type SignInUrlInput = {
@@ -9,6 +9,13 @@ export type SignInUrlInput = {
   /** an address of ours: the console sends the user there when its session ends */
   readonly issuer: string;
 };
+
+/** That an address is one that `signInUrl` makes, for whoever is told it by another process and prints it, or sends a person there. */
+export function isSignInUrl(url: string): boolean {
+  const parsed = /^[!-~]+$/.test(url) ? URL.parse(url) : null;
+  if (parsed === null || parsed.protocol !== 'https:' || parsed.pathname !== '/federation') return false;
+  return parsed.username === '' && parsed.password === '' && parsed.port === '' && signInHosts().has(parsed.hostname);
+}
 
 /** How long AWS lets a sign-in address be opened, from the token on. */
 export const signInUrlSeconds = 900;

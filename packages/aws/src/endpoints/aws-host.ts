@@ -1,4 +1,4 @@
-import { type OwnHost, placeOf } from '#endpoints/aws-target.ts';
+import { placeOf } from '#endpoints/aws-target.ts';
 import { hostLabels, partitionUnder, splitSuffix } from '#endpoints/host-labels.ts';
 import { partitions } from '#endpoints/partitions.ts';
 
@@ -7,10 +7,10 @@ import { partitions } from '#endpoints/partitions.ts';
  * `name.REGION.suffix`, which is a service's, be it one that is younger than the table: it is refused in words then. Under AWS's suffixes
  * the rest belongs to customers (clusters, databases, registries, downloads) and carries credentials of its own.
  */
-export function isAwsHost(text: string, ownHosts: readonly OwnHost[] = []): boolean {
+export function isAwsHost(text: string): boolean {
   const labels = hostLabels(text);
   if (labels === undefined) return false;
-  const place = placeOf(labels, ownHosts);
+  const place = placeOf(labels);
   if (place !== undefined) return place.host === labels.join('.');
   const split = splitSuffix(labels);
   return split?.inFront.length === 2 && partitionUnder(split.suffix, split.inFront[1] ?? '') !== undefined;

@@ -129,8 +129,19 @@ describe('other hosts with a name of an account in them', () => {
     const host = '123456789012.ddb.us-east-1.amazonaws.com';
     expect(target(host, 'dynamodb', 'us-east-1')).toMatchObject({ host, accountId: '123456789012' });
     expect(target('123456789012.ddb.us-east-1.api.aws', 'dynamodb', 'us-east-1')).toMatchObject({ accountId: '123456789012' });
+    for (const label of ['streams-ddb', 'streams-ddb-fips', 'search-ddb'])
+      expect(target(host.replace('ddb', label), 'dynamodb', 'us-east-1')).toMatchObject({ accountId: '123456789012' });
+    expect(target(host.replace('ddb', 'other-ddb'), 'dynamodb', 'us-east-1')).toHaveProperty('refusal');
     expect(target('12345678901.ddb.us-east-1.amazonaws.com', 'dynamodb', 'us-east-1')).toHaveProperty('refusal');
     expect(target('123456789012.ddb.us-gov-west-1.amazonaws.com', 'dynamodb', 'us-gov-west-1')).toHaveProperty('refusal');
+  });
+
+  test('hosts that streams of video are told of are the service’s, and no others below its name', () => {
+    const host = 's-1234abcd.kinesisvideo.us-east-1.amazonaws.com';
+    expect(target(host, 'kinesisvideo', 'us-east-1')).toMatchObject({ host, service: 'kinesisvideo' });
+    expect(target(host, 's3', 'us-east-1')).toHaveProperty('refusal');
+    for (const other of ['evil', 's-1234abcdef', 'x.s-1234abcd', 's-1234wxyz'])
+      expect(target(host.replace('s-1234abcd', other), 'kinesisvideo', 'us-east-1')).toHaveProperty('refusal');
   });
 
   test('cells that endpoint discovery names are the service', () => {
@@ -146,6 +157,13 @@ describe('other hosts with a name of an account in them', () => {
     expect(awsTarget({ host, scope, ownHosts })).toMatchObject({ host, partition: 'aws' });
     expect(awsTarget({ host, scope: { service: 's3', region: 'us-east-1' }, ownHosts })).toHaveProperty('refusal');
     expect(awsTarget({ host: `x.${host}`, scope, ownHosts })).toHaveProperty('refusal');
+    // What stands in the table stays what it is.
+    const table = 'dynamodb.us-east-1.amazonaws.com';
+    const renamed = [{ host: table, service: 'execute-api', region: 'us-east-1' }];
+    expect(awsTarget({ host: table, scope, ownHosts: renamed })).toHaveProperty('refusal');
+    expect(awsTarget({ host: table, scope: { service: 'dynamodb', region: 'us-east-1' }, ownHosts: renamed })).toMatchObject({
+      host: table,
+    });
   });
 
   test.each([
@@ -269,9 +287,12 @@ describe('strings that fool checks of AWS hosts', () => {
               (suffix) => host.endsWith(`.${region}.${suffix}`) && prefixes.has(host.slice(0, -`.${region}.${suffix}`.length)),
             ),
           );
-          expect(ofTable || regionless.has(host) || /^\d{12}\.ddb\.us-east-1\.(amazonaws\.com|api\.aws)$/.test(host) || s3.test(host)).toBe(
-            true,
-          );
+          expect(
+            ofTable ||
+              regionless.has(host) ||
+              /^\d{12}\.(?:streams-)?ddb\.us-east-1\.(amazonaws\.com|api\.aws)$/.test(host) ||
+              s3.test(host),
+          ).toBe(true);
         },
       ),
       { numRuns: 20_000 },

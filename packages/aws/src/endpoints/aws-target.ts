@@ -44,7 +44,7 @@ export function awsTarget({ host: text, scope, ownHosts = [] }: AwsTargetInput):
   const place = placeOf(labels, ownHosts);
   if (place === undefined) {
     const reason = foreignHost(host) ?? 'it is not in the table of AWS services';
-    return refuse(`${host} is not served: ${reason}; an administrator can list hosts of the own organisation in the resource`);
+    return refuse(`${host} is not served: ${reason}`);
   }
   if (!place.services.includes(scope.service)) {
     return refuse(`credential should be scoped to correct service: '${place.services.join(`' or '`)}' for ${host}`);
@@ -64,9 +64,9 @@ export function awsTarget({ host: text, scope, ownHosts = [] }: AwsTargetInput):
   };
 }
 
-/** By the table, whoever signs for it; undefined where it stands in none. */
+/** By the table, which nothing overrules, and else by the operator; undefined where it stands in neither. */
 export function placeOf(labels: readonly string[], ownHosts: readonly OwnHost[] = []): Place | undefined {
-  return ownPlace(labels.join('.'), ownHosts) ?? tablePlace(labels);
+  return tablePlace(labels) ?? ownPlace(labels.join('.'), ownHosts);
 }
 
 /** What a host is by the table. */
@@ -107,7 +107,9 @@ function regionalPlace(inFront: readonly string[], suffix: Suffix): Place | unde
   if (services !== undefined) return { services, host, signs };
   // Endpoint discovery names cells, which are the service's own.
   if (/^(?:ingest|query)-cell\d{1,4}\.timestream$/.test(prefix)) return { services: ['timestream'], host, signs };
-  const accountId = /^(\d{12})\.ddb$/.exec(prefix)?.[1];
+  // A stream of video is told which host of the service's own is its (GetDataEndpoint), a channel likewise.
+  if (/^[a-z]-[0-9a-f]{8}\.kinesisvideo$/.test(prefix)) return { services: ['kinesisvideo'], host, signs };
+  const accountId = /^(\d{12})\.(?:(?:search-)?ddb|streams-ddb(?:-fips)?)$/.exec(prefix)?.[1];
   if (accountId !== undefined && partition.id === 'aws') return { services: ['dynamodb'], host, accountId, signs };
   const s3 = suffix.dualStack ? undefined : s3Regional(prefix);
   return s3 && { ...s3Owner(s3), host, signs };

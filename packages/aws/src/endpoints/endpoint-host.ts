@@ -12,6 +12,11 @@ import { tableName } from '#requests/service-table.ts';
 /** In endpoint mode the client names no host: `service` and `region` are of its verified scope. */
 export type EndpointHostInput = Omit<RequestHead, 'target'> & { readonly region: string };
 
+/** Its answer names hosts that the client would then go to by itself, past the local port. */
+const discovers = /^(?:DynamoDB_20120810|Timestream_20181101)\.DescribeEndpoints$/;
+const noDiscovery =
+  'endpoint discovery would lead past this port: turn it off (AWS_ENABLE_ENDPOINT_DISCOVERY=false), or use tsh proxy aws, where the client names the host';
+
 /**
  * Where a request goes whose client knows only a local port: to the host that the SDKs have for the signing name and region, told apart by what
  * the request itself says where a signing name has several. A global service is signed for where it is, since a client with an endpoint of
@@ -22,6 +27,7 @@ export function endpointHost(input: EndpointHostInput): AwsTarget | Refusal {
   const partition = partitionOf(region);
   if (region === '*') return refuse('multi-region access points have a host of their own', input);
   if (partition === undefined) return { refusal: `no AWS partition has a region ${JSON.stringify(region.slice(0, 64))}` };
+  if (discovers.test(targetOf(input) ?? '')) return { refusal: noDiscovery };
   const found = tableName(service) === 's3' ? s3Host(input, partition) : serviceHost(input, partition);
   if ('refusal' in found) return found;
   return awsTarget({ host: found.host, scope: { service, region: found.region } });

@@ -129,16 +129,20 @@ describe('capDurations', () => {
   });
 
   test('what AWS decides is let through where it ends before the certificate, and refused one second short of it', () => {
-    expect(cap('CreateSession', { service: 's3express', query: 'session', left: 300 })).toEqual({
-      query: 'session',
-      body: '',
-      lifeSeconds: 300,
-    });
-    expect(cap('CreateSession', { service: 's3', query: 'session', left: 299 })).toHaveProperty('refusal');
     expect(cap('GetCredentialsForIdentity', { service: 'cognito-identity', left: 3600 })).toMatchObject({ lifeSeconds: 3600 });
+    expect(cap('GetCredentialsForIdentity', { service: 'cognito-identity', left: 3599 })).toHaveProperty('refusal');
     expect(cap('GetRoleCredentials', { service: 'awsssoportal', left: 40_000 })).toEqual({
       refusal: 'awsssoportal:GetRoleCredentials hands out keys for up to 12 h, and your session ends in 11 h 6 min',
     });
+  });
+
+  test('keys of a session of S3 Express sign nothing here: there is something else instead', () => {
+    for (const service of ['s3', 's3express'])
+      expect(cap('CreateSession', { service, query: 'session', left: 40_000 })).toEqual({
+        refusal: expect.stringMatching(
+          /^s3:CreateSession hands out keys that sign nothing on this way: set AWS_S3_DISABLE_EXPRESS_SESSION_AUTH=true/,
+        ) as string,
+      });
   });
 
   test('what lasts until it is deleted is refused always', () => {

@@ -37,6 +37,7 @@ export function capDurations({ operation, query, body, remainingSeconds }: CapIn
   if (life.kind === 'lasting') {
     return { refusal: `${name} hands out a key that lasts until it is deleted, and your session ends in ${left}` };
   }
+  if (life.kind === 'withheld') return { refusal: `${name} hands out ${life.why}` };
   if (life.kind === 'fixed') {
     if (life.seconds <= remainingSeconds) return { query, body, lifeSeconds: life.seconds };
     return { refusal: `${name} hands out keys for up to ${spanOf(life.seconds)}, and your session ends in ${left}` };

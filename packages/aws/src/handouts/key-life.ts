@@ -3,7 +3,8 @@
  * - `duration`: the request says so, in the parameter `member` of the form (whichever of body and query string it comes in), of the query string,
  *   or of the JSON body, in units of so many seconds;
  * - `fixed`: AWS decides, and it is so many seconds at most;
- * - `lasting`: until somebody deletes them.
+ * - `lasting`: until somebody deletes them;
+ * - `withheld`: however short, for they are good for nothing here: `why`, and what there is instead.
  */
 export type KeyLife =
   | {
@@ -15,12 +16,17 @@ export type KeyLife =
       readonly defaultSeconds: number;
     }
   | { readonly kind: 'fixed'; readonly seconds: number }
-  | { readonly kind: 'lasting' };
+  | { readonly kind: 'lasting' }
+  | { readonly kind: 'withheld'; readonly why: string };
 
 const hour = 3600;
 const form = { kind: 'duration', place: 'form', member: 'DurationSeconds', unitSeconds: 1 } as const;
 const json = { kind: 'duration', place: 'json', member: 'DurationSeconds', unitSeconds: 1, defaultSeconds: hour } as const;
 const lasting = { kind: 'lasting' } as const;
+const ofExpress = {
+  kind: 'withheld',
+  why: 'keys that sign nothing on this way: set AWS_S3_DISABLE_EXPRESS_SESSION_AUTH=true (s3_disable_express_session_auth in a profile), and each request is signed by itself',
+} as const;
 
 /**
  * From the API references of the services. An operation that is not here hands out keys of a role's session of which AWS's documents give no
@@ -45,7 +51,7 @@ const lives: Readonly<Record<string, KeyLife>> = {
     unitSeconds: 60,
     defaultSeconds: hour,
   },
-  's3 CreateSession': { kind: 'fixed', seconds: 300 },
+  's3 CreateSession': ofExpress,
   'cognito-identity GetCredentialsForIdentity': { kind: 'fixed', seconds: hour },
   'iam CreateAccessKey': lasting,
   'iam CreateServiceSpecificCredential': lasting,

@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { encodeStrings } from '#refusals/cbor.ts';
+import { printable } from '#refusals/printable.ts';
 import { codeOf, type RefusalKind } from '#refusals/refusal-codes.ts';
 import type { AwsProtocol } from '#requests/aws-request.ts';
 
@@ -17,9 +18,6 @@ export type AwsRefusalInput = {
 };
 
 export type AwsRefusal = { readonly status: number; readonly headers: string[]; readonly body: Buffer };
-
-/** Where a message is cut: an SDK logs it whole. */
-const maxMessageLength = 2000;
 
 /**
  * A refusal that every SDK reads as what it is, in the shape of the protocol that the request was written in. boto3 gives up on JSON where it
@@ -39,12 +37,6 @@ export function awsRefusal(input: AwsRefusalInput): AwsRefusal {
   if (method === 'HEAD') return { status, headers: all, body: Buffer.alloc(0) };
   all.push('content-length', String(body.length));
   return { status, headers: all, body };
-}
-
-/** What no XML may hold, and what a log should not: control characters, and halves of surrogate pairs. */
-function printable(text: string): string {
-  const cut = text.length > maxMessageLength ? `${text.slice(0, maxMessageLength)}…` : text;
-  return cut.toWellFormed().replaceAll(/[\p{Cc}\ufffe\uffff]+/gu, ' ');
 }
 
 type Content = { readonly code: string; readonly message: string; readonly requestId: string; readonly isOurs: boolean };

@@ -94,6 +94,52 @@ describe('a service whose operations hand out keys is understood without doubt, 
     ['GetTemporaryGlueTableCredentials', { service: 'lakeformation', path: '/GetTemporaryGlueTableCredentials' }, undefined],
   ])('%s is recognised', (name, given, body) => expect(operation(given, body)).toMatchObject({ operation: name }));
 
+  // A router that decodes before it splits, or reads a backslash as a slash, sees the route of keys where ours saw one segment more or less.
+  test.each([
+    '/v2/domains/d/environments/e%2Fcredentials',
+    '/v2%2fdomains%2Fd/environments/e/credentials',
+    '/v2/domains/d/environments/e%252Fcredentials',
+    '/v2/domains/d/environments/e%5Ccredentials',
+    '/v2/domains/d/environments/e\\credentials',
+    '/v2/domains/d/environments/e%2F%63redentials',
+    '/v2/domains/d/environments/e/x%2F..%2Fcredentials',
+    '/v2/domains/d/environments/e/x/%2e%2e%2fcredentials',
+    '/v2/domains/d/environments/e/credentials;v=1',
+    '/v2/domains/d/environments/e;%zz/credentials',
+    '/v2/domains/d%ff/environments/%2e%2e/credentials',
+    '/v2/domains/../environments/e/credentials',
+    '/v2/domains/%zz/environments/e%2Fcredentials',
+  ])('GetEnvironmentCredentials is recognised in %s', (path) => {
+    for (const method of ['GET', 'HEAD', 'get']) {
+      expect(operation({ service: 'datazone', method, path })).toMatchObject({ operation: 'GetEnvironmentCredentials' });
+    }
+  });
+
+  test.each([
+    ['datazone', { headers: ['X-HTTP-Method-Override', 'GET'] }],
+    ['datazone', { headers: ['x-http-method', 'GET'] }],
+    ['awsssoportal', { headers: ['X-Method-Override', ''] }],
+    ['deadline', { query: 'a=1&_method=GET' }],
+    ['s3', { headers: ['x-http-method-override', 'GET'], method: 'PUT' }],
+  ])('another method than its own is refused to a request of %s', (service, given) => {
+    expect(operation({ service, path: '/v2/domains/d/environments/e/credentials', ...given })).toEqual({
+      refusal: expect.stringContaining('another method than their own'),
+    });
+  });
+
+  // Their keys and names hold escaped slashes every day, and nothing of theirs hands out keys.
+  test.each<[string, Partial<RequestHead>, string | undefined]>([
+    ['an object', { service: 's3', method: 'GET', path: '/b/a%2Fcredentials' }, 'GetObject'],
+    ['an object whose key has a backslash', { service: 's3', method: 'PUT', path: '/b/a%5Cb;c' }, 'PutObject'],
+    ['a function by its ARN', { service: 'lambda', path: '/2017-03-31/tags/arn%3Aaws%3Alambda%2Fx', method: 'GET' }, undefined],
+    ['an API of a customer', { service: 'execute-api', path: '/a%2Fb', headers: ['X-HTTP-Method-Override', 'PATCH'] }, undefined],
+    ['a domain of datazone', { service: 'datazone', method: 'GET', path: '/v2/domains/d/environments/a%2Fb' }, undefined],
+  ])('%s with an escaped slash is what it was', (_, given, name) => {
+    const described = operation(given);
+    expect(described).not.toHaveProperty('refusal');
+    expect('operation' in described ? described.operation : undefined).toBe(name);
+  });
+
   test.each([
     ['the same path under another method', { service: 'awsssoportal', method: 'POST', path: '/federation/credentials' }],
     [

@@ -4,7 +4,7 @@ import type { AwsProtocol, AwsRequest, RequestBody, RequestHead } from '#request
 import { type FormPair, parseForm } from '#requests/form.ts';
 import { isS3Control, protocolOf, spokenName } from '#requests/protocol-of.ts';
 import { headerValues, onlyHeader } from '#requests/raw-headers.ts';
-import { matchesRoute } from '#requests/rest-route.ts';
+import { matchesRoute, overridesMethod } from '#requests/rest-route.ts';
 import { s3Operation } from '#requests/s3-operation.ts';
 import { serviceTable, tableName } from '#requests/service-table.ts';
 
@@ -75,6 +75,8 @@ function doubtOf(head: RequestHead, { protocol, body }: Seen): string | undefine
   if (headerValues(head.headers, 'content-encoding').some((value) => value !== '') && protocol !== 's3') {
     return `requests to ${service} are not taken compressed`;
   }
+  // Refused rather than removed: no SDK sends one, and the client has perhaps signed it.
+  if (overridesMethod(head)) return `requests to ${service} may not ask for another method than their own`;
   if (protocol === 's3' || (protocol === 'rest-xml' && isS3Control(head))) return undefined;
   if (serviceTable().spoken.get(tableName(service))?.has(spokenName(protocol)) !== true) {
     return `${service} is not spoken to in ${protocol}: use an SDK or the AWS CLI as it comes`;

@@ -1,20 +1,30 @@
 import type { RequestHead } from '#requests/aws-request.ts';
 import { parseForm } from '#requests/form.ts';
+import { headerValues } from '#requests/raw-headers.ts';
 
 /**
- * Whether a request is what a route of the tables says (`GET /credentials/*?withSecret`). Read as generously as any router might: escapes
- * decoded, empty and dot segments gone, case ignored, HEAD as GET. What is taken for an operation that hands out keys, and is none, is
- * refused; one that is missed would hand them out.
+ * Whether a request is what a route of the tables says (`GET /credentials/*?withSecret`), read in every way that a router might: see
+ * `readingsOf`; case ignored, HEAD as GET. What is taken for an operation that hands out keys, and is none, is refused; one that is missed
+ * would hand them out.
  */
 export function matchesRoute(head: Pick<RequestHead, 'method' | 'path' | 'query'>, route: string): boolean {
   const [method = '', target = ''] = route.split(' ');
-  const asked = head.method === 'HEAD' ? 'GET' : head.method;
-  if (asked !== method) return false;
+  const asked = head.method.toUpperCase();
+  if ((asked === 'HEAD' ? 'GET' : asked) !== method) return false;
   const [path = '', needs] = target.split('?');
   if (needs !== undefined && !hasParameter(head.query, needs)) return false;
   const wanted = segmentsOf(path);
-  const given = segmentsOf(head.path);
-  return wanted.length === given.length && wanted.every((segment, i) => segment === '*' || segment === given[i]);
+  return readingsOf(head.path).some(
+    (given) => wanted.length === given.length && wanted.every((segment, i) => segment === '*' || segment === given[i]),
+  );
+}
+
+/** Where frameworks look for another method than the one of the request line. */
+const methodHeaders = ['x-http-method-override', 'x-http-method', 'x-method-override'];
+
+/** Whether a request asks to be taken for one of another method, in a header or in its query string. */
+export function overridesMethod({ headers, query }: Pick<RequestHead, 'headers' | 'query'>): boolean {
+  return methodHeaders.some((name) => headerValues(headers, name).length > 0) || /(?:^|&)(?:_|%5f)method=/i.test(query);
 }
 
 function hasParameter(query: string, name: string): boolean {
@@ -22,7 +32,20 @@ function hasParameter(query: string, name: string): boolean {
   return pairs === undefined || pairs.some((pair) => pair.name.toLowerCase() === name.toLowerCase() && pair.value !== 'false');
 }
 
-/** The segments that a router may see. */
+/**
+ * All that routers may see in a path: some split it and decode each segment, some (servlets, gateways) decode it and split then, or twice;
+ * some take a backslash for a slash, some drop what follows a semicolon, some leave dots as they are.
+ */
+function readingsOf(path: string): readonly (readonly string[])[] {
+  if (/^[\w/-]*$/.test(path)) return [segmentsOf(path)];
+  const once = decode(path);
+  const decoded = [path, once, decode(once)];
+  const slashed = [...decoded, ...decoded.map((text) => text.replaceAll('\\', '/'))];
+  const bare = [...slashed, ...slashed.map((text) => text.replaceAll(/;[^/]*/g, ''))];
+  return [...new Set(bare)].flatMap((text) => [segmentsOf(text), plainSegmentsOf(text)]);
+}
+
+/** The segments that a router sees which splits, decodes each and follows dots. */
 export function segmentsOf(path: string): readonly string[] {
   const segments: string[] = [];
   for (const raw of path.split('/')) {
@@ -33,10 +56,14 @@ export function segmentsOf(path: string): readonly string[] {
   return segments;
 }
 
+function plainSegmentsOf(path: string): readonly string[] {
+  return path
+    .toLowerCase()
+    .split('/')
+    .filter((segment) => segment !== '');
+}
+
+/** Escapes that are none, and bytes that are no UTF-8, hide nothing that stands beside them. */
 function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
+  return text.replaceAll(/(?:%[\da-f]{2})+/gi, (escapes) => Buffer.from(escapes.replaceAll('%', ''), 'hex').toString());
 }

@@ -7,8 +7,8 @@ export type PayloadMode =
   | { readonly kind: 'hash'; readonly sha256: string }
   /** no header: the body's hash stands in the signature alone, so the whole body is needed before anything is known */
   | { readonly kind: 'whole' }
-  /** UNSIGNED-PAYLOAD */
-  | { readonly kind: 'unsigned' }
+  /** UNSIGNED-PAYLOAD; or a body without an end, which is taken as it comes */
+  | { readonly kind: 'unsigned'; readonly isEndless?: true }
   /** STREAMING-UNSIGNED-PAYLOAD-TRAILER */
   | { readonly kind: 'unsigned_trailer' }
   /** STREAMING-AWS4-HMAC-SHA256-PAYLOAD[-TRAILER], STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD[-TRAILER] */

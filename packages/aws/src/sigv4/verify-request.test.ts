@@ -1,4 +1,6 @@
 import { hash } from 'node:crypto';
+import { Sha256 } from '@aws-crypto/sha256-js';
+import { SignatureV4 } from '@smithy/signature-v4';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseAuthorization } from '#sigv4/verify/authorization-header.ts';
@@ -45,6 +47,46 @@ describe('verifyRequest', () => {
     ['one digit of the signature', replaced(signed(), 'authorization', (text) => text.replace(/.$/, (last) => (last === '0' ? '1' : '0')))],
   ])('%s is refused', (_, input) => {
     expect(verifyRequest(input, verifier)).toMatchObject({ kind: 'bad_signature' });
+  });
+
+  test.each([
+    ['no hash', []],
+    ['the name of chunks that are none', ['X-Amz-Content-Sha256', 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD']],
+  ])('PutMedia is signed with %s, and is verified before its endless body; nothing else is', (_, headers) => {
+    const asked = { method: 'POST', path: '/putMedia', query: '', headers, host: 'h', nowMs };
+    const line = headers[1] ?? hash('sha256', '');
+    const of = (service: string, path: string): VerifyInput => {
+      const { headers: made } = signRequest(
+        { ...asked, path, payload: line },
+        keys.for(credentials, { nowMs, region: 'us-east-1', service }),
+      );
+      return { ...asked, path, headers: [...made, 'Transfer-Encoding', 'chunked'] };
+    };
+    expect(verifyRequest(of('kinesisvideo', '/putMedia'), verifier)).toMatchObject({
+      payload: { kind: 'unsigned', isEndless: true },
+      payloadLine: line,
+    });
+    const others = [of('kinesisvideo', '/putmedia'), of('kinesisvideo', '/getMedia'), of('kinesis', '/putMedia')];
+    for (const other of others) expect(verifyRequest(other, verifier)).not.toMatchObject({ payload: { kind: 'unsigned' } });
+  });
+
+  test('over HTTP/2 the JavaScript SDK signs :authority in place of Host: it is the host all the same, and no other', async () => {
+    const signer = new SignatureV4({ credentials, region: 'us-east-1', service: 'bedrock', sha256: Sha256 });
+    const request = { method: 'POST', protocol: 'https:', hostname: 'h', path: '/', query: {}, headers: { ':authority': 'h.example' } };
+    const { headers } = await signer.sign(request, { signingDate: new Date(nowMs) });
+    const { ':authority': _, ...others } = headers;
+    const of = (host: string): VerifyInput => ({
+      method: 'POST',
+      path: '/',
+      query: '',
+      nowMs,
+      headers: ['host', host, ...Object.entries(others).flat()],
+    });
+    expect(verifyRequest(of('h.example'), verifier)).toMatchObject({
+      service: 'bedrock',
+      signedHeaders: expect.arrayContaining([':authority']),
+    });
+    expect(verifyRequest(of('other.example'), verifier)).toMatchObject({ kind: 'bad_signature' });
   });
 
   test('a missing, doubled or foreign authorization is told apart from a wrong one', () => {

@@ -8,6 +8,7 @@ import type { PayloadMode, SigningAlgorithm } from '#sigv4/payload-mode.ts';
 import { refuse, type SignatureRefusal, wrongBody } from '#sigv4/signature-refusal.ts';
 import type { SignatureChain } from '#sigv4/signature-chain.ts';
 import { amzDate, type SigningKey, type SigningKeys } from '#sigv4/signing-keys.ts';
+import { AUTHORITY } from '#sigv4/verify/authorization-header.ts';
 import { type Claim, claimOf } from '#sigv4/verify/claim.ts';
 import { groupHeaders, type GroupedHeaders, hasBody, unsignedControlHeader } from '#sigv4/verify/grouped-headers.ts';
 import { claimedPayload } from '#sigv4/verify/claimed-payload.ts';
@@ -76,7 +77,7 @@ export function verifyRequest(input: VerifyInput, verifier: Verifier): VerifiedR
   if (claim.securityToken !== credentials.sessionToken) return refuse('unknown_key', 'the session token does not belong to the access key');
   const lines = signedLines(headers, authorization.signedHeaders);
   if ('refusal' in lines) return lines;
-  const payload = claimedPayload(headers, claim);
+  const payload = claimedPayload(headers, claim, input);
   if ('refusal' in payload) return payload;
 
   const { service } = authorization;
@@ -132,7 +133,7 @@ function judge(opened: Opened, payload: VerifiedRequest['payload'], payloadLine:
 function signedLines(headers: GroupedHeaders, names: readonly string[]): CanonicalHeader[] | SignatureRefusal {
   const lines: CanonicalHeader[] = [];
   for (const name of names) {
-    const values = headers.get(name);
+    const values = headers.get(name === AUTHORITY ? 'host' : name);
     if (values === undefined) return refuse('bad_signature', `the signed header ${name} is missing`);
     for (const value of values) {
       if (/[\0\r\n]/.test(value)) return refuse('bad_request', `the header ${name} holds a line break or a zero byte`);

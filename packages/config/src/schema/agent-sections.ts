@@ -1,4 +1,4 @@
-import { labelsSchema } from '@postern/resources';
+import { labelsSchema, ownHostsSchema } from '@postern/resources';
 import { z } from 'zod';
 import { flag, labelMatchers, notServed, optionalText, text, withoutEffect } from '#schema/fields.ts';
 
@@ -66,7 +66,7 @@ const app = z.strictObject({
   labels: labelsSchema.nullish(),
   commands: labelsFromCommands,
   cloud: z.enum(['AWS', '']).nullish(),
-  aws: z.strictObject({ external_id: optionalText }).nullish(),
+  aws: z.strictObject({ external_id: optionalText, own_hosts: ownHostsSchema.nullish() }).nullish(),
   insecure_skip_verify: withoutEffect,
   rewrite: withoutEffect,
   cors: withoutEffect,

@@ -111,6 +111,7 @@ function checkApp(app: AppInput, at: Path, add: Add): void {
     ...(app.cloud === 'AWS' ? { cloud: app.cloud } : {}),
     ...(app.public_addr === undefined ? {} : { publicAddress: app.public_addr }),
     ...(app.aws?.external_id === undefined ? {} : { externalId: app.aws.external_id }),
+    ...(app.aws?.own_hosts ? { ownHosts: app.aws.own_hosts } : {}),
   });
   for (const { path, message } of problems) add([...at, ...path.slice(1)], message);
   checkLabels(app.labels, [...at, 'labels'], add);

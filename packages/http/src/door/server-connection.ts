@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { isTooFine } from '#body/pieces.ts';
-import { type BodyFailure, type BodySink, Exchange, type ExchangeConnection } from '#door/exchange.ts';
+import type { BodyFailure, BodySink, Exchange } from '#door/exchange.ts';
+import { type ExchangeConnection, Http1Exchange } from '#door/http1-exchange.ts';
 import { HeadCollector } from '#grammar/head-collector.ts';
 import { HttpFault } from '#grammar/http-fault.ts';
 import { type HeadLimits, parseRequestHead } from '#grammar/parse-head.ts';
@@ -33,7 +34,7 @@ export class ServerConnection<C> implements ExchangeConnection<C>, Swept {
   readonly #stream: Duplex;
   readonly #rules: DoorRules<C>;
   readonly #head: HeadCollector;
-  #exchange: Exchange<C> | undefined;
+  #exchange: Http1Exchange<C> | undefined;
   /** Bytes that are read and not yet taken, from `#restAt` on. The stream is paused while they wait for somebody. */
   #rest: Buffer | undefined;
   #restAt = 0;
@@ -99,7 +100,7 @@ export class ServerConnection<C> implements ExchangeConnection<C>, Swept {
       this.#rest = undefined;
       return;
     }
-    const exchange = new Exchange(parseRequestHead(text, limits), this);
+    const exchange = new Http1Exchange(parseRequestHead(text, limits), this);
     this.#takenTo(rest, this.#head.endsAt);
     this.#isFirst = false;
     this.#since = sweep.tick;
@@ -108,7 +109,7 @@ export class ServerConnection<C> implements ExchangeConnection<C>, Swept {
     this.#rules.onExchange(exchange);
   }
 
-  #takeBody(exchange: Exchange<C>, rest: Buffer): void {
+  #takeBody(exchange: Http1Exchange<C>, rest: Buffer): void {
     this.#since = this.#rules.sweep.tick;
     // Whoever takes it may pause, go on or answer from within; none of that may read the same bytes again.
     this.#isTaking = true;
@@ -228,7 +229,7 @@ export class ServerConnection<C> implements ExchangeConnection<C>, Swept {
       if ((this.#isFirst || this.#head.isPartial) && passed >= headTicks)
         this.#refuse(new HttpFault('the request did not arrive in time', 408));
     } else if (exchange.takesBody) {
-      if (passed >= bodyIdleTicks) exchange.failBody('idle');
+      if (passed >= bodyIdleTicks && !exchange.mayRest) exchange.failBody('idle');
       else if (sweep.tick - this.#bodySince >= bodyTicks) exchange.failBody('late');
     }
   }

@@ -10,13 +10,15 @@ const TCP_KEEP_ALIVE_MS = 60_000;
 /** Opens connections to one origin: the name in the handshake and in the certificate is the one that was chosen here. */
 export class Dialler {
   readonly #options: OriginOptions;
+  readonly #protocol: string;
   readonly #context: SecureContext | undefined;
   readonly #nowMs: () => number;
   #session: Buffer | undefined;
   #fullHandshakeMs = 0;
 
-  constructor(options: OriginOptions, nowMs: () => number = () => performance.now()) {
+  constructor(options: OriginOptions & { readonly protocol?: 'h2' }, nowMs: () => number = () => performance.now()) {
     this.#options = options;
+    this.#protocol = options.protocol ?? 'http/1.1';
     this.#nowMs = nowMs;
     // One for all connections: reading the certificates into it costs more than a handshake.
     this.#context = options.isTls
@@ -50,7 +52,7 @@ export class Dialler {
         ...(isIP(host) === 0 ? { servername: host } : {}),
         checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate),
         rejectUnauthorized: true,
-        ALPNProtocols: ['http/1.1'],
+        ALPNProtocols: [this.#protocol],
         ...(session === undefined ? {} : { session }),
       },
       () => {
@@ -74,4 +76,12 @@ export class Dialler {
     if (this.#nowMs() - this.#fullHandshakeMs > FULL_HANDSHAKE_MS) this.#session = undefined;
     return this.#session;
   }
+}
+
+/** In words, with the system's own code. */
+export function describeError(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  // A name with several addresses fails with all of their errors and no words of its own.
+  if (error instanceof AggregateError && !message) return error.errors.map(describeError).join(', ');
+  return code === undefined || message.includes(code) ? message : `${message} (${code})`;
 }

@@ -1,24 +1,51 @@
 import type { AnswerHead } from '#grammar/parse-head.ts';
 
+/** A request as it is to leave; how it is framed is up to what carries it. */
 export interface UpstreamRequest {
   readonly method: string;
-  /** See requestHead. */
-  readonly head: string;
+  /** Path and query. */
+  readonly target: string;
+  /** Flat; Host and, for HTTP/1.1, the frame of the body included. */
+  readonly fields: readonly string[];
   /** The body, or its first part where more is written later. */
   readonly body: Buffer;
-  /** The rest of the body comes by `Flight.write`, as bytes of the wire: the head has said how it ends. */
+  /** The rest of the body comes by `Flight.write`, as bytes of the wire: the fields have said how it ends. */
   readonly isStreamed?: boolean;
+}
+
+/** A request on its way, for whoever sent it. */
+export interface Flight {
+  /** Holds the server back, and lets it go on. */
+  pause(): void;
+  resume(): void;
+  /** Bytes of a streamed body; false: wait for `onDrain`. */
+  write(bytes: Buffer): boolean;
+  endRequest(): void;
+  /** Nobody wants the answer any more. A body that is not complete never will be. */
+  abort(reason: string): void;
+}
+
+/** What requests are sent to. */
+export interface Upstream {
+  /** Bodies are framed by the protocol below: what is written is content. */
+  readonly isHttp2: boolean;
+  /** Requests under way. */
+  readonly inFlight: number;
+  /** Sends a request once. Nothing of the handler is called before this returns. */
+  send(request: UpstreamRequest, handler: AnswerHandler): Flight;
 }
 
 export type UpstreamCode =
   /** No connection could be had: name, address, TCP or certificate. */
   | 'unreachable'
   | 'connect_timeout'
+  /** As many connections as there may be, and none became free in time. */
+  | 'none_free'
   | 'headers_timeout'
   | 'idle_timeout'
   /** The connection broke or ended before the answer was whole. */
   | 'closed'
-  /** What came is not HTTP/1.1. */
+  /** What came is no HTTP as it is spoken here. */
   | 'malformed'
   /** By the caller. */
   | 'aborted';
@@ -66,21 +93,21 @@ export interface FlightConnection {
   abort(): void;
 }
 
-/** One request on its way. It is written once, on one connection, and never again. */
-export class Flight {
-  readonly request: UpstreamRequest;
+/** It is written once, on one connection, and never again. `R` is what that connection writes. */
+export class PooledFlight<R> implements Flight {
+  readonly request: R;
   readonly handler: AnswerHandler;
-  readonly #unqueue: (flight: Flight) => void;
+  readonly #unqueue: (flight: PooledFlight<R>) => void;
   readonly #settled: () => void;
   #connection: FlightConnection | undefined;
   #isSettled = false;
-  /** The first byte is about to be written, or has been. */
+  /** The first byte is about to be written, or has been, and nobody has said that it was not looked at. */
   mayHaveLeft = false;
 
   constructor(
-    request: UpstreamRequest,
+    request: R,
     handler: AnswerHandler,
-    hooks: { readonly unqueue: (flight: Flight) => void; readonly settled: () => void },
+    hooks: { readonly unqueue: (flight: PooledFlight<R>) => void; readonly settled: () => void },
   ) {
     this.request = request;
     this.handler = handler;
@@ -92,7 +119,6 @@ export class Flight {
     return this.#isSettled;
   }
 
-  /** Holds the server back, and lets it go on. */
   pause(): void {
     this.#connection?.pause();
   }
@@ -100,7 +126,6 @@ export class Flight {
     this.#connection?.resume();
   }
 
-  /** Bytes of a streamed body; false: wait for `onDrain`. */
   write(bytes: Buffer): boolean {
     return this.#connection?.write(bytes) ?? false;
   }
@@ -108,7 +133,6 @@ export class Flight {
     this.#connection?.endRequest();
   }
 
-  /** Nobody wants the answer any more. */
   abort(reason: string): void {
     if (this.#isSettled) return;
     const connection = this.#connection;

@@ -3,6 +3,7 @@ import type { Resolve } from '#upstream/dial-address.ts';
 
 export interface OriginLimits {
   readonly connections: number;
+  /** For a connection to be made, or for one of those there are to become free. */
   readonly connectMs: number;
   /** From the last byte of the request to the last of the answer's head. */
   readonly headersMs: number;

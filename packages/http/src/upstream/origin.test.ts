@@ -4,7 +4,6 @@ import { type AddressInfo, createServer as createTcp, type Server as TcpServer, 
 import type { TLSSocket } from 'node:tls';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { AnswerHead } from '#grammar/parse-head.ts';
-import { requestHead } from '#grammar/write-head.ts';
 import { selfSigned } from '#testing/certificate.ts';
 import type { Flight, UpstreamFailure } from '#upstream/flight.ts';
 import { Origin } from '#upstream/origin.ts';
@@ -92,7 +91,7 @@ function send(
   const data: Buffer[] = [];
   let headLength = 0;
   const flight = origin.send(
-    { method, head: requestHead(method, '/', fields), body, isStreamed: wish.onDrain !== undefined },
+    { method, target: '/', fields, body, isStreamed: wish.onDrain !== undefined },
     {
       wantsData: true,
       onHead: (given) => {
@@ -387,6 +386,26 @@ describe('a connection', () => {
       code: 'connect_timeout',
       mayHaveLeft: false,
     });
+  });
+
+  it('that does not become free in time is waited for no longer: nothing has left, and the others go on', async () => {
+    const held: ServerResponse[] = [];
+    const server = await farHttp((_request, response) => void held.push(response));
+    const origin = originTo(server, { connections: 2, connectMs: 150 });
+    const busy = [send(origin), send(origin)];
+    await expect.poll(() => held.length).toBe(2);
+    expect(await failed(origin)).toMatchObject({
+      code: 'none_free',
+      mayHaveLeft: false,
+      reason: expect.stringContaining('all 2') as string,
+    });
+    const next = send(origin);
+    for (const response of held) response.end('done');
+    for (const { result } of busy) expect(await result).toMatchObject({ data: 'done' });
+    await expect.poll(() => held.length).toBe(3);
+    held[2]?.end('done');
+    expect(await next.result).toMatchObject({ data: 'done' });
+    expect(origin.inFlight).toBe(0);
   });
 
   it('is let go with a request that nobody wants any more', async () => {

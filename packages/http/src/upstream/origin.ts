@@ -1,20 +1,27 @@
+import { requestHead } from '#grammar/write-head.ts';
 import { periodFor, Sweep, type Swept } from '#time/sweep.ts';
 import { Dialler } from '#upstream/dial.ts';
-import { type AnswerHandler, Flight, type UpstreamCode, type UpstreamRequest } from '#upstream/flight.ts';
+import { type AnswerHandler, type Flight, PooledFlight, type Upstream, type UpstreamCode, type UpstreamRequest } from '#upstream/flight.ts';
 import type { OriginOptions } from '#upstream/origin-options.ts';
-import { type ConnectionRules, UpstreamConnection } from '#upstream/upstream-connection.ts';
+import { type ConnectionRules, UpstreamConnection, type WireRequest } from '#upstream/upstream-connection.ts';
 
 /**
  * One host that requests are sent to, with its pool of connections. The connection used last is used first, so that the others
- * rest and are closed. A request waits for a connection where all are busy; how many may wait is the caller's to bound (`inFlight`).
+ * rest and are closed. A request waits where all are busy, for as long as a connection may take to be made; how many may wait is the
+ * caller's to bound (`inFlight`).
  */
-export class Origin implements Swept {
+export class Origin implements Upstream, Swept {
+  readonly isHttp2 = false;
   readonly #rules: ConnectionRules;
   readonly #maxConnections: number;
   readonly #all = new Set<UpstreamConnection>();
   readonly #idle: UpstreamConnection[] = [];
-  readonly #waiting = new Set<Flight>();
-  readonly #hooks = { unqueue: (flight: Flight) => void this.#waiting.delete(flight), settled: () => void (this.#inFlight -= 1) };
+  /** The oldest first, with the tick since which each waits. */
+  readonly #waiting = new Map<PooledFlight<WireRequest>, number>();
+  readonly #hooks = {
+    unqueue: (flight: PooledFlight<WireRequest>) => void this.#waiting.delete(flight),
+    settled: () => void (this.#inFlight -= 1),
+  };
   #opening = 0;
   #inFlight = 0;
   #isRetired = false;
@@ -49,9 +56,9 @@ export class Origin implements Swept {
     return this.#all.size;
   }
 
-  /** Sends a request once. Nothing of the handler is called before this returns. */
-  send(request: UpstreamRequest, handler: AnswerHandler): Flight {
-    const flight = new Flight(request, handler, this.#hooks);
+  send({ method, target, fields, body, isStreamed }: UpstreamRequest, handler: AnswerHandler): Flight {
+    const request = { method, head: requestHead(method, target, fields), body, isStreamed: isStreamed === true };
+    const flight = new PooledFlight(request, handler, this.#hooks);
     this.#inFlight += 1;
     if (this.#isDestroyed) {
       process.nextTick(() => flight.fail('unreachable', 'the connections to the server are closed'));
@@ -60,7 +67,7 @@ export class Origin implements Swept {
     const connection = this.#takeIdle();
     if (connection !== undefined) connection.start(flight);
     else {
-      this.#waiting.add(flight);
+      this.#waiting.set(flight, this.#rules.sweep.tick);
       this.#openWanted();
     }
     return flight;
@@ -76,12 +83,18 @@ export class Origin implements Swept {
   destroy(): void {
     this.#isDestroyed = true;
     for (const connection of this.#all) connection.destroy();
-    for (const flight of this.#waiting) flight.fail('unreachable', 'the connections to the server are closed');
+    for (const flight of this.#waiting.keys()) flight.fail('unreachable', 'the connections to the server are closed');
     this.#waiting.clear();
   }
 
   sweep(): void {
     for (const connection of this.#all) connection.sweep();
+    const { sweep, connectTicks } = this.#rules;
+    for (const [flight, since] of this.#waiting) {
+      if (sweep.tick - since < connectTicks) break;
+      this.#waiting.delete(flight);
+      flight.fail('none_free', `all ${this.#maxConnections} connections to the server were in use`);
+    }
   }
 
   #takeIdle(): UpstreamConnection | undefined {
@@ -102,7 +115,7 @@ export class Origin implements Swept {
 
   #onFree(connection: UpstreamConnection): void {
     if (this.#waiting.size > 0) {
-      const [next] = this.#waiting;
+      const [next] = this.#waiting.keys();
       if (next === undefined) return;
       this.#waiting.delete(next);
       connection.start(next);
@@ -116,7 +129,7 @@ export class Origin implements Swept {
     if (at >= 0) this.#idle.splice(at, 1);
     if (failure !== undefined) {
       this.#opening -= 1;
-      const [oldest] = this.#waiting;
+      const [oldest] = this.#waiting.keys();
       if (oldest !== undefined) {
         this.#waiting.delete(oldest);
         oldest.fail(failure.code, failure.reason);

@@ -3,9 +3,11 @@ import { HttpFault } from '#grammar/http-fault.ts';
 import { joined } from '#grammar/write-head.ts';
 import type { Sweep } from '#time/sweep.ts';
 import { AnswerReader } from '#upstream/answer-reader.ts';
-import type { Dialler } from '#upstream/dial.ts';
-import type { Flight, FlightConnection, UpstreamCode } from '#upstream/flight.ts';
+import { describeError, type Dialler } from '#upstream/dial.ts';
+import type { PooledFlight, FlightConnection, UpstreamCode } from '#upstream/flight.ts';
 import type { HeadLimits } from '#grammar/parse-head.ts';
+import { hearOut } from '#upstream/hear-out.ts';
+import { writeAhead, type WriteAheadPlace } from '#upstream/write-ahead.ts';
 
 /** What all connections of an origin share; ticks are those of its sweep. */
 export interface ConnectionRules {
@@ -25,6 +27,14 @@ export interface ConnectionRules {
   ) => void;
 }
 
+/** A request as the bytes that it is; see UpstreamRequest. */
+export interface WireRequest {
+  readonly method: string;
+  readonly head: string;
+  readonly body: Buffer;
+  readonly isStreamed: boolean;
+}
+
 /** So much of a body leaves in one write with its head. */
 const FIRST_WRITE_BYTES = 64 * 1024;
 
@@ -33,11 +43,12 @@ export class UpstreamConnection implements FlightConnection {
   readonly #rules: ConnectionRules;
   readonly #reader: AnswerReader;
   readonly #socket: Socket | undefined;
-  #flight: Flight | undefined;
+  #flight: PooledFlight<WireRequest> | undefined;
   #isReady = false;
   #isClosed = false;
   #isPaused = false;
   #requestDone = false;
+  #ahead: WriteAheadPlace | undefined;
   #since: number;
 
   constructor(rules: ConnectionRules) {
@@ -48,14 +59,15 @@ export class UpstreamConnection implements FlightConnection {
     try {
       socket = rules.dialler.dial(() => this.#onReady());
     } catch (error) {
-      process.nextTick(() => this.#close('unreachable', describe(error)));
+      process.nextTick(() => this.#close('unreachable', describeError(error)));
       return;
     }
     this.#socket = socket;
+    hearOut(socket);
     socket.on('data', (bytes: Buffer) => this.#onData(bytes));
     socket.on('drain', () => this.#onDrain());
     socket.on('end', () => this.#onEnd());
-    socket.on('error', (error) => this.#close(this.#isReady ? 'closed' : 'unreachable', describe(error)));
+    socket.on('error', (error) => this.#close(this.#isReady ? 'closed' : 'unreachable', describeError(error)));
     socket.on('close', () => this.#close(this.#isReady ? 'closed' : 'unreachable', 'the connection was closed'));
   }
 
@@ -73,18 +85,18 @@ export class UpstreamConnection implements FlightConnection {
   }
 
   /** The connection is idle and usable. */
-  start(flight: Flight): void {
+  start(flight: PooledFlight<WireRequest>): void {
     const socket = this.#socket;
     if (socket === undefined) return;
     const { method, head, body, isStreamed } = flight.request;
     this.#flight = flight;
     this.#since = this.#rules.sweep.tick;
-    this.#requestDone = isStreamed !== true;
+    this.#requestDone = !isStreamed;
     this.#reader.start(method, flight.handler);
     flight.startOn(this);
     socket.write(joined(head, body.length <= FIRST_WRITE_BYTES ? body : body.subarray(0, FIRST_WRITE_BYTES)));
     if (body.length > FIRST_WRITE_BYTES) socket.write(body.subarray(FIRST_WRITE_BYTES));
-    if (isStreamed === true && !socket.writableNeedDrain) process.nextTick(() => this.#onDrain());
+    if (isStreamed && !socket.writableNeedDrain) process.nextTick(() => this.#onDrain());
   }
 
   #onData(bytes: Buffer): void {
@@ -102,7 +114,7 @@ export class UpstreamConnection implements FlightConnection {
     if (this.#flight === flight && this.#reader.isDone) this.#complete(flight, to === bytes.length);
   }
 
-  #complete(flight: Flight, isClean: boolean): void {
+  #complete(flight: PooledFlight<WireRequest>, isClean: boolean): void {
     this.#flight = undefined;
     const bytes = this.#reader.bytes;
     if (isClean && this.#requestDone && this.#reader.head?.keepsAlive === true && this.isUsable) {
@@ -115,6 +127,7 @@ export class UpstreamConnection implements FlightConnection {
   }
 
   #onDrain(): void {
+    this.#giveBack();
     this.#since = this.#rules.sweep.tick;
     if (!this.#requestDone) this.#flight?.handler.onDrain?.();
   }
@@ -141,7 +154,16 @@ export class UpstreamConnection implements FlightConnection {
   write(bytes: Buffer): boolean {
     if (this.#requestDone || this.#isClosed) return false;
     this.#since = this.#rules.sweep.tick;
-    return this.#socket?.write(bytes) ?? false;
+    const socket = this.#socket;
+    if (socket === undefined) return false;
+    if (socket.write(bytes)) return true;
+    this.#ahead ??= writeAhead.take();
+    return this.#ahead !== undefined && socket.writableLength < this.#ahead.bytes;
+  }
+
+  #giveBack(): void {
+    this.#ahead?.give();
+    this.#ahead = undefined;
   }
 
   endRequest(): void {
@@ -178,6 +200,7 @@ export class UpstreamConnection implements FlightConnection {
   #close(code: UpstreamCode, reason: string): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#giveBack();
     this.#socket?.destroy();
     this.#reader.stop();
     const flight = this.#flight;
@@ -185,11 +208,4 @@ export class UpstreamConnection implements FlightConnection {
     this.#rules.onClosed(this, this.#isReady ? undefined : { code, reason });
     flight?.fail(code, reason, this.#reader.bytes);
   }
-}
-
-function describe(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  // A name with several addresses fails with all of their errors and no words of its own.
-  if (error instanceof AggregateError && !message) return error.errors.map(describe).join(', ');
-  return code === undefined || message.includes(code) ? message : `${message} (${code})`;
 }

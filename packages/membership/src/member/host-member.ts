@@ -20,8 +20,8 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Against an auth server whose clock makes every new certificate look old. */
 const MIN_RENEWAL_MS = 1_000;
 const RETRY = { baseMs: 1_000, capMs: 60_000 };
-/** Auth's heartbeats on the watch come more often; a channel that is dead below is noticed behind them. */
-const KEEPALIVE_MS = 35_000;
+/** Auth's heartbeats on the watch come more often, and whoever misses them redials: this is for a channel that nobody watches on. */
+const KEEPALIVE_MS = 300_000;
 
 /** A host that belongs to the cluster: its certificate, renewed at two thirds of its life for as long as it runs. */
 export class HostMember {
@@ -72,6 +72,12 @@ export class HostMember {
     return this.#client;
   }
 
+  /** Gives up the shared channel, of which nothing has been heard for too long; the next call is on another. */
+  redial(): void {
+    this.#client?.close();
+    this.#client = undefined;
+  }
+
   /** A channel of the caller's own, with the certificate of this moment; he closes it. */
   openChannel(): Client {
     const { address, via, nowMs } = this.#options;
@@ -97,8 +103,7 @@ export class HostMember {
   async stop(): Promise<void> {
     this.#stopping.abort();
     clearTimeout(this.#timer);
-    this.#client?.close();
-    this.#client = undefined;
+    this.redial();
     await this.#renewal?.catch(() => undefined);
   }
 
@@ -114,8 +119,7 @@ export class HostMember {
       client.close();
     }
     // Calls on the old channel run to their end; auth ends its streams when the old certificate expires.
-    this.#client?.close();
-    this.#client = undefined;
+    this.redial();
     for (const listener of this.#listeners) this.#guarded(() => listener(this.#material));
   }
 

@@ -126,6 +126,7 @@ export class TestAuth {
       services.certs,
       {
         issueSessionCert: () => Promise.reject(new PosternError('unimplemented', 'not here')),
+        endSession: () => Promise.reject(new PosternError('unimplemented', 'not here')),
         renewHostCert: async (request, { caller }) => {
           if (this.renewalRefusal) throw this.renewalRefusal;
           if (caller.kind !== 'identified') throw new PosternError('unauthenticated', 'no certificate');
@@ -219,10 +220,11 @@ export function put(kind: string, name: string, revision: string, json: unknown 
   return {
     type: ResourceEvent_Type.PUT,
     resource: { kind, name, revision, json: Buffer.from(typeof json === 'string' ? json : JSON.stringify(json)) },
+    spreadMs: 0,
   };
 }
 export function remove(kind: string, name: string): ResourceEvent {
-  return { type: ResourceEvent_Type.DELETE, resource: { kind, name, revision: '', json: Buffer.alloc(0) } };
+  return { type: ResourceEvent_Type.DELETE, resource: { kind, name, revision: '', json: Buffer.alloc(0) }, spreadMs: 0 };
 }
-export const synced: ResourceEvent = { type: ResourceEvent_Type.SYNCED, resource: undefined };
-export const heartbeat: ResourceEvent = { type: ResourceEvent_Type.HEARTBEAT, resource: undefined };
+export const synced: ResourceEvent = { type: ResourceEvent_Type.SYNCED, resource: undefined, spreadMs: 0 };
+export const heartbeat: ResourceEvent = { type: ResourceEvent_Type.HEARTBEAT, resource: undefined, spreadMs: 0 };

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Client } from '@grpc/grpc-js';
 import { caPin } from '@postern/pki';
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -121,6 +122,79 @@ describe('the cache', () => {
     const { cache } = watch({ silenceMs: 200, onProblem: (error) => lost(error) });
     await cache.synced();
     expect(await problem).toMatchObject({ code: 'unavailable', message: 'auth has been silent on the watch for too long' });
+  });
+
+  it('waits longer for the word of an auth that has told thousands to take their time', async () => {
+    auth.state = [{ ...synced, spreadMs: 800 }];
+    const lost = Promise.withResolvers<number>();
+    const { cache } = watch({ silenceMs: 200, onProblem: () => lost.resolve(performance.now()) });
+    await cache.synced();
+    const startedMs = performance.now();
+    expect((await lost.promise) - startedMs).toBeGreaterThan(1_300);
+  });
+
+  it('has the channel given up that was silent, and is told the state over another', async () => {
+    auth.state = [synced];
+    const silent: Client[] = [];
+    const onSilent = () => {
+      silent.push(member.client());
+      member.redial();
+    };
+    const { cache, until } = watch({ silenceMs: 300, onSilent });
+    await cache.synced();
+    expect(cache.spreadMs).toBe(0);
+    const first = member.client();
+    auth.state = [put('role', 'later', '1'), synced];
+    await until('put role/later@1');
+    expect(silent[0]).toBe(first);
+    expect(member.client()).not.toBe(first);
+  });
+
+  it('comes back when its share of the time is over that auth wanted', async () => {
+    auth.state = [{ ...synced, spreadMs: 1_200 }];
+    const { cache, until } = watch({ random: () => 0.5 });
+    await cache.synced();
+    expect(cache.spreadMs).toBe(1_200);
+    auth.state = [put('role', 'later', '1'), synced];
+    const startedMs = performance.now();
+    auth.cut();
+    await until('put role/later@1');
+    expect(performance.now() - startedMs).toBeGreaterThan(590);
+  });
+
+  it('waits for the way to auth, at the least for its share of the time, and stops without either', async () => {
+    auth.state = [{ ...synced, spreadMs: 800 }];
+    const way = Promise.withResolvers<void>();
+    let asked = 0;
+    const beforeDial = () => {
+      asked += 1;
+      return way.promise;
+    };
+    const { cache, changes, until } = watch({ random: () => 0.5, beforeDial });
+    await cache.synced();
+    expect(asked).toBe(0);
+    auth.state = [put('role', 'later', '1'), synced];
+    const startedMs = performance.now();
+    auth.cut();
+    await expect.poll(() => asked, { timeout: 3_000 }).toBe(1);
+    expect(changes).toEqual([]);
+    way.resolve();
+    await until('put role/later@1');
+    expect(performance.now() - startedMs).toBeGreaterThan(390);
+    const late = Promise.withResolvers<void>();
+    const waiting = watch({ random: () => 0, beforeDial: () => late.promise });
+    await waiting.cache.synced();
+    auth.state = [put('role', 'last', '1'), synced];
+    auth.cut();
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(waiting.changes).not.toContain('put role/last@1');
+    late.resolve();
+    await waiting.until('put role/last@1');
+    const never = watch({ beforeDial: () => new Promise(() => undefined) });
+    await never.cache.synced();
+    auth.cut();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await never.cache.stop();
   });
 
   it('delivers what is no JSON without its content, so that a lock that cannot be read still counts', async () => {

@@ -1,6 +1,6 @@
 import type { Client } from '@grpc/grpc-js';
 import { callStream, PosternError, type ResourceEvent, ResourceEvent_Type, ResourcesService } from '@postern/api';
-import { fullJitterBackoff } from '@postern/tunnel';
+import { fullJitterBackoff, tunnelLimits } from '@postern/tunnel';
 
 export interface WatchedResource {
   readonly kind: string;
@@ -20,13 +20,19 @@ export interface ResourceCacheOptions {
   readonly kinds: readonly string[];
   /** Each time the watch is lost; it comes back by itself. */
   readonly onProblem?: (error: unknown) => void;
+  /** Auth has been silent for too long: what lies below the channel may be gone without a word. HostMember.redial. */
+  readonly onSilent?: () => void;
+  /** Awaited before each watch after the first. Never rejects. */
+  readonly beforeDial?: () => Promise<void>;
   readonly nowMs?: () => number;
   readonly random?: () => number;
-  /** Auth sends a heartbeat every 15 s; after this long without anything the stream counts as lost. */
+  /** Auth sends a heartbeat every 15 s, to thousands every 45 s; after this long without anything the stream counts as lost. */
   readonly silenceMs?: number;
 }
 
 const SILENCE_MS = 45_000;
+/** Auth takes a spread longer between two heartbeats: one that is missed is not yet silence. Nor is the turn of others after the loss of a proxy. */
+const SPREADS_OF_SILENCE = 2;
 /** A lock has to act within 5 s of the network's coming back. */
 const RETRY = { baseMs: 250, capMs: 4_000 };
 export const MAX_RESOURCES = 100_000;
@@ -45,6 +51,7 @@ export class ResourceCache {
   readonly #ended: Promise<void>;
   #syncedAtMs: number | undefined;
   #lastHeardMs: number | undefined;
+  #spreadMs = 0;
 
   /** Begins to watch at once. */
   constructor(options: ResourceCacheOptions) {
@@ -79,6 +86,16 @@ export class ResourceCache {
     return this.#lastHeardMs;
   }
 
+  /** What auth wants all watchers to take for coming back: the more of them there are, the longer. */
+  get spreadMs(): number {
+    return this.#spreadMs;
+  }
+
+  /** After so long without a word of auth the watch counts as lost. */
+  get patienceMs(): number {
+    return (this.#options.silenceMs ?? SILENCE_MS) + SPREADS_OF_SILENCE * this.#spreadMs;
+  }
+
   /** Infinity before the first state is complete. */
   ageMs(): number {
     return this.#lastHeardMs === undefined ? Number.POSITIVE_INFINITY : this.#nowMs() - this.#lastHeardMs;
@@ -101,18 +118,30 @@ export class ResourceCache {
   }
 
   async #keepWatching(): Promise<void> {
-    const backoff = fullJitterBackoff({ ...RETRY, ...(this.#options.random ? { random: this.#options.random } : {}) });
+    const { random = Math.random, beforeDial } = this.#options;
+    const backoff = fullJitterBackoff({ ...RETRY, random });
     while (!this.#stopping.signal.aborted) {
+      let wasThere = false;
+      const heard = (event: ResourceEvent) => {
+        if (event.type === ResourceEvent_Type.SYNCED) backoff.reset();
+        if (event.type !== ResourceEvent_Type.SYNCED && event.type !== ResourceEvent_Type.HEARTBEAT) return;
+        wasThere = true;
+        this.#spreadMs = Math.min(Math.max(event.spreadMs, 0), tunnelLimits.maxSpreadMs);
+      };
       try {
-        await this.#watchOnce(() => backoff.reset());
+        await this.#watchOnce(heard);
       } catch (error) {
         if (!this.#stopping.signal.aborted) this.#options.onProblem?.(error);
       }
       await delay(backoff.nextMs(), this.#stopping.signal);
+      // All that were there come back together, each at its own moment; whoever had to wait has had it.
+      const atMs = performance.now() + (wasThere ? random() * this.#spreadMs : 0);
+      await orStopped(beforeDial?.(), this.#stopping.signal);
+      await delay(atMs - performance.now(), this.#stopping.signal);
     }
   }
 
-  async #watchOnce(onSynced: () => void): Promise<void> {
+  async #watchOnce(heard: (event: ResourceEvent) => void): Promise<void> {
     const silence = silenceTimer(this.#options.silenceMs ?? SILENCE_MS);
     const signal = AbortSignal.any([this.#stopping.signal, silence.signal]);
     /** Names told in this state so far; undefined once it is complete. */
@@ -124,20 +153,21 @@ export class ResourceCache {
         { kinds: [...this.#options.kinds] },
         { signal },
       )) {
-        silence.restart();
         if (event.type === ResourceEvent_Type.SYNCED && told) {
           this.#forgetAllBut(told);
           told = undefined;
           this.#syncedAtMs = this.#nowMs();
           this.#firstSync.resolve();
-          onSynced();
         } else this.#take(event, told);
         if (!told) this.#lastHeardMs = this.#nowMs();
+        heard(event);
+        silence.restart(this.patienceMs);
       }
     } finally {
       silence.stop();
     }
     if (this.#stopping.signal.aborted) return;
+    if (silence.signal.aborted) this.#options.onSilent?.();
     throw new PosternError(
       'unavailable',
       silence.signal.aborted ? 'auth has been silent on the watch for too long' : 'auth has ended the watch',
@@ -205,11 +235,36 @@ export class ResourceCache {
   }
 }
 
-function silenceTimer(silenceMs: number): { readonly signal: AbortSignal; restart(): void; stop(): void } {
+interface SilenceTimer {
+  readonly signal: AbortSignal;
+  restart(ms: number): void;
+  stop(): void;
+}
+
+function silenceTimer(firstMs: number): SilenceTimer {
   const silent = new AbortController();
-  const timer = setTimeout(() => silent.abort(), silenceMs);
-  timer.unref();
-  return { signal: silent.signal, restart: () => void timer.refresh(), stop: () => clearTimeout(timer) };
+  const start = (ms: number) => setTimeout(() => silent.abort(), ms).unref();
+  let timer = start(firstMs);
+  return {
+    signal: silent.signal,
+    restart(ms) {
+      clearTimeout(timer);
+      timer = start(ms);
+    },
+    stop: () => clearTimeout(timer),
+  };
+}
+
+async function orStopped(event: Promise<void> | undefined, signal: AbortSignal): Promise<void> {
+  if (event === undefined || signal.aborted) return;
+  const stopped = Promise.withResolvers<void>();
+  const abort = () => stopped.resolve();
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    await Promise.race([event, stopped.promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
 }
 
 function delay(ms: number, signal: AbortSignal): Promise<void> {

@@ -94,6 +94,12 @@ describe('a certificate', () => {
     expect(verdict).toContain(': OK');
   });
 
+  it.each(['# ', '#', '#0c0161', '\\#', 'a,CN=b', '"'])('takes the name %j for text', async (name) => {
+    const { certificateDer } = await issue({ identity: identity({ name }) });
+    expect(identityOf(certificateDer).name).toBe(name);
+    expect(new X509Certificate(certificateDer).toLegacyObject().subject.CN).toBe(name);
+  });
+
   it('holds the identity that was given, whatever names, roles and traits are in it', async () => {
     const word = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 }).filter((text) => text.isWellFormed());
     const trait = word.filter((text) => text !== '__proto__');

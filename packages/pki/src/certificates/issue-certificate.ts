@@ -52,13 +52,13 @@ export async function issueCertificate(options: IssueOptions): Promise<Issued> {
   checkKey(options.publicKey, authority);
   const { notBeforeMs, notAfterMs } = lifetime(options);
 
-  const { X509CertificateGenerator, ExtendedKeyUsageExtension, ExtendedKeyUsage, SubjectAlternativeNameExtension, Extension } =
+  const { X509CertificateGenerator, ExtendedKeyUsageExtension, ExtendedKeyUsage, SubjectAlternativeNameExtension, Extension, Name } =
     await x509();
   const issuer = await issuerOf(authority);
   const serial = newSerial();
   const certificate = await X509CertificateGenerator.create({
     serialNumber: serial,
-    subject: [{ CN: [subjectText(identity.name)] }],
+    subject: new Name([{ CN: [{ utf8String: subjectText(identity.name) }] }]),
     issuer: issuer.name,
     notBefore: new Date(notBeforeMs),
     notAfter: new Date(notAfterMs),
@@ -129,6 +129,7 @@ async function makeIssuer(authority: Authority): Promise<Issuer> {
 }
 
 /** For people who look with openssl; X.520 bounds a common name at 64 characters. */
+/** Given as text and nothing else: a bare string that begins with # would be taken for DER in hex. */
 function subjectText(name: string): string {
   return name.slice(0, 64).toWellFormed();
 }

@@ -30,13 +30,15 @@ export async function createLocalAuthority(options: CreateLocalAuthorityOptions)
     Extension,
     KeyUsageFlags,
     KeyUsagesExtension,
+    Name,
     SubjectKeyIdentifierExtension,
   } = await x509();
   if (domains.length === 0 || notAfterMs <= nowMs) throw new PkiError('bad_request', 'a local authority needs domains and an end to come');
   const keys = await webcrypto.subtle.generateKey(SIGNING, true, ['sign', 'verify']);
   const certificate = await X509CertificateGenerator.createSelfSigned({
     serialNumber: newSerial(),
-    name: [{ CN: [name.slice(0, 64).toWellFormed()] }],
+    // A bare string that begins with # would be taken for DER in hex.
+    name: new Name([{ CN: [{ utf8String: name.slice(0, 64).toWellFormed() }] }]),
     notBefore: new Date(nowMs - BACKDATE_MS),
     notAfter: new Date(Math.floor(notAfterMs / 1000) * 1000),
     signingAlgorithm: SIGNING,

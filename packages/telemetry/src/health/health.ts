@@ -40,19 +40,14 @@ export class Health {
   }
 
   async #run(check: HealthCheck): Promise<{ ok: boolean; reason?: string }> {
-    const timeout = new AbortController();
+    const late = Promise.withResolvers<CheckResult>();
+    const timer = setTimeout(() => late.resolve({ ok: false, reason: `no answer within ${this.#timeoutMs} ms` }), this.#timeoutMs);
     try {
-      return await Promise.race([
-        (async () => check.check())(),
-        new Promise<CheckResult>((resolve) => {
-          const timer = setTimeout(() => resolve({ ok: false, reason: `no answer within ${this.#timeoutMs} ms` }), this.#timeoutMs);
-          timeout.signal.addEventListener('abort', () => clearTimeout(timer));
-        }),
-      ]);
+      return await Promise.race([(async () => check.check())(), late.promise]);
     } catch (error) {
       return { ok: false, reason: error instanceof Error ? error.message : 'the check failed' };
     } finally {
-      timeout.abort();
+      clearTimeout(timer);
     }
   }
 }

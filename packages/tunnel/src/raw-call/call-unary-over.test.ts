@@ -32,6 +32,16 @@ describe('a unary call over a connection of one’s own', () => {
     expect(await Promise.all(several)).toHaveLength(5);
   });
 
+  it('rejects where what comes is no answer', async () => {
+    const responseSerialize = () => Buffer.from([0x0a, 0xff]);
+    const handler: handleUnaryCall<object, object> = (_call, answer) => answer(null, {});
+    pair = await sessionPair(() => undefined, {
+      server: { services: [{ definition: { getStatus: { ...getStatus, responseSerialize } }, implementation: { getStatus: handler } }] },
+    });
+    const call = callUnaryOver(pair.connection, getStatus, {}, { deadlineMs: 5_000 });
+    await expect(call).rejects.toMatchObject({ code: 'unavailable', message: expect.stringContaining('no answer') as unknown });
+  });
+
   it('rejects with the code and the words of the server', async () => {
     const { connection } = await serving((answer) => answer(statusOf(new PosternError('locked', 'user “alice” is locked'))));
     const call = callUnaryOver(connection, getStatus, {}, { deadlineMs: 5_000 });

@@ -29,7 +29,11 @@ export function callUnaryOver<Req, Res>(
         clearTimeout(timer);
         if (error !== undefined) return reject(error);
         if (answer === undefined) return reject(new PosternError('unavailable', `${method.path} ended without an answer`));
-        resolve(method.responseDeserialize(answer));
+        try {
+          resolve(method.responseDeserialize(answer));
+        } catch (cause) {
+          reject(new PosternError('unavailable', `${method.path} was answered with something that is no answer`, { cause }));
+        }
       },
     });
     call.write(method.requestSerialize(request));

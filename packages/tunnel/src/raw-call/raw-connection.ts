@@ -1,9 +1,11 @@
+import type { X509Certificate } from 'node:crypto';
 import { type ClientHttp2Session, connect as connectHttp2, type OutgoingHttpHeaders } from 'node:http2';
 import type { Duplex } from 'node:stream';
-import { connect as connectTls, type PeerCertificate, type SecureContextOptions, type TLSSocket } from 'node:tls';
+import { connect as connectTls, type SecureContextOptions, type TLSSocket } from 'node:tls';
 import { PosternError } from '@postern/api';
 import { widenSession } from '#grpc-internals.ts';
 import { type TunnelLimits, tunnelLimits } from '#limits.ts';
+import { lastWordsIn } from '#last-words.ts';
 import { ClientRawCall } from '#raw-call/client-raw-call.ts';
 import { ReceiveWindow } from '#raw-call/receive-window.ts';
 import { dial } from '#raw-call/dial.ts';
@@ -16,10 +18,10 @@ export interface RawConnectionOptions {
   /** The same object for every dial with the same material: it is read once. */
   readonly context: SecureContextOptions;
   /** Which server is accepted. */
-  readonly checkServer: (host: string, certificate: PeerCertificate) => Error | undefined;
+  readonly checkServer: (host: string, certificate: X509Certificate) => Error | undefined;
   readonly limits?: TunnelLimits;
-  /** `none` where whoever holds it notices by himself that the server has gone silent. */
-  readonly keepalive?: 'pings' | 'none';
+  /** Between two PINGs, and for how long one may go unanswered; those of the limits where it is not given. */
+  readonly keepalive?: { readonly everyMs: number; readonly timeoutMs: number };
   /** A way to the server other than TCP to its address: a stream through a tunnel, or a socket that has said something first. */
   readonly dial?: (signal: AbortSignal) => Promise<Duplex>;
 }
@@ -41,6 +43,7 @@ export class RawConnection {
   #window: ReceiveWindow | undefined;
   #socket: Duplex | undefined;
   #state: 'connecting' | 'ready' | 'draining' | 'over' = 'connecting';
+  #refusal: PosternError | undefined;
   #keepalive: NodeJS.Timeout | undefined;
   #settleReady: () => void = () => undefined;
   #failReady: (error: Error) => void = () => undefined;
@@ -63,6 +66,11 @@ export class RawConnection {
   /** Takes new calls: it stands, and the server has not said that it leaves. */
   get isReady(): boolean {
     return this.#state === 'ready' && this.#session?.closed === false && !this.#session.destroyed;
+  }
+
+  /** What the server has said where it let nobody in: then `ready` and `ended` have it too. */
+  get refusal(): PosternError | undefined {
+    return this.#refusal;
   }
 
   /** Throws `unavailable` where the connection takes no calls. */
@@ -91,7 +99,8 @@ export class RawConnection {
     if (this.#state === 'over') return;
     this.#state = 'over';
     clearInterval(this.#keepalive);
-    this.#abort.abort();
+    // With a reason of its own: without one Node makes an exception with its stack, which was an eighth of what a lost proxy cost.
+    this.#abort.abort(error);
     this.#session?.destroy();
     this.#socket?.destroy();
     this.#failReady(error);
@@ -116,49 +125,66 @@ export class RawConnection {
     if (this.#state !== 'connecting') return session.destroy();
     widenSession(session);
     session.once('remoteSettings', () => {
-      if (this.#state !== 'connecting') return;
-      this.#state = 'ready';
-      this.#window?.sample();
-      this.#settleReady();
+      // A server that lets nobody in says so right behind its settings.
+      setImmediate(() => {
+        if (this.#state !== 'connecting') return;
+        this.#state = 'ready';
+        this.#window?.sample();
+        this.#settleReady();
+      });
     });
     // The server leaves; what is open goes on until it is done or cut. Node (24) would answer with a graceful close in which it may
     // never notice that the connection below is gone.
     session.close = () => undefined;
-    session.once('goaway', () => {
+    session.once('goaway', (_code: number, _lastStream: number, words?: Uint8Array) => {
+      this.#refusal = lastWordsIn(words);
+      if (this.#refusal !== undefined) return this.end(this.#refusal);
       if (this.#state === 'ready') this.#state = 'draining';
     });
     session.once('error', (error) => this.end(error));
     session.once('close', () => this.end(new PosternError('unavailable', `the connection to ${this.#options.address} was lost`)));
-    if (this.#options.keepalive !== 'none') this.#keepalive = setInterval(() => this.#ping(session), this.#limits.keepaliveMs).unref();
+    const { everyMs, timeoutMs } = this.#options.keepalive ?? {
+      everyMs: this.#limits.keepaliveMs,
+      timeoutMs: this.#limits.keepaliveTimeoutMs,
+    };
+    this.#keepalive = setInterval(() => this.#ping(session, timeoutMs), everyMs).unref();
   }
 
   #secure(raw: Duplex): Promise<TLSSocket> {
     const { serverName, context, checkServer, address } = this.#options;
     return new Promise((resolve, reject) => {
-      const socket = connectTls({
+      const socket: TLSSocket = connectTls({
         socket: raw,
         servername: serverName,
         secureContext: secureContextOf(context),
-        checkServerIdentity: checkServer,
+        // Said, or NODE_TLS_REJECT_UNAUTHORIZED=0 of a developer's shell would have anybody's certificate do.
+        rejectUnauthorized: true,
+        checkServerIdentity: (host) => {
+          const certificate = socket.getPeerX509Certificate();
+          return certificate === undefined ? new Error('the server has shown no certificate') : checkServer(host, certificate);
+        },
         ALPNProtocols: ['h2'],
       });
       this.#socket = socket;
+      // Node would hand objects of the whole chain to the check above, which reads one certificate: a tenth of a handshake.
+      Object.defineProperty(socket, 'getPeerCertificate', { value: () => undefined });
       const lost = () => reject(new PosternError('unavailable', `${address} closed the connection in the middle of the handshake`));
       socket.once('error', reject).once('close', lost);
       socket.once('secureConnect', () => {
         socket.off('error', reject).off('close', lost);
-        if (socket.alpnProtocol === 'h2') return resolve(socket);
+        if (socket.authorized && socket.alpnProtocol === 'h2') return resolve(socket);
         socket.destroy();
-        reject(new PosternError('unavailable', `what answered at ${address} does not speak HTTP/2`));
+        const wrong = socket.authorized ? 'does not speak HTTP/2' : 'has not shown who it is';
+        reject(new PosternError('unavailable', `what answered at ${address} ${wrong}`));
       });
     });
   }
 
   /** A peer that vanished without a word is noticed by its silence. */
-  #ping(session: ClientHttp2Session): void {
+  #ping(session: ClientHttp2Session, timeoutMs: number): void {
     const silent = setTimeout(
       () => this.end(new PosternError('unavailable', `${this.#options.address} has gone silent`)),
-      this.#limits.keepaliveTimeoutMs,
+      timeoutMs,
     ).unref();
     const sent = !session.destroyed && session.ping(() => clearTimeout(silent));
     if (!sent) clearTimeout(silent);

@@ -21,9 +21,14 @@ export function serveRawCalls(http2Server: EventEmitter, { handlers, connectionO
   ) => void)[];
   http2Server.removeAllListeners('stream');
   http2Server.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, ...rest: unknown[]) => {
+    // Its errors are told by 'close' as well. Without a listener one would end the process.
+    stream.on('error', () => undefined);
+    // Over a stream of bytes that is no socket, as one out of a tunnel, frames are read ahead of this event: it may have been reset already.
+    if (isGone(stream)) return void stream.destroy();
     const handler = handlers.get(headers[':path'] ?? '');
     // What is no gRPC is answered so by grpc-js.
     if (handler === undefined || headers[':method'] !== 'POST' || headers['content-type']?.startsWith('application/grpc') !== true) {
+      answerNobody(stream);
       for (const other of others) other.call(http2Server, stream, headers, ...rest);
       return;
     }
@@ -33,4 +38,17 @@ export function serveRawCalls(http2Server: EventEmitter, { handlers, connectionO
     if (connection === undefined) return stream.destroy();
     handler(new ServerRawCall(stream, headers, connection));
   });
+}
+
+/** Closed, and not destroyed, is one that was reset with NO_ERROR. */
+function isGone(stream: ServerHttp2Stream): boolean {
+  return stream.destroyed || stream.closed;
+}
+
+/** Node throws at whoever answers a stream that is gone, and grpc-js (1.14) does not look: it is not answered, and nothing is thrown. */
+function answerNobody(stream: ServerHttp2Stream): void {
+  const respond = stream.respond.bind(stream);
+  const sendTrailers = stream.sendTrailers.bind(stream);
+  stream.respond = (...answer) => (isGone(stream) ? undefined : respond(...answer));
+  stream.sendTrailers = (trailers) => (isGone(stream) ? undefined : sendTrailers(trailers));
 }

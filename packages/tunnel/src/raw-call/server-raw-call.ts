@@ -35,6 +35,13 @@ export class ServerRawCall extends RawCall implements RawServerCall {
     return this.#metadata;
   }
 
+  /** A PING of the peer on the connection below, while the call is open. The session has answered it. */
+  onPing(listener: () => void): void {
+    const { session } = this.#stream;
+    session?.on('ping', listener);
+    this.onClose(() => session?.off('ping', listener));
+  }
+
   getPeer(): string {
     return this.#peer.remoteAddress;
   }

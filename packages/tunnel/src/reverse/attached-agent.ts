@@ -1,10 +1,9 @@
-import type { ServerDuplexStream } from '@grpc/grpc-js';
-import { type AgentFrame, PosternError, type ProxyFrame, statusOf } from '@postern/api';
+import { PosternError, type ProxyFrame, ReverseTunnel } from '@postern/api';
 import type { GrpcConnection } from '#grpc-tls-server.ts';
 import type { TunnelLimits } from '#limits.ts';
-import { ServerRawCall } from '#raw-call/server-raw-call.ts';
+import type { ServerRawCall } from '#raw-call/server-raw-call.ts';
 
-export type AttachCall = ServerDuplexStream<AgentFrame, ProxyFrame>;
+export type AttachCall = ServerRawCall;
 export type CarryCall = ServerRawCall;
 
 interface Waiter {
@@ -110,7 +109,7 @@ export class AttachedAgent {
   }
 
   tell(frame: ProxyFrame): void {
-    for (const call of this.#attaches.keys()) if (!call.writableNeedDrain && !call.writableEnded) call.write(frame);
+    for (const call of this.#attaches.keys()) tell(call, frame);
   }
 
   /** Ends everything of this agent: streams that are open as well. */
@@ -124,7 +123,11 @@ export class AttachedAgent {
   }
 }
 
-export function endCall(call: AttachCall | CarryCall, reason: string, error = new PosternError('unavailable', reason)): void {
-  if (call instanceof ServerRawCall) call.fail(error);
-  else if (!call.writableEnded && !call.destroyed) call.emit('error', statusOf(error));
+/** An agent that reads nothing is told nothing more. */
+export function tell(call: AttachCall, frame: ProxyFrame): void {
+  if (!call.stream.writableNeedDrain) call.write(ReverseTunnel.attach.responseSerialize(frame));
+}
+
+export function endCall(call: ServerRawCall, reason: string, error = new PosternError('unavailable', reason)): void {
+  call.fail(error);
 }

@@ -1,4 +1,4 @@
-import type { PeerCertificate } from 'node:tls';
+import type { X509Certificate } from 'node:crypto';
 import { PosternError, ReverseTunnel } from '@postern/api';
 import type { TunnelLimits } from '#limits.ts';
 import type { RawCall } from '#raw-call/raw-call.ts';
@@ -49,9 +49,9 @@ export class PeerConnection {
       this.#settleRetired = resolve;
     });
     const { context, checkServer } = options.credentials;
-    const check = (host: string, certificate: PeerCertificate) => {
+    const check = (host: string, certificate: X509Certificate) => {
       this.#refusal = checkServer(host, certificate);
-      this.#validUntilMs = Date.parse(certificate.valid_to);
+      this.#validUntilMs = Date.parse(certificate.validTo);
       return this.#refusal;
     };
     const { address, limits } = options;

@@ -59,6 +59,30 @@ describe('a reverse tunnel', () => {
     expect(seen).toEqual([['resource', '192.0.2.1:7', 'proxy-1', '192.0.2.1:7']]);
   });
 
+  it('outlives any number of connections that end badly: they are the doing of those who were connected', async () => {
+    const p = await proxy();
+    let taken = 0;
+    agent('agent-a', {
+      proxies: [p.address],
+      onConnection: (stream) => {
+        taken += 1;
+        stream.on('error', () => undefined).destroy(new Error('a handshake that failed'));
+      },
+    });
+    await attached(p, 'agent-a');
+    // nghttp2 ends a connection after a thousand resets.
+    for (let round = 0; round < 30; round += 1) {
+      await Promise.all(
+        Array.from({ length: 50 }, async () => {
+          const stream = await dialTo(p, 'agent-a');
+          if (!stream.destroyed) await new Promise((resolve) => stream.once('close', resolve));
+        }),
+      );
+    }
+    expect(taken).toBe(1_500);
+    expect(p.changes).toEqual(['agent-a attached: hello']);
+  });
+
   it('opens streams when dials come, many at once, keeps some ready from then on, and forgets those that ended', async () => {
     const p = await proxy();
     agent('agent-a', { proxies: [p.address], onConnection: echo });
@@ -139,6 +163,45 @@ describe('a reverse tunnel', () => {
     cut = false;
     wire.close();
   });
+
+  it('turns away from what takes its connection and never answers, when its patience is over', async () => {
+    const silent = createServer((socket) => void socket.on('error', () => undefined).resume());
+    const port = await listen(silent);
+    const client = agent('agent-a', { proxies: [`127.0.0.1:${port}`], onConnection: echo, limits: { answerMs: 300 }, random: () => 1 });
+    const startedMs = performance.now();
+    await expect.poll(() => client.status()[0]?.lastError, { timeout: 3_000, interval: 10 }).toBe(`no proxy answered at 127.0.0.1:${port}`);
+    expect(performance.now() - startedMs).toBeGreaterThan(290);
+    silent.close();
+  });
+
+  it('keeps an agent that says nothing but its PINGs, many times as long as silence would be', async () => {
+    const p = await proxy({ limits: { silenceMs: 300 } });
+    agent('agent-a', { proxies: [p.address], onConnection: echo, limits: { heartbeatMs: 60, silenceMs: 300 } });
+    await attached(p, 'agent-a');
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    expect(p.changes).toEqual(['agent-a attached: hello']);
+  });
+
+  it('has agents share a time for coming back: each that attaches, and all of them when they have become twice as many', async () => {
+    const p = await proxy({ limits: { attachMs: 20 } });
+    // Half of 64 × 20 ms is what one waits that knows of no others; half of 128 × 20 ms what it was told later.
+    const waitsMs = { alone: 640, told: 1_280 };
+    const backAfterMs = async (from: TestProxy) => {
+      await from.stop();
+      const startedMs = performance.now();
+      const again = await proxy({ port: Number(p.address.split(':')[1]), limits: { attachMs: 20 } });
+      await expect.poll(() => again.tunnels.attachedAgents().includes('first'), { timeout: 8_000, interval: 10 }).toBe(true);
+      return { again, tookMs: performance.now() - startedMs };
+    };
+    agent('first', { proxies: [p.address], onConnection: echo, random: () => 0.5 });
+    await attached(p, 'first');
+    const { again, tookMs } = await backAfterMs(p);
+    expect(tookMs).toBeGreaterThan(waitsMs.alone - 20);
+    expect(tookMs).toBeLessThan(waitsMs.told - 20);
+    for (let i = 1; i < 128; i += 1) agent(`agent-${i}`, { proxies: [p.address], onConnection: echo, random: () => 0 });
+    await expect.poll(() => again.tunnels.attachedAgents().length, { timeout: 20_000 }).toBe(128);
+    expect((await backAfterMs(again)).tookMs).toBeGreaterThan(waitsMs.told - 20);
+  }, 60_000);
 
   it('attaches to every proxy of a list, follows changes of the list, and comes back to a proxy that restarts', async () => {
     const [one, two] = [await proxy({ proxyId: 'one' }), await proxy({ proxyId: 'two' })];

@@ -10,6 +10,8 @@ export interface ProxyStatus {
   /** Known once attached. */
   readonly proxyId?: string;
   readonly lastError?: string;
+  /** Of one that was attached and is lost: in what time the proxy wanted all its agents back. */
+  readonly spreadMs?: number;
 }
 
 export interface ReverseTunnelClientOptions {
@@ -114,37 +116,37 @@ export class ReverseTunnelClient {
     while (!signal.aborted) {
       this.#report(link, { proxy: link.proxy, state: 'connecting' });
       const startedMs = performance.now();
-      const outcome = await this.#attachOnce(link);
+      const { outcome, spreadMs } = await this.#attachOnce(link);
       if (performance.now() - startedMs >= this.#limits.silenceMs) backoff.reset();
       if (outcome === 'again') continue;
       if (signal.aborted) return;
-      this.#report(link, { proxy: link.proxy, state: 'waiting', lastError: outcome.message });
-      await delay(backoff.nextMs(), undefined, { signal }).catch(() => undefined);
+      this.#report(link, { proxy: link.proxy, state: 'waiting', lastError: outcome.message, spreadMs });
+      await delay(backoff.nextMs(spreadMs), undefined, { signal }).catch(() => undefined);
     }
   }
 
   /** Settles when this attachment takes no more dials: 'again' where another should follow at once. */
-  async #attachOnce(link: Link): Promise<'again' | Error> {
+  async #attachOnce(link: Link): Promise<{ readonly outcome: 'again' | Error; readonly spreadMs: number }> {
     let session: TunnelSession;
     try {
       session = this.#open(link);
     } catch (error) {
-      return error instanceof Error ? error : new Error(String(error));
+      return { outcome: error instanceof Error ? error : new Error(String(error)), spreadMs: 0 };
     }
     link.current = session;
-    try {
-      const proxyId = await session.attached;
-      this.#report(link, { proxy: link.proxy, state: 'attached', proxyId });
-      const retired = session.retired.then((why) => (why === 'wanted' ? 'again' : new Error('the proxy is stopping')));
-      return await Promise.race([session.ended, retired]);
-    } catch (error) {
-      return error as Error;
-    } finally {
-      link.current = undefined;
-      link.retiring.add(session);
-      void session.ended.then(() => link.retiring.delete(session));
-      if (link.abort.signal.aborted) session.retire();
-    }
+    const outcome = await this.#overOf(session, link).catch((error: unknown) => error as Error);
+    link.current = undefined;
+    link.retiring.add(session);
+    void session.ended.then(() => link.retiring.delete(session));
+    if (link.abort.signal.aborted) session.retire();
+    return { outcome, spreadMs: session.spreadMs };
+  }
+
+  async #overOf(session: TunnelSession, link: Link): Promise<'again' | Error> {
+    const proxyId = await session.attached;
+    this.#report(link, { proxy: link.proxy, state: 'attached', proxyId });
+    const retired = session.retired.then((why) => (why === 'wanted' ? 'again' : new Error('the proxy is stopping')));
+    return await Promise.race([session.ended, retired]);
   }
 
   #open(link: Link): TunnelSession {

@@ -1,10 +1,13 @@
+import type { Http2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
-import { type CallContext, type Handlers, Identity_Kind, PosternError, type ReverseTunnel } from '@postern/api';
-import { resetServerCall } from '#grpc-internals.ts';
+import { type AgentFrame, type CallContext, type Handlers, Identity_Kind, PosternError, ReverseTunnel } from '@postern/api';
+import { spreadMs } from '#backoff.ts';
 import type { GrpcConnection } from '#grpc-tls-server.ts';
 import { type TunnelLimits, tunnelLimits } from '#limits.ts';
+import { receiveMessages } from '#raw-call/raw-call.ts';
 import { ServerRawCall } from '#raw-call/server-raw-call.ts';
-import { type AttachCall, AttachedAgent, type CarryCall, endCall } from '#reverse/attached-agent.ts';
+import { type AttachCall, AttachedAgent, type CarryCall, endCall, tell } from '#reverse/attached-agent.ts';
+import type { ResetLimit } from '#reset-limit.ts';
 import { AGENT_ID_KEY, PeerDoor } from '#reverse/peer-door.ts';
 import { speakDial } from '#reverse/speak-dial.ts';
 
@@ -27,15 +30,24 @@ export interface DialOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Twice as many, and the jitter of a first try is not enough. */
+const SPREAD_FROM_AGENTS = 64;
+
 /** The proxy's end of reverse tunnels: which agents are attached, and streams to them. Who an agent is comes from its certificate alone. */
 export class ReverseTunnelServer {
   /** For `implement(services.reverseTunnel, …)` of @postern/api. */
   readonly handlers: Handlers<typeof ReverseTunnel>;
+  /** For the server at whose door the tunnels come in: streams that were given to nobody, withdrawn by the agent that opened them. */
+  readonly resets: ResetLimit = { atOnce: 1_000, perSecond: 33, isExcused: (stream) => this.#taken.has(stream) };
   readonly #options: ReverseTunnelServerOptions;
   readonly #limits: TunnelLimits;
   readonly #agents = new Map<string, AttachedAgent>();
   readonly #peers: PeerDoor;
+  /** Streams that are somebody's connection: who hangs up ends them, and not the host that opened them. */
+  readonly #taken = new WeakSet<Http2Stream>();
   #draining = false;
+  /** So many agents know how long to take for coming back; fewer than this need not be told. */
+  #spreadOver = SPREAD_FROM_AGENTS;
 
   constructor(options: ReverseTunnelServerOptions) {
     this.#options = options;
@@ -47,7 +59,7 @@ export class ReverseTunnelServer {
       isAttached: (agentId) => this.#agents.get(agentId)?.dialable ?? false,
     });
     this.handlers = {
-      attach: (call, context) => this.#attach(call, context),
+      attach: (call, context) => this.#attach(ServerRawCall.of(call), context),
       carry: (call, context) => this.#carry(ServerRawCall.of(call), context),
     };
   }
@@ -86,7 +98,9 @@ export class ReverseTunnelServer {
     const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
     const { agentId, resourceId, clientAddress, head = Buffer.alloc(0) } = options;
     const dial = { resourceId, clientAddress, head };
-    return speakDial(await agent.takeCarry(signal), { agentId, dial, stallMs: this.#limits.stallMs, signal });
+    const carry = await agent.takeCarry(signal);
+    this.#taken.add(carry.stream);
+    return speakDial(carry, { agentId, dial, stallMs: this.#limits.stallMs, signal });
   }
 
   /** Ends everything of an agent or of another proxy: locked, expired, removed. */
@@ -115,11 +129,9 @@ export class ReverseTunnelServer {
     const helloTimer = setTimeout(() => endCall(call, 'no hello came on the attach stream'), limits.helloMs);
     const silence = setTimeout(() => {
       gone('silent');
-      const reason = `nothing was heard for ${limits.silenceMs} ms`;
-      endCall(call, reason);
-      resetServerCall(call);
+      call.reset();
       // Whatever else it had open hangs on the same wire.
-      if (agent.attachCount === 0) agent.end(new PosternError('unavailable', reason));
+      if (agent.attachCount === 0) agent.end(new PosternError('unavailable', `nothing was heard for ${limits.silenceMs} ms`));
     }, limits.silenceMs);
     const gone = (reason: string) => {
       clearTimeout(helloTimer);
@@ -130,30 +142,49 @@ export class ReverseTunnelServer {
       if (agent.attachCount === 0) this.#options.onChange?.({ agentId, state: 'detached', reason });
       this.#forgetWhereEmpty(agent);
     };
-    call.once('cancelled', () => gone('closed')).once('close', () => gone('closed'));
-    call.on('error', (error: Error) => gone(error.message ?? 'refused'));
-    call.on('end', () => {
-      gone('ended');
-      if (!call.writableEnded) call.end();
-    });
-    call.on('data', ({ frame }) => {
-      silence.refresh();
+    call.onClose(() => gone('closed'));
+    const hear = ({ frame }: AgentFrame) => {
       if (frame?.$case === 'drain') return agent.markDraining(call);
-      // Answered in the turn in which it came: thousands of idle agents wake this process once a beat each, and no more.
-      if (frame?.$case === 'heartbeat' && attached && !call.writableNeedDrain && !call.writableEnded) call.write({ frame });
       if (frame?.$case !== 'hello' || attached) return;
       clearTimeout(helloTimer);
       if (!agent.addAttach(call)) return endCall(call, `an agent may attach ${limits.connectionsPerAgent} times to one proxy`);
       attached = true;
-      call.write({ frame: { $case: 'hello', value: { proxyId: this.#options.proxyId, version: this.#options.version } } });
+      // The session answers it before anybody here hears of it: thousands of idle agents wake this process once a beat each, for a moment.
+      call.onPing(() => silence.refresh());
+      const { proxyId, version } = this.#options;
+      tell(call, { frame: { $case: 'hello', value: { proxyId, version, spread: { ms: this.#spreadMs() } } } });
       if (agent.attachCount === 1) this.#options.onChange?.({ agentId, state: 'attached', reason: 'hello' });
+    };
+    receiveMessages(call, {
+      message: (bytes) => {
+        silence.refresh();
+        hear(ReverseTunnel.attach.requestDeserialize(bytes));
+      },
+      over: (error) => {
+        gone(error?.message ?? 'ended');
+        call.end();
+      },
     });
+  }
+
+  /** What an agent that attaches now is told. Those that attached long before hear of it where they have become twice as many. */
+  #spreadMs(): number {
+    const agents = this.#agents.size;
+    if (agents >= 2 * this.#spreadOver) {
+      this.#spreadOver = agents;
+      const spread = { ms: spreadMs(agents, this.#limits.attachMs) };
+      for (const agent of this.#agents.values()) agent.tell({ frame: { $case: 'spread', value: spread } });
+    }
+    return spreadMs(Math.max(agents, this.#spreadOver), this.#limits.attachMs);
   }
 
   #carry(call: CarryCall, context: CallContext): void {
     if (this.#draining) return endCall(call, 'the proxy is stopping');
     const hostId = identityName(context);
-    if (identityKind(context) === Identity_Kind.PROXY) return this.#peers.take(call, context, hostId);
+    if (identityKind(context) === Identity_Kind.PROXY) {
+      this.#taken.add(call.stream);
+      return this.#peers.take(call, context, hostId);
+    }
     // An agent's streams lead to itself; what it says of another is an attack or a grave mistake.
     if (context.metadata.get(AGENT_ID_KEY).some((named) => named !== hostId)) {
       const reason = 'an agent may not name another agent';

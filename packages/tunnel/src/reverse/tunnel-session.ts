@@ -1,9 +1,10 @@
-import type { PeerCertificate, SecureContextOptions } from 'node:tls';
-import { type AgentFrame, PosternError, ReverseTunnel } from '@postern/api';
+import type { X509Certificate } from 'node:crypto';
+import type { SecureContextOptions } from 'node:tls';
+import { type AgentFrame, PosternError, type ProxyFrame, ReverseTunnel } from '@postern/api';
 import { byteStream, type ByteStream } from '#byte-stream.ts';
 import type { TunnelLimits } from '#limits.ts';
 import { firstMessage, type RawCall, receiveMessages } from '#raw-call/raw-call.ts';
-import { RawConnection } from '#raw-call/raw-connection.ts';
+import { RawConnection, type RawConnectionOptions } from '#raw-call/raw-connection.ts';
 import { type Dial, readDial, writeAnswer } from '#reverse/dial-frame.ts';
 
 export const TUNNEL_SERVER_NAME = 'tunnel.postern.internal';
@@ -12,7 +13,7 @@ export interface TunnelCredentials {
   /** Certificate, key and the Host CAs: @postern/pki's clientContextOptions. */
   readonly context: SecureContextOptions;
   /** Accepts a proxy of this cluster and nothing else: @postern/pki's serverIdentityCheck. */
-  readonly checkServer: (host: string, certificate: PeerCertificate) => Error | undefined;
+  readonly checkServer: (host: string, certificate: X509Certificate) => Error | undefined;
 }
 
 export interface DialInfo {
@@ -67,6 +68,7 @@ export class TunnelSession {
   #over = false;
   #wanted = IDLE_CARRIES_UNUSED;
   #proxyId = '';
+  #spreadMs = 0;
   #settleAttached: (proxyId: string) => void = () => undefined;
   #failAttached: (error: Error) => void = () => undefined;
   #settleEnded: (error: Error) => void = () => undefined;
@@ -86,17 +88,23 @@ export class TunnelSession {
       this.#settleRetired = resolve;
     });
     const { proxy, limits } = options;
-    this.#after(limits.helloMs, () => {
+    this.#after(limits.answerMs, () => {
       if (this.#proxyId === '') this.end(new PosternError('cannot_connect', `no proxy answered at ${proxy}`));
     });
-    // Heartbeats and their answers are what this one is kept alive by.
-    const first = this.#connect('none');
+    // Both ends go by its PINGs, and the server counts none for lost before its own patience is over.
+    const { heartbeatMs: everyMs, silenceMs } = limits;
+    const first = this.#connect({ everyMs, timeoutMs: silenceMs - everyMs });
     first.streams += 1;
     void first.connection.ended.then((error) => this.end(error));
     first.connection.ready.then(
       () => this.#control(first.connection),
       () => undefined,
     );
+  }
+
+  /** In which time the proxy wants its agents back, should it be lost; 0 where it never answered. */
+  get spreadMs(): number {
+    return this.#spreadMs;
   }
 
   get busyCarries(): number {
@@ -123,9 +131,10 @@ export class TunnelSession {
     this.#settleEnded(error);
   }
 
-  #connect(keepalive: 'pings' | 'none' = 'pings'): TunnelConnection {
+  #connect(keepalive?: RawConnectionOptions['keepalive']): TunnelConnection {
     const { proxy, limits, credentials } = this.#options;
-    const connection = new RawConnection({ address: proxy, serverName: TUNNEL_SERVER_NAME, ...credentials, limits, keepalive });
+    const reach = { address: proxy, serverName: TUNNEL_SERVER_NAME, ...credentials, limits };
+    const connection = new RawConnection({ ...reach, ...(keepalive && { keepalive }) });
     const made = { connection, streams: 0 };
     this.#connections.add(made);
     void connection.ended.then(() => this.#connections.delete(made));
@@ -134,15 +143,10 @@ export class TunnelSession {
 
   #control(connection: RawConnection): void {
     if (this.#over) return;
-    const { limits, proxy, version, resourceIds } = this.#options;
+    const { proxy, version, resourceIds } = this.#options;
     this.#attach = connection.open(ReverseTunnel.attach.path);
-    const silence = this.#after(limits.silenceMs, () => this.end(new PosternError('unavailable', `proxy ${proxy} has gone silent`)));
-    this.#timers.push(setInterval(() => this.#tell({ frame: { $case: 'heartbeat', value: { timeMs: Date.now() } } }), limits.heartbeatMs));
     receiveMessages(this.#attach, {
-      message: (bytes) => {
-        silence.refresh();
-        this.#hear(bytes);
-      },
+      message: (bytes) => this.#hear(ReverseTunnel.attach.responseDeserialize(bytes)),
       over: (error) => this.end(error ?? new PosternError('unavailable', `proxy ${proxy} ended the tunnel`)),
     });
     this.#tell({ frame: { $case: 'hello', value: { version, resourceIds: [...resourceIds] } } });
@@ -150,18 +154,24 @@ export class TunnelSession {
     if (this.#retired) this.#tell({ frame: { $case: 'drain', value: {} } });
   }
 
-  #hear(bytes: Buffer): void {
-    const { frame } = ReverseTunnel.attach.responseDeserialize(bytes);
+  #hear({ frame }: ProxyFrame): void {
     if (frame?.$case === 'hello') {
       this.#proxyId = frame.value.proxyId;
+      this.#spread(frame.value.spread?.ms ?? 0);
       this.#settleAttached(this.#proxyId);
       this.#refill();
     } else if (frame?.$case === 'openCarries') {
       this.#wanted = Math.min(this.#options.limits.idleCarriesPerAgent, IDLE_CARRIES + Math.max(0, frame.value.count));
       this.#refill();
+    } else if (frame?.$case === 'spread') {
+      this.#spread(frame.value.ms);
     } else if (frame?.$case === 'drain') {
       this.retire('drained');
     }
+  }
+
+  #spread(ms: number): void {
+    this.#spreadMs = Math.min(Math.max(ms, 0), this.#options.limits.maxSpreadMs);
   }
 
   #tell(frame: AgentFrame): void {

@@ -45,6 +45,7 @@ export async function testProxy(
     services: [implement(services.reverseTunnel, tunnels.handlers, { identify, nowMs: Date.now, onUnexpected: () => undefined })],
     grpcOptions: { 'grpc.max_concurrent_streams': options.limits?.streamsPerTunnelConnection ?? tunnelLimits.streamsPerTunnelConnection },
     handshakes: { atOnce: tunnelLimits.handshakesAtOnce },
+    resets: tunnels.resets,
     admit: (connection) => connection.certificateDer !== undefined && tunnels.admit(nameOf(connection.certificateDer), connection),
   });
   const sockets = new Set<Socket>();
@@ -78,7 +79,7 @@ export function testAgent(
     version: '0.1.0',
     credentials: () => ({
       context: { ca: authority.caPem, cert, key },
-      checkServer: (_host, certificate) => (certificate.subject.CN === 'proxy.test' ? undefined : new Error('not a proxy')),
+      checkServer: (_host, certificate) => (certificate.subject === 'CN=proxy.test' ? undefined : new Error('not a proxy')),
     }),
     backoff: { baseMs: 20, capMs: 100 },
     ...options,

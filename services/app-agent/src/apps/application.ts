@@ -1,4 +1,4 @@
-import type { PartitionId } from '@postern/aws';
+import type { OwnHost, PartitionId } from '@postern/aws';
 import { type App, appUri, consoleAddress, validateApp } from '@postern/resources';
 
 /** An application that is served: the console and the API of AWS in one partition. Checked, immutable. */
@@ -12,6 +12,7 @@ export interface Application {
   readonly partition: PartitionId;
   readonly assumeRoleArn: string | undefined;
   readonly externalId: string | undefined;
+  readonly ownHosts: readonly OwnHost[];
   readonly origin: 'config' | 'dynamic';
 }
 
@@ -37,6 +38,7 @@ export function readApplication(
     partition: address.partition,
     assumeRoleArn: more.assumeRoleArn,
     externalId: app.externalId,
+    ownHosts: app.ownHosts ?? [],
     origin: more.origin,
   };
 }

@@ -15,7 +15,7 @@ export function servedApplications({ apps, matchers, ...rest }: ServedApplicatio
     ...rest,
     kind: 'app',
     noun: 'application',
-    fromFile: apps.map(({ aws, ...app }) => readApplication({ ...app, ...withExternalId(aws.externalId) }, { origin: 'config' })),
+    fromFile: apps.map(({ aws, ...app }) => readApplication({ ...app, ...aws }, { origin: 'config' })),
     readDynamic: (json): ReadServable<Application> | undefined => {
       const resource = parseResource(json);
       if (resource.kind !== 'app') return undefined;

@@ -9,6 +9,7 @@ type BodyClient = Pick<Exchange, 'readBody' | 'pauseBody' | 'resumeBody' | 'sayC
 export class ClientSource implements BodySource, BodySink {
   readonly #exchange: BodyClient;
   readonly #transform: BodyTransform;
+  readonly #mayRest: boolean;
   #target: BodyTarget | undefined;
   #mayGoOn = true;
   #isPaused = false;
@@ -16,11 +17,21 @@ export class ClientSource implements BodySource, BodySink {
   bytes = 0;
 
   /** `begin` makes the transform, whose bytes go where it is told. */
-  constructor(exchange: BodyClient, begin: (send: (bytes: Buffer) => void) => BodyTransform) {
+  constructor(
+    exchange: BodyClient,
+    begin: (send: (bytes: Buffer) => void) => BodyTransform,
+    { mayRest }: { readonly mayRest: boolean } = { mayRest: false },
+  ) {
     this.#exchange = exchange;
+    this.#mayRest = mayRest;
     this.#transform = begin((bytes) => {
       if (this.#target !== undefined) this.#mayGoOn = this.#target.write(bytes);
     });
+  }
+
+  /** Between two messages, and not within one of which a part is held here. */
+  get mayRest(): boolean {
+    return this.#mayRest && this.#transform.isBetween !== false;
   }
 
   start(target: BodyTarget): void {
@@ -38,6 +49,7 @@ export class ClientSource implements BodySource, BodySink {
 
   stop(): void {
     this.#target = undefined;
+    this.#transform.stop?.();
   }
 
   onData(piece: Buffer): void {
@@ -65,7 +77,7 @@ export class ClientSource implements BodySource, BodySink {
 
   #fail(fault: BodyFault): void {
     const target = this.#target;
-    this.#target = undefined;
+    this.stop();
     target?.fail(fault);
   }
 }
@@ -77,6 +89,6 @@ function faultOf({ kind, refusal }: SignatureRefusal): BodyFault {
 const faults: Record<BodyFailure, BodyFault> = {
   idle: { kind: 'bad_request', reason: `the request body stopped for ${BODY_IDLE_MS / 1000} s` },
   late: { kind: 'bad_request', reason: 'the request body did not arrive in time' },
-  malformed: { kind: 'bad_request', reason: 'the request body is not valid HTTP/1.1' },
+  malformed: { kind: 'bad_request', reason: 'the request body is malformed' },
   client_gone: { kind: 'bad_request', reason: 'the client left before its request was complete' },
 };

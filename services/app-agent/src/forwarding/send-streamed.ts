@@ -1,28 +1,23 @@
 import { AnswerRelay, type Outcome } from '@postern/agent';
-import {
-  type AnswerHandler,
-  type AnswerHead,
-  type Exchange,
-  type Flight,
-  type Origin,
-  requestHead,
-  type UpstreamFailure,
-} from '@postern/http';
+import { EventBoundaries, eventRefusal } from '@postern/aws';
+import { type AnswerHandler, type AnswerHead, type Exchange, type Flight, type Upstream, type UpstreamFailure } from '@postern/http';
 import { CONTINUE_MS } from '#config.ts';
 import type { BodyFault, BodySource, BodyTarget } from '#forwarding/body-source.ts';
 
 export interface SendStreamedInput {
-  readonly upstream: Origin;
+  readonly upstream: Upstream;
   readonly method: string;
   /** Path and query as they are signed. */
   readonly target: string;
   /** As the signer made them: flat, Host and the frame of the body included. */
   readonly headers: readonly string[];
-  /** The frame is chunked coding, written here. */
+  /** The frame is chunked coding, written here where the protocol has no frames of its own. */
   readonly isChunked: boolean;
   /** Ask AWS whether it wants the body, and wait a moment for its word. */
   readonly asksFirst: boolean;
   readonly source: BodySource;
+  /** Messages both ways: those that have left were acted on, whatever becomes of the rest, and a failure can be told in a message. */
+  readonly isConversation: boolean;
   readonly exchange: Exchange;
   readonly onErrorDate: (date: string) => void;
 }
@@ -36,10 +31,10 @@ export type StreamedOutcome = { readonly outcome: Outcome /** Why the body was c
 export function sendStreamed(input: SendStreamedInput): Promise<StreamedOutcome> {
   if (input.exchange.isGone) return Promise.resolve({ outcome: { kind: 'not_sent', reason: 'the client left' } });
   return new Promise((resolve) => {
-    const sending = new Sending(input, resolve);
+    const sending = new Sending({ ...input, isChunked: input.isChunked && !input.upstream.isHttp2 }, resolve);
     const { upstream, method, target, asksFirst, headers } = input;
-    const lines = asksFirst ? [...headers, 'expect', '100-continue'] : headers;
-    sending.begin(upstream.send({ method, head: requestHead(method, target, lines), body: NOTHING, isStreamed: true }, sending));
+    const fields = asksFirst ? [...headers, 'expect', '100-continue'] : headers;
+    sending.begin(upstream.send({ method, target, fields, body: NOTHING, isStreamed: true }, sending));
   });
 }
 
@@ -48,25 +43,35 @@ const LAST_CHUNK = Buffer.from('0\r\n\r\n');
 const CRLF = Buffer.from('\r\n');
 
 class Sending implements AnswerHandler, BodyTarget {
-  readonly wantsData = false;
+  readonly wantsData: boolean;
   readonly #input: SendStreamedInput;
   readonly #answer: AnswerRelay;
   #flight: Flight | undefined;
   #fault: BodyFault | undefined;
+  #boundaries: EventBoundaries | undefined;
   #hasLeft = false;
   #hasStarted = false;
   #continueTimer: NodeJS.Timeout | undefined;
 
   constructor(input: SendStreamedInput, resolve: (result: StreamedOutcome) => void) {
     this.#input = input;
-    const { exchange, onErrorDate } = input;
-    this.#answer = new AnswerRelay({ exchange, wantsCapacity: false, onErrorDate }, (outcome) => {
+    this.wantsData = input.exchange.isHttp2;
+    const { exchange, onErrorDate, isConversation } = input;
+    const lastWords = (failure: UpstreamFailure) => this.#lastWords(failure);
+    this.#answer = new AnswerRelay({ exchange, wantsCapacity: false, onErrorDate, lastWords }, (outcome) => {
       const fault = this.#fault;
       if (fault === undefined) return resolve({ outcome });
+      if (isConversation) return resolve({ outcome, fault });
       // What was cut before its last byte is nothing to AWS.
       const reason = `${fault.reason}; the request was cut before its end`;
       resolve({ outcome: outcome.kind === 'unknown' ? { kind: 'not_sent', reason } : outcome, fault });
     });
+  }
+
+  #lastWords({ reason }: UpstreamFailure): Buffer | undefined {
+    if (this.#boundaries?.between !== true) return undefined;
+    const { kind, reason: told } = this.#fault ?? { kind: 'unavailable', reason: `the answer of AWS was lost: ${reason}` };
+    return eventRefusal(kind, told);
   }
 
   begin(flight: Flight): void {
@@ -113,11 +118,17 @@ class Sending implements AnswerHandler, BodyTarget {
   onHead(head: AnswerHead): void {
     clearTimeout(this.#continueTimer);
     if (head.status >= 300 || !this.#hasStarted) this.#stop();
+    else if (this.#input.isConversation && this.wantsData && isEventStream(head)) this.#boundaries = new EventBoundaries();
     this.#answer.onHead(head);
   }
 
   onWire(bytes: Buffer, headBytes: number): void {
     this.#answer.onWire(bytes, headBytes);
+  }
+
+  onData(piece: Buffer): void {
+    this.#boundaries?.take(piece);
+    this.#answer.onData(piece);
   }
 
   onEnd(bytes: number): void {
@@ -135,4 +146,9 @@ class Sending implements AnswerHandler, BodyTarget {
     this.#hasStarted = true;
     this.#input.source.stop();
   }
+}
+
+function isEventStream({ fields }: AnswerHead): boolean {
+  const at = fields.findIndex((name, i) => i % 2 === 0 && name.toLowerCase() === 'content-type');
+  return at >= 0 && fields[at + 1]?.startsWith('application/vnd.amazon.eventstream') === true;
 }

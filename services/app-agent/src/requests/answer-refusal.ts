@@ -5,8 +5,9 @@ import type { ClientExchange } from '#sessions/http-door.ts';
 
 /** Answers in the shape of the protocol that asked, so that every SDK shows the sentence; returns the status. */
 export function answerRefusal(exchange: ClientExchange, protocol: AwsProtocol, refusal: Refusal): number {
-  if (refusal.close === true) exchange.readNoMore();
   const { kind, message, retryAfterMs } = refusal;
+  // A connection of HTTP/2 belongs to the key of its first request: one that has got another since finds its session on a new one.
+  if (refusal.close === true || (exchange.isHttp2 && kind === 'unknown_key')) exchange.readNoMore();
   const made = awsRefusal({
     kind,
     message,

@@ -1,4 +1,4 @@
-import { type AwsScope, type AwsTarget, awsTarget, endpointHost } from '@postern/aws';
+import { type AwsScope, type AwsTarget, awsTarget, endpointHost, type OwnHost } from '@postern/aws';
 import type { SignedHead } from '#requests/read-seed.ts';
 import { type Refusal, wrongTarget } from '#requests/refusals.ts';
 import type { SessionPlace } from '#requests/session-place.ts';
@@ -8,15 +8,17 @@ export interface TargetInput {
   readonly scope: AwsScope;
   /** Forward-proxy mode: the host that the connection was opened to, which Host repeats. */
   readonly connectHost: string | undefined;
+  /** Of the session's application, beside AWS's own. */
+  readonly ownHosts: readonly OwnHost[];
 }
 
 /** Step 4: the host, service and region, by table; never what the client wrote. */
-export function chooseTarget({ signed, scope, connectHost }: TargetInput): AwsTarget | Refusal {
+export function chooseTarget({ signed, scope, connectHost, ownHosts }: TargetInput): AwsTarget | Refusal {
   const { method, path, query, headers } = signed;
   const target =
     connectHost === undefined
       ? endpointHost({ method, path, query, headers, service: scope.service, region: scope.region })
-      : awsTarget({ host: connectHost.toLowerCase(), scope });
+      : awsTarget({ host: connectHost.toLowerCase(), scope, ownHosts });
   return 'refusal' in target ? wrongTarget(target.refusal) : target;
 }
 

@@ -1,5 +1,13 @@
 import { type LiveSession, readHead, type RequestHead } from '@postern/agent';
-import { type AwsProtocol, type AwsRequest, type AwsTarget, protocolOf, scopeOfHost, type VerifiedRequest } from '@postern/aws';
+import {
+  type AwsProtocol,
+  type AwsRequest,
+  type AwsTarget,
+  claimedService,
+  protocolOf,
+  scopeOfHost,
+  type VerifiedRequest,
+} from '@postern/aws';
 import type { Asked } from '#audit/request-records.ts';
 import type { SignedHead } from '#requests/read-seed.ts';
 import type { Wish } from '#requests/refusals.ts';
@@ -45,7 +53,7 @@ export class ClientRequest {
   /** As the refusal is written: every SDK has a reader for what it asked in. */
   get protocol(): AwsProtocol {
     if (this.described !== undefined) return this.described.protocol;
-    const service = this.target?.service ?? this.scope?.service ?? this.#serviceOfHost() ?? '';
+    const service = this.target?.service ?? this.scope?.service ?? claimedService(this.signed) ?? this.#serviceOfHost() ?? '';
     return protocolOf({ ...this.signed, service, ...(this.target === undefined ? {} : { target: this.target }) });
   }
 

@@ -8,6 +8,7 @@ import {
   type RequestHead,
 } from '@postern/aws';
 import type { HeldBody } from '#bodies/held-body.ts';
+import { askedDirectly } from '#requests/read-seed.ts';
 import { badRequest, type Refusal } from '#requests/refusals.ts';
 
 /** What is asked, as far as the head tells: of a form the protocol alone. */
@@ -27,7 +28,7 @@ export async function readAsked(head: RequestHead, body: HeldBody): Promise<AwsR
   if (inner !== undefined) return badRequest(inner.refusal);
   // Its proof is in the request itself, and it would be sent under a signature that it has not.
   if (isUnsignedOperation(service, described.operation))
-    return badRequest(`${service}:${described.operation} takes no signature of a role: call it without this port`);
+    return badRequest(`${service}:${described.operation} takes no signature of a role: it is ${askedDirectly}`);
   return described;
 }
 

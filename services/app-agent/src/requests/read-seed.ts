@@ -51,9 +51,12 @@ export class SeedReader {
   }
 }
 
+/** Programs have one of two ways past this port. */
+export const askedDirectly = 'asked of AWS itself, past this port (its host in NO_PROXY, or another profile)';
+
 /** What to do about it, where the words do not say. */
 const advice: Partial<Record<SignatureRefusal['kind'], string>> = {
-  missing_key: ': sign it with the keys that tsh shows for this port; what takes no signature is asked without this port',
+  missing_key: `: sign it with the keys that tsh shows for this port; what takes no signature is ${askedDirectly}`,
   unknown_key: ': use the keys that tsh shows for this port',
 };
 

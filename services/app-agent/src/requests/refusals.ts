@@ -112,7 +112,7 @@ export function holdRefusal(failed: HoldFailure): Refusal {
     case 'too_fine':
       return badRequest('the request body comes in pieces too small to be read: send it in larger chunks');
     case 'malformed':
-      return badRequest('the request body is not valid HTTP/1.1');
+      return badRequest('the request body is malformed');
     case 'client_gone':
       return badRequest('the client left before its request was complete');
     default:

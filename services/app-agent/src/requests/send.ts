@@ -1,6 +1,6 @@
-import { relay, type Upstreams } from '@postern/agent';
+import { type NoPassage, type Passage, relay, type Upstreams } from '@postern/agent';
 import type { AwsTarget } from '@postern/aws';
-import type { Origin } from '@postern/http';
+import type { Upstream } from '@postern/http';
 import { ClientSource } from '#forwarding/client-source.ts';
 import { FileSource } from '#forwarding/file-source.ts';
 import { sendStreamed, type StreamedOutcome } from '#forwarding/send-streamed.ts';
@@ -10,7 +10,7 @@ import type { ClientExchange } from '#sessions/http-door.ts';
 
 export interface SendInput {
   readonly exchange: ClientExchange;
-  readonly upstream: Origin;
+  readonly upstream: Upstream;
   readonly signed: SignedAnew;
   readonly body: TakenBody;
   readonly onErrorDate: (date: string) => void;
@@ -28,16 +28,21 @@ export async function send(input: SendInput): Promise<Sent> {
   const { headers, target, chain } = signed;
   const common = { upstream, method: exchange.head.method, target, headers, exchange, onErrorDate };
   if (body.kind === 'streamed') {
-    const { plan } = body;
-    const source = new ClientSource(exchange, (to) => plan.start({ send: to, ...(chain === undefined ? {} : { signed: chain }) }));
+    const { plan, room } = body;
+    const begin = (to: (bytes: Buffer) => void) => plan.start({ send: to, room, ...(chain === undefined ? {} : { signed: chain }) });
+    const isConversation = plan.isConversation === true;
+    const source = new ClientSource(exchange, begin, { mayRest: isConversation });
     const isChunked = plan.bodyLength === 'chunked';
-    const sent = await sendStreamed({ ...common, isChunked, asksFirst: exchange.head.expectsContinue, source });
+    const sent = await sendStreamed({ ...common, isChunked, asksFirst: exchange.head.expectsContinue, source, isConversation });
     return { ...sent, requestBytes: source.bytes };
   }
   const { content, length } = body.body;
   if (!Buffer.isBuffer(content)) {
     const source = new FileSource(content, length);
-    return { ...(await sendStreamed({ ...common, isChunked: false, asksFirst: false, source })), requestBytes: length };
+    return {
+      ...(await sendStreamed({ ...common, isChunked: false, asksFirst: false, source, isConversation: false })),
+      requestBytes: length,
+    };
   }
   const outcome = await relay({ ...common, body: content, wantsCapacity: false, ...(tap === undefined ? {} : { tap }) });
   return { outcome, requestBytes: length };
@@ -45,10 +50,14 @@ export async function send(input: SendInput): Promise<Sent> {
 
 /** As the operator's AWS_ENDPOINT_URL_<SERVICE> is named: the signing name, but for the one host that has a service of its own. */
 export function endpointName({ service, host }: Pick<AwsTarget, 'service' | 'host'>): string {
-  if (service === 'dynamodb' && host.startsWith('streams')) return 'DYNAMODB_STREAMS';
+  if (service === 'dynamodb' && /^(?:\d{12}\.)?streams[.-]/.test(host)) return 'DYNAMODB_STREAMS';
   return service.toUpperCase().replaceAll('-', '_');
 }
 
-export function upstreamOf(upstreams: Upstreams, target: AwsTarget): Origin {
-  return upstreams.to(endpointName(target), target.host);
+/** In the protocol that the client speaks. */
+export function admit(
+  upstreams: Upstreams,
+  { target, exchange, user }: { readonly target: AwsTarget; readonly exchange: Pick<ClientExchange, 'isHttp2'>; readonly user: string },
+): Passage | NoPassage {
+  return upstreams.admit({ service: endpointName(target), host: target.host, user, protocol: exchange.isHttp2 ? 'h2' : 'http/1.1' });
 }

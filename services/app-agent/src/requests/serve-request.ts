@@ -1,4 +1,4 @@
-import { type ClockSkew, MAX_IN_FLIGHT, type OpenRecord, type RoleCredentials, type SessionPlaces, type Upstreams } from '@postern/agent';
+import { type ClockSkew, type OpenRecord, type RoleCredentials, type SessionPlaces, type Upstreams } from '@postern/agent';
 import {
   bodyWanted,
   capsBody,
@@ -30,7 +30,7 @@ import {
   refusedByVerdict,
   unsignable,
 } from '#requests/refusals.ts';
-import { send, upstreamOf } from '#requests/send.ts';
+import { admit, send } from '#requests/send.ts';
 import type { SessionPlace } from '#requests/session-place.ts';
 import { signAnew, type SignedAnew } from '#requests/sign-anew.ts';
 import { type BodyRoom, takeBody, type TakenBody } from '#requests/take-body.ts';
@@ -67,7 +67,9 @@ export async function serveRequest(deps: ServeRequestDeps, exchange: ClientExcha
   if (!('awaitsBody' in seed)) request.verified = seed;
 
   // 4 request: which host, by table, and what is asked of it.
-  const target = chooseTarget({ signed: request.own, scope, connectHost });
+  const place = deps.places.of(session);
+  const ownHosts = 'reason' in place ? [] : place.application.ownHosts;
+  const target = chooseTarget({ signed: request.own, scope, connectHost, ownHosts });
   if (isRefusal(target)) return no(target);
   request.target = target;
   const head = { ...request.own, service: target.service, target };
@@ -76,24 +78,24 @@ export async function serveRequest(deps: ServeRequestDeps, exchange: ClientExcha
   request.described = asked;
 
   // 5 authorize, before a byte of the body is taken; and again when it is there, since it may have been minutes on its way.
-  const place = deps.places.of(session);
   if ('reason' in place) return no(denied(request.wish, place.reason));
   request.place = place;
   const early = session.facts.standing.authorize(place.asked);
   if (!early.allowed) return no(refusedByVerdict(request.wish, early));
   const elsewhere = misplaced(target, place);
   if (elsewhere !== undefined) return no(denied(request.wish, elsewhere));
-  const upstream = upstreamOf(deps.upstreams, target);
-  if (upstream.inFlight >= MAX_IN_FLIGHT) return no(busy('too many requests of this agent wait for AWS'));
+  const passage = admit(deps.upstreams, { target, exchange, user: session.user });
+  if ('reason' in passage) return no(busy(passage.reason));
 
   const isForm = bodyWanted(head) > 0;
   const known = credentialOperation(target.service, asked.operation);
   const isRead = isForm || (known !== undefined && capsBody(known));
   const { room, signingKeys: keys, nowMs } = deps;
-  const taken = await takeBody({ exchange, seed, keys, isRead, owner: session.user, room, nowMs });
-  if (isRefusal(taken)) return no(taken);
-  let body: TakenBody = taken;
+  let taken: TakenBody | Refusal | undefined;
   try {
+    taken = await takeBody({ exchange, seed, keys, isRead, owner: session.user, room, nowMs });
+    if (isRefusal(taken)) return no(taken);
+    let body = taken;
     const verified = judgeHeld(seed, body);
     if (isRefusal(verified)) return no(verified);
     request.verified = verified;
@@ -143,6 +145,7 @@ export async function serveRequest(deps: ServeRequestDeps, exchange: ClientExcha
     }
     const seen = operation === undefined ? undefined : new SeenKeys(operation, request.protocol);
     const onErrorDate = (date: string) => deps.clockSkew.seen(date);
+    const { upstream } = passage;
     const sent = await send({ exchange, upstream, signed, body, onErrorDate, ...(seen === undefined ? {} : { tap: seen.tap }) });
     const { outcome, fault, requestBytes } = sent;
     record.end(outcome, {
@@ -152,7 +155,8 @@ export async function serveRequest(deps: ServeRequestDeps, exchange: ClientExcha
     if (outcome.kind !== 'answered' && !exchange.started)
       answerRefusal(exchange, request.protocol, fault === undefined ? answerLost(outcome) : faultRefusal(fault));
   } finally {
-    if (taken.kind === 'held') taken.body.release();
+    if (taken?.kind === 'held') taken.body.release();
+    passage.over();
   }
 }
 

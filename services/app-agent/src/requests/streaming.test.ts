@@ -1,5 +1,6 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
-import { afterEach, describe, expect, it } from 'vitest';
+import { limits } from '@postern/limits';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type FarConnection, type FarSide, headOf, rawClient, type RawClient, startFarSide } from '#testing/far-side.ts';
 import { LOCAL_KEY, type LocalAgent, startLocalAgent } from '#testing/local-agent.ts';
 import { type Call, signedCall, signedHeaders } from '#testing/signed-call.ts';
@@ -39,6 +40,32 @@ async function aws(): Promise<FarConnection> {
 }
 const bodyOf = (connection: FarConnection) => connection.text().slice(connection.text().indexOf('\r\n\r\n') + 4);
 const outcome = () => agent.events.findLast(({ fields }) => fields['phase'] === 'outcome')?.fields;
+
+describe('a camera', () => {
+  it('may be silent for longer than other bodies may, and goes on then', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    try {
+      far = await startFarSide();
+      agent = await startLocalAgent({ env: { AWS_ENDPOINT_URL_KINESISVIDEO: far.url } });
+      const connectHost = 's-1234abcd.kinesisvideo.us-east-1.amazonaws.com';
+      agent.setFacts({ connectHost });
+      const client = await begin(
+        { service: 'kinesisvideo', method: 'POST', path: '/putMedia', host: connectHost, headers: { 'x-amzn-stream-name': 'door' } },
+        { 'transfer-encoding': 'chunked' },
+      );
+      client.send('3\r\none\r\n');
+      await aws();
+      await expect.poll(() => far.connections[0]?.text()).toContain('one');
+      vi.advanceTimersByTime(3 * limits.bodyIdleMs);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      client.send('3\r\ntwo\r\n');
+      await expect.poll(() => far.connections[0]?.text()).toContain('two');
+      expect([client.said(), client.isClosed()]).toEqual(['', false]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});
 
 describe('a client that asks before it sends its body', () => {
   const asking = (size: number) =>

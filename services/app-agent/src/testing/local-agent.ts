@@ -69,6 +69,8 @@ export interface LocalAgentOptions {
   readonly upstream?: AppServiceOptions['upstream'];
   readonly room?: AppServiceOptions['room'];
   readonly spool?: (real: Spool) => Spool;
+  /** A certificate of localhost: the emulator has a TLS port, and Bedrock is reached there. */
+  readonly tls?: { readonly key: string; readonly cert: string };
 }
 
 export const allowReader: Role = {
@@ -107,7 +109,9 @@ export function sessionOf(wish: {
 
 export async function startLocalAgent(options: LocalAgentOptions = {}): Promise<LocalAgent> {
   const dir = mkdtempSync(join(tmpdir(), 'postern-app-agent-'));
+  const { tls } = options;
   const emulator = await startEmulator({
+    ...(tls === undefined ? {} : { alsoTls: tls }),
     accountId: ACCOUNT,
     accessKeys: [{ id: 'AKIDAGENT', secret: 'agent-secret' }],
     roles: [{ name: 'Reader', trusts: { tags: true, sourceIdentity: true }, maxSessionDurationSeconds: 43_200 }, { name: 'Plain' }],
@@ -166,10 +170,16 @@ export async function startLocalAgent(options: LocalAgentOptions = {}): Promise<
     config: configOf(options),
     bodiesDir,
     region: 'us-east-1',
-    env: { AWS_ACCESS_KEY_ID: 'AKIDAGENT', AWS_SECRET_ACCESS_KEY: 'agent-secret', AWS_ENDPOINT_URL: emulator.url, ...options.env },
+    env: {
+      AWS_ACCESS_KEY_ID: 'AKIDAGENT',
+      AWS_SECRET_ACCESS_KEY: 'agent-secret',
+      AWS_ENDPOINT_URL: emulator.url,
+      ...(tls === undefined ? {} : { AWS_ENDPOINT_URL_BEDROCK: `https://localhost:${emulator.tlsPort}` }),
+      ...options.env,
+    },
     logger,
     nowMs: Date.now,
-    ...(options.upstream === undefined ? {} : { upstream: options.upstream }),
+    upstream: { ...(tls === undefined ? {} : { ca: tls.cert }), ...options.upstream },
     ...(options.room === undefined ? {} : { room: options.room }),
   });
   if (options.assumeRoleArn !== undefined)

@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { limits } from '@postern/limits';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type FarSide, rawClient, startFarSide } from '#testing/far-side.ts';
 import { type LocalAgent, sessionOf, startLocalAgent } from '#testing/local-agent.ts';
@@ -66,6 +67,55 @@ describe('a tunnel', () => {
     expect(far.connections).toEqual([]);
     expect(last()).toMatchObject({ code: 'T2015E', fields: { error: expect.stringContaining('no role allows') as unknown } });
   });
+
+  it('whose client leaves before its record is on disk is not dialled, and recorded so', async () => {
+    const written: (() => void)[] = [];
+    const held = await startLocalAgent({
+      env: { AWS_ENDPOINT_URL_SSMMESSAGES: far.url },
+      spool: (real) => ({
+        ...real,
+        writeLater: (event) => real.writeLater(event),
+        write: (event, done) => real.write(event, (error) => void written.push(() => done(error))),
+      }),
+    });
+    try {
+      held.setFacts({ tunnelHost: HOST });
+      const client = await rawClient(held.port);
+      await expect.poll(() => written).toHaveLength(1);
+      client.socket.resetAndDestroy();
+      await expect.poll(() => [...held.sockets].map(({ closed }) => closed)).toEqual([true]);
+      for (const done of written) done();
+      const ended = held.events.findLast(({ fields }) => fields['phase'] === 'outcome');
+      expect(ended).toMatchObject({ code: 'T2015E', fields: { outcome: 'not_sent', error: 'the client left', request_bytes: 0 } });
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      expect(far.connections).toEqual([]);
+    } finally {
+      await held.stop();
+    }
+  });
+
+  it('is one of so many of its person, as a request is, and one more is not dialled [limit awsConnectionsPerHost]', async () => {
+    const most = limits.awsConnectionsPerHost / 2;
+    agent.setFacts({ tunnelHost: HOST });
+    const clients = [];
+    for (let at = 0; at < most; at += 1) clients.push(await rawClient(agent.port));
+    await expect.poll(() => far.connections.length, { timeout: 10_000 }).toBe(most);
+    const past = await rawClient(agent.port);
+    await expect.poll(() => past.isClosed()).toBe(true);
+    const error = expect.stringContaining(`alice has ${most} requests to ${HOST} under way`) as string;
+    expect(last()).toMatchObject({ code: 'T2015E', fields: { phase: 'refusal', error } });
+
+    agent.setSession(sessionOf({ user: 'bob', standing: agent.standing }));
+    clients.push(await rawClient(agent.port));
+    await expect.poll(() => far.connections.length).toBe(most + 1);
+
+    clients[0]?.socket.destroy();
+    await expect.poll(() => far.connections.filter(({ isClosed }) => isClosed()).length).toBe(1);
+    agent.setSession(sessionOf({ user: 'alice', standing: agent.standing }));
+    clients.push(await rawClient(agent.port));
+    await expect.poll(() => far.connections.length).toBe(most + 2);
+    for (const { socket } of clients) socket.destroy();
+  }, 30_000);
 
   it('that cannot be had is told, and is no tunnel', async () => {
     far.close();

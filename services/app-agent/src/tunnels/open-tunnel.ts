@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { SessionConnection, SessionPlaces } from '@postern/agent';
-import { PosternError } from '@postern/api';
+import type { SessionConnection, SessionPlaces, UserShares } from '@postern/agent';
+import { PosternError, type ErrorCode } from '@postern/api';
 import { awsTunnel } from '@postern/aws';
 import { guardedLookup, type Resolve } from '@postern/http';
 import type { Application } from '#apps/application.ts';
@@ -11,6 +11,8 @@ import type { SessionPlace } from '#requests/session-place.ts';
 export interface OpenTunnelDeps {
   readonly places: SessionPlaces<Application, SessionPlace>;
   readonly records: TunnelRecords;
+  /** A tunnel counts as a request does: each is a socket. */
+  readonly shares: UserShares;
   /** The URL that the operator's AWS_ENDPOINT_URL_SSMMESSAGES gives, or https:// and the host. */
   readonly dialUrl: (host: string) => URL;
   readonly resolve?: Resolve;
@@ -27,9 +29,9 @@ export function openTunnel(deps: OpenTunnelDeps, { session, stream, tunnelHost =
   const tunnel = awsTunnel(tunnelHost);
   const place = deps.places.of(session);
   const facts = { session, place: 'reason' in place ? undefined : place, host: tunnel?.host ?? tunnelHost };
-  const refuse = (reason: string, role?: string) => {
+  const refuse = (reason: string, role?: string, code: ErrorCode = 'denied') => {
     deps.records.refused(facts, reason, role);
-    stream.destroy(new PosternError('denied', reason));
+    stream.destroy(new PosternError(code, reason));
   };
   if (tunnel === undefined) return refuse(`${JSON.stringify(tunnelHost.slice(0, 100))} is not a host whose bytes pass untouched`);
   if ('reason' in place) return refuse(place.reason);
@@ -38,9 +40,20 @@ export function openTunnel(deps: OpenTunnelDeps, { session, stream, tunnelHost =
   if (tunnel.partition !== place.application.partition)
     return refuse(`${tunnel.host} is in partition ${tunnel.partition}, the application in ${place.application.partition}`);
 
-  deps.records.begin(facts, (end) => {
-    if (end === undefined)
+  const { user } = session;
+  const busy = deps.shares.enter(user, tunnel.host);
+  if (busy !== undefined) return refuse(busy, undefined, 'unavailable');
+  deps.records.begin(facts, (record) => {
+    if (record === undefined) {
+      deps.shares.leave(user, tunnel.host);
       return void stream.destroy(new PosternError('unavailable', 'audit unavailable: this agent cannot record the tunnel'));
+    }
+    const end: typeof record = (carried, error) => {
+      deps.shares.leave(user, tunnel.host);
+      record(carried, error);
+    };
+    // While the disk worked. Its 'close' has been: nothing would ever end what is dialled for it now.
+    if (stream.destroyed) return end({ sent: 0, received: 0 }, 'the client left');
     let socket: Socket;
     try {
       socket = dial(deps, tunnel.host);

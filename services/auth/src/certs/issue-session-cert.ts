@@ -49,7 +49,7 @@ export interface SessionRecord {
   readonly resourceName: string;
 }
 /** Reports may come late: an agent's spool waits for auth to come back. */
-const SESSION_KEPT_MS = 48 * 3_600_000;
+export const SESSION_KEPT_MS = 48 * 3_600_000;
 
 export async function issueSessionCert(deps: SessionCertDeps, request: SessionCertRequest): Promise<IssuedSession> {
   const { person } = request;
@@ -74,7 +74,12 @@ export async function issueSessionCert(deps: SessionCertDeps, request: SessionCe
     nowMs,
   });
   const hostIds = servers.map(({ hostId }) => hostId);
-  const record: SessionRecord = { user: person.name, hostIds, resourceKind: kind, resourceName: server.name };
+  const record: SessionRecord = {
+    user: person.name,
+    hostIds,
+    resourceKind: kind,
+    resourceName: server.name,
+  };
   await deps.store.create(keys.session(sessionId), JSON.stringify(record), { expiresMs: issued.notAfterMs + SESSION_KEPT_MS });
   await deps.trail.record({
     kind: 'cert.create',

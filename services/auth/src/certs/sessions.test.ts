@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { Identity_Kind } from '@postern/api';
+import { Identity_Kind, ResourceEvent_Type } from '@postern/api';
 import { certificateDerOf, generateKey, identityOf, readCertificate, readTicket, resourceId } from '@postern/pki';
 import {
   access,
@@ -184,5 +184,46 @@ describe('a user certificate past its end', () => {
     expect(await outcomeOf(callUnary(client, status.definition.getStatus, {}))).toBe('ok');
     test.clock.now += 61_000;
     expect(await outcomeOf(callUnary(client, status.definition.getStatus, {}))).toBe('expired');
+  });
+});
+
+describe('a session that its own user ends', () => {
+  const end = (who: Credential, sessionId: string) => outcomeOf(callUnary(test.client(who), certs.definition.endSession, { sessionId }));
+
+  it('is told to agents at once, and to those that come later for as long as its certificate lasts', async () => {
+    await begin();
+    const alice = await signInAs(test, 'alice');
+    const session = await ask(alice, { ttlSeconds: 600 });
+    const watch = () => callStream(test.client(agent), resources.definition.watchResources, { kinds: ['ended_session'] });
+    const events = watch();
+    expect((await events.next()).value).toMatchObject({ type: ResourceEvent_Type.SYNCED });
+    expect(await end(alice, session.sessionId)).toBe('ok');
+    const told = { type: ResourceEvent_Type.PUT, resource: { kind: 'ended_session', name: session.sessionId } };
+    expect((await events.next()).value).toMatchObject(told);
+    await events.return(undefined);
+    const later = watch();
+    expect((await later.next()).value).toMatchObject(told);
+    await later.return(undefined);
+    expect(await end(alice, session.sessionId)).toBe('ok');
+    const records = await auditRecords(test, 'session.logout');
+    expect(records).toHaveLength(1);
+    expect(records[0]).toMatchObject({ code: 'T2016I', user: 'alice', sid: session.sessionId });
+    test.clock.now += 601_000;
+    const after = watch();
+    expect((await after.next()).value).toMatchObject({ type: ResourceEvent_Type.SYNCED });
+    await after.return(undefined);
+  });
+
+  it('is nobody else’s to end, and what never was is answered in the same way', async () => {
+    await begin();
+    await addUser(test, { name: 'bob', roles: ['dev', 'editor'] });
+    const session = await ask(await signInAs(test, 'alice'));
+    const bob = await signInAs(test, 'bob');
+    expect(await end(bob, session.sessionId)).toBe('not_found');
+    expect(await end(bob, 'nothing')).toBe('not_found');
+    expect(await end(agent, session.sessionId)).toBe('denied');
+    const put = { kind: 'ended_session', version: 'v1', metadata: { name: session.sessionId }, spec: { user: 'alice' } };
+    expect(await outcomeOf(putResource(test, put))).not.toBe('ok');
+    expect(await auditRecords(test, 'session.logout')).toEqual([]);
   });
 });

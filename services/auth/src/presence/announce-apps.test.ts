@@ -160,9 +160,9 @@ describe('a token for applications', () => {
         (error: unknown) => (error as Error).message,
       );
     expect(await refused({ appName: 'aws', appUri: CONSOLE })).toBe('ok');
-    expect(await refused({ appName: 'AWS' })).toMatch(/^--app-name: "AWS": the name of an app is part of a host name/u);
+    expect(await refused({ appName: 'AWS' })).toMatch(/^--app-name "AWS": the name of an app is part of a host name/u);
     expect(await refused({ appName: 'grafana', appUri: 'http://localhost:3000' })).toMatch(
-      /^--app-uri: "http:\/\/localhost:3000": is not an address of the AWS console/u,
+      /^--app-uri "http:\/\/localhost:3000" is not an address of the AWS console/u,
     );
   });
 });

@@ -69,6 +69,16 @@ export function proxyShelf(): Shelf {
   };
 }
 
+/** Sessions that their own users ended: agents watch them, and nobody writes or removes them. */
+export function endedSessionShelf(): Shelf {
+  return {
+    kind: 'ended_session',
+    prefix: 'ended_sessions/',
+    acts: acts('session', { create: 'T2016I', update: 'T2016I', delete: 'T2016I' }, 'logout'),
+    show: shownByName,
+  };
+}
+
 /** The one setting of the cluster. What it may say is checked by the parser: second_factor off, nothing unenforced. */
 export function authPreferenceShelf(store: Store): Shelf {
   return {

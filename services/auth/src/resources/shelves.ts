@@ -1,5 +1,5 @@
 import { lockShelf } from '#resources/lock-shelf.ts';
-import { authPreferenceShelf, dynamicShelf, proxyShelf, serverShelf } from '#resources/plain-shelves.ts';
+import { authPreferenceShelf, dynamicShelf, endedSessionShelf, proxyShelf, serverShelf } from '#resources/plain-shelves.ts';
 import { roleShelf } from '#resources/role-shelf.ts';
 import type { Shelf } from '#resources/shelf.ts';
 import { tokenShelf } from '#resources/token-shelf.ts';
@@ -18,6 +18,7 @@ export function openShelves(deps: UserShelfDeps): ReadonlyMap<string, Shelf> {
     serverShelf({ kind: 'db', store }),
     serverShelf({ kind: 'app', store }),
     proxyShelf(),
+    endedSessionShelf(),
     authPreferenceShelf(store),
   ];
   return new Map(shelves.map((shelf) => [shelf.kind, shelf]));

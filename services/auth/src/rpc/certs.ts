@@ -1,5 +1,6 @@
 import { type CertsService, type Handlers, HostIdentity } from '@postern/api';
 import { signedInUser } from '#administration/person.ts';
+import { endSession } from '#certs/end-session.ts';
 import { issueHostCert } from '#certs/issue-host-cert.ts';
 import { issueSessionCert, type SessionCertDeps } from '#certs/issue-session-cert.ts';
 import { requireHost } from '#hosts/host-record.ts';
@@ -23,6 +24,10 @@ export function certsHandlers(deps: SessionCertDeps): Handlers<typeof CertsServi
         protocol: issued.protocol,
         sessionId: issued.sessionId,
       };
+    },
+    endSession: async ({ sessionId }, context) => {
+      await endSession(deps, { person: await signedInUser(deps, identified(context)), sessionId });
+      return {};
     },
     renewHostCert: async (request, context) => {
       const { identity } = identified(context);

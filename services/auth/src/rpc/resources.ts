@@ -7,6 +7,7 @@ import {
   ResourceEvent_Type,
   type ResourcesService,
 } from '@postern/api';
+import { spreadMs } from '@postern/tunnel';
 import { type Person, personOf, requireMay } from '#administration/person.ts';
 import { requireHost } from '#hosts/host-record.ts';
 import { requireUnlocked } from '#locks/locks.ts';
@@ -19,10 +20,12 @@ import { type WriteDeps, writeResource } from '#resources/write-resource.ts';
 import { identified } from '#rpc/identified.ts';
 import type { Sealer } from '#seal/sealer.ts';
 import { mayHostWatch } from '#watch/visibility.ts';
+import { WATCH_MS } from '#watch/watch-cost.ts';
 import { type Watch, type WatchedEvent, watchResources } from '#watch/watch-resources.ts';
 
 export interface ResourcesRpcDeps extends ReadDeps, WriteDeps {
   readonly sealer: Sealer;
+  /** Of a watch in a small cluster; in one of thousands up to three times as long. */
   readonly heartbeatMs: number;
 }
 
@@ -33,6 +36,9 @@ export function resourcesHandlers(deps: ResourcesRpcDeps): Handlers<typeof Resou
     const { shown, created } = await writeResource(deps, { person, mode, kind: request.kind, json: request.json });
     return { resource: toWire(request.kind, shown), created };
   };
+  let watchers = 0;
+  const spread = () => spreadMs(watchers, WATCH_MS);
+  const heartbeatMs = () => deps.heartbeatMs + spread();
   return {
     getResource: async (request, context) => {
       const person = await personOf(deps, identified(context));
@@ -66,8 +72,12 @@ export function resourcesHandlers(deps: ResourcesRpcDeps): Handlers<typeof Resou
       const caller = identified(context);
       if (request.kinds.length > MAX_KINDS) throw new PosternError('bad_request', `at most ${MAX_KINDS} kinds in one watch`);
       const watch = await watchFor(deps, caller, [...new Set(request.kinds)]);
-      for await (const event of watchResources(deps, { ...watch, heartbeatMs: deps.heartbeatMs, signal: context.signal }))
-        yield toEvent(event);
+      watchers += 1;
+      try {
+        for await (const event of watchResources(deps, { ...watch, heartbeatMs, signal: context.signal })) yield toEvent(event, spread());
+      } finally {
+        watchers -= 1;
+      }
     },
   };
 }
@@ -105,10 +115,12 @@ function toWire(kind: string, { name, revision, resource }: ShownResource): Reso
   return { kind, name, revision, json: Buffer.from(JSON.stringify(json)) };
 }
 
-function toEvent(event: WatchedEvent) {
-  if (event.type === 'put') return { type: ResourceEvent_Type.PUT, resource: toWire(event.kind, event.shown) };
+function toEvent(event: WatchedEvent, spread: number) {
+  if (event.type === 'put') return { type: ResourceEvent_Type.PUT, resource: toWire(event.kind, event.shown), spreadMs: 0 };
   if (event.type === 'delete') {
-    return { type: ResourceEvent_Type.DELETE, resource: { kind: event.kind, name: event.name, revision: '', json: Buffer.alloc(0) } };
+    const resource = { kind: event.kind, name: event.name, revision: '', json: Buffer.alloc(0) };
+    return { type: ResourceEvent_Type.DELETE, resource, spreadMs: 0 };
   }
-  return { type: event.type === 'synced' ? ResourceEvent_Type.SYNCED : ResourceEvent_Type.HEARTBEAT, resource: undefined };
+  const type = event.type === 'synced' ? ResourceEvent_Type.SYNCED : ResourceEvent_Type.HEARTBEAT;
+  return { type, resource: undefined, spreadMs: spread };
 }

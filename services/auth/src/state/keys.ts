@@ -24,6 +24,8 @@ export const keys = {
   /** How far the audit log of one auth server goes. */
   auditAnchor: (hostId: string) => `audit_anchors/${segment(hostId)}`,
   session: (id: string) => `sessions/${segment(id)}`,
+  /** Until its certificate would have expired. */
+  endedSession: (id: string) => `ended_sessions/${segment(id)}`,
 } as const;
 
 const MAX_SEGMENT_LENGTH = 256;

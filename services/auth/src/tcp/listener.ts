@@ -2,7 +2,8 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import type { ServedService } from '@postern/api';
 import { limits } from '@postern/limits';
 import { type HostIdentityMaterial, serverTlsOptions } from '@postern/pki';
-import { createGrpcTlsServer, type GrpcConnection, type GrpcTlsServer, tunnelLimits } from '@postern/tunnel';
+import { createGrpcTlsServer, type GrpcConnection, type GrpcTlsServer, spreadMs, tunnelLimits } from '@postern/tunnel';
+import { WATCH_MS } from '#watch/watch-cost.ts';
 import type { Authorities } from '#authorities/authorities.ts';
 import { anonymousLimit } from '#tcp/anonymous-limit.ts';
 import type { Callers } from '#tcp/callers.ts';
@@ -42,8 +43,12 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     grpcOptions: {
       'grpc.max_connection_idle_ms': IDLE_MS,
       'grpc.max_send_message_length': limits.grpcMessageBytes,
-      // Watches have heartbeats; with thousands of hosts each ping more is felt by the proxy in between as well.
-      'grpc.keepalive_time_ms': tunnelLimits.keepaliveOfWatchedMs,
+    },
+    // Hosts that watch have nothing to say for minutes; with thousands of them each PING is felt by the proxy in between as well. What they
+    // announce again and again then comes before they are asked.
+    keepalive: {
+      everyMs: () => tunnelLimits.keepaliveOfWatchedMs + 6 * spreadMs(grpc.connectionCount, WATCH_MS),
+      timeoutMs: tunnelLimits.keepaliveTimeoutMs,
     },
     // Thousands of agents that come back at once come in turns; without, none of them and no person gets an answer for seconds.
     handshakes: { atOnce: tunnelLimits.handshakesAtOnce },
@@ -110,7 +115,7 @@ function tlsOptions(options: ListenerOptions, identity: HostIdentityMaterial) {
 function bind(server: Server, at: { readonly host: string; readonly port: number }): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(at.port, at.host, () => {
+    server.listen({ ...at, backlog: limits.listenBacklog }, () => {
       server.off('error', reject);
       resolve();
     });

@@ -131,7 +131,11 @@ function requireApp({ name, uri }: BoundName): void {
   const [problem] = validateApp({ name, labels: {}, ...(uri === undefined ? { cloud: 'AWS' } : { uri }) });
   if (problem === undefined) return;
   const [flag, value] = problem.path.includes('uri') ? ['--app-uri', uri] : ['--app-name', name];
-  throw new PosternError('bad_request', `${flag}: ${JSON.stringify(value?.slice(0, 80))}: ${problem.message}`);
+  const { message } = problem;
+  throw new PosternError(
+    'bad_request',
+    `${flag} ${JSON.stringify(value?.slice(0, 80))}${/^(?:is|has) /.test(message) ? '' : ':'} ${message}`,
+  );
 }
 
 function taken(): PosternError {

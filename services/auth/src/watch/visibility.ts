@@ -5,8 +5,8 @@ import { Identity_Kind } from '@postern/api';
  * is not here is refused.
  */
 const visible: Partial<Readonly<Record<Identity_Kind, readonly string[]>>> = {
-  [Identity_Kind.DB_AGENT]: ['role', 'lock', 'db', 'user', 'cert_authority', 'proxy'],
-  [Identity_Kind.APP_AGENT]: ['role', 'lock', 'app', 'user', 'cert_authority', 'proxy'],
+  [Identity_Kind.DB_AGENT]: ['role', 'lock', 'ended_session', 'db', 'user', 'cert_authority', 'proxy'],
+  [Identity_Kind.APP_AGENT]: ['role', 'lock', 'ended_session', 'app', 'user', 'cert_authority', 'proxy'],
   // A proxy routes: who the users are and what their roles say is not for one that was stolen to read.
   [Identity_Kind.PROXY]: ['lock', 'cert_authority', 'proxy', 'db_server', 'app_server'],
 };

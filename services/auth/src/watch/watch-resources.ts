@@ -1,4 +1,4 @@
-import { setInterval as every } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { guard } from '#watch/guard.ts';
 import { mergeStreams } from '#watch/merge-streams.ts';
 import { type WatchEvent, type WatchKindDeps, watchKind } from '#watch/watch-kind.ts';
@@ -8,7 +8,7 @@ export type WatchedEvent = WatchEvent | { readonly type: 'heartbeat' };
 export interface Watch {
   readonly kinds: readonly string[];
   readonly forHost: boolean;
-  readonly heartbeatMs: number;
+  readonly heartbeatMs: () => number;
   /** Throws where the watcher may not watch any more. */
   readonly recheck: () => Promise<unknown>;
   /** What `recheck` depends on. */
@@ -36,9 +36,12 @@ export function guardsOf(
   );
 }
 
-async function* heartbeats(everyMs: number, signal: AbortSignal): AsyncGenerator<WatchedEvent> {
+async function* heartbeats(everyMs: () => number, signal: AbortSignal): AsyncGenerator<WatchedEvent> {
   try {
-    for await (const _ of every(everyMs, undefined, { signal, ref: false })) yield { type: 'heartbeat' };
+    for (;;) {
+      await delay(everyMs(), undefined, { signal, ref: false });
+      yield { type: 'heartbeat' };
+    }
   } catch (error) {
     if (!signal.aborted) throw error;
   }

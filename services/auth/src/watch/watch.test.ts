@@ -65,6 +65,20 @@ describe('watching', () => {
     expect((await events.next()).value).toMatchObject({ type: ResourceEvent_Type.DELETE, resource: { kind: 'lock', name: 'l1' } });
   });
 
+  it('tells in what time all who watch are wanted back: the more of them there are, the longer', async () => {
+    test = await startTestAuth();
+    const agent = await hostOf('db');
+    const syncedOf = async () => {
+      for await (const event of watch(agent, ['lock'])) if (event.type === ResourceEvent_Type.SYNCED) return event.spreadMs;
+      return expect.fail('the watch has ended');
+    };
+    const first = watch(agent, ['lock']);
+    await untilSynced(first);
+    const withOne = await syncedOf();
+    await Promise.all(Array.from({ length: 3 }, () => untilSynced(watch(agent, ['lock']))));
+    await expect.poll(syncedOf).toBeGreaterThan(withOne);
+  });
+
   it('shows hosts of a user no more than name, generation and roles', async () => {
     test = await startTestAuth();
     await addUser(test, { name: 'alice', roles: ['access'], traits: { db_users: ['Secret'] } });

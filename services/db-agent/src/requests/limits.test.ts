@@ -3,7 +3,7 @@ import { nothingSaid, type Standing } from '@postern/agent';
 import { limits } from '@postern/limits';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createHttpDoor } from '#sessions/http-door.ts';
-import { call, type LocalAgent, sessionOf, startLocalAgent } from '#testing/local-agent.ts';
+import { call, type LocalAgent, type LocalAgentOptions, sessionOf, startLocalAgent } from '#testing/local-agent.ts';
 
 const undo: (() => unknown)[] = [];
 afterEach(async () => {
@@ -11,8 +11,8 @@ afterEach(async () => {
   for (const step of undo.splice(0).toReversed()) await step();
 });
 
-async function started(): Promise<LocalAgent> {
-  const agent = await startLocalAgent();
+async function started(options?: LocalAgentOptions): Promise<LocalAgent> {
+  const agent = await startLocalAgent(options);
   undo.push(() => agent.stop());
   return agent;
 }
@@ -34,6 +34,12 @@ const statusOf = async (port: number, bytes: string): Promise<string> => {
 const fixed = ['Content-Type: application/x-amz-json-1.0', 'X-Amz-Target: DynamoDB_20120810.ListTables'];
 const headOf = (port: number, ...more: readonly string[]) =>
   `${['POST / HTTP/1.1', `Host: 127.0.0.1:${port}`, ...fixed, ...more].join('\r\n')}\r\n\r\n`;
+
+const standing: Standing = {
+  check: () => undefined,
+  awsCredentialOperations: () => 'cap',
+  authorize: () => ({ allowed: true, decision: { allowed: true, reason: '', steps: [] } }),
+};
 
 describe('the limits of a request', () => {
   it('are 16 KiB for its head, and a byte more is refused [limit headerBytes]', async () => {
@@ -73,11 +79,6 @@ describe('the limits of a request', () => {
 
   it('are 512 MiB for all bodies that are held at once, half of it for one person, and not a byte more [limit dbBodiesBytes]', async () => {
     const agent = await started();
-    const standing: Standing = {
-      check: () => undefined,
-      awsCredentialOperations: () => 'cap',
-      authorize: () => ({ allowed: true, decision: { allowed: true, reason: '', steps: [] } }),
-    };
     const asUser = (user: string) => agent.setSession(sessionOf({ user, standing }));
     // The room for a body is taken when its length is known, before a byte of it has come.
     const announce = (bytes: number) => dial(agent.port, headOf(agent.port, `Content-Length: ${bytes}`));
@@ -99,6 +100,36 @@ describe('the limits of a request', () => {
     for (const { socket } of bobs) socket.destroy();
     await expect.poll(async () => (await call(agent, 'ListTables')).status).toBe(200);
   });
+
+  it('are half of the connections to AWS for one person, in requests under way, and not one more [limit awsConnectionsPerHost]', async () => {
+    const waiting: Socket[] = [];
+    const aws = createServer((socket) => {
+      socket.on('error', () => socket.destroy()).once('data', () => waiting.push(socket));
+      undo.push(() => socket.destroy());
+    });
+    await new Promise<void>((resolve) => aws.listen(0, '127.0.0.1', resolve));
+    undo.push(() => aws.close());
+    const agent = await started({ env: { AWS_ENDPOINT_URL_DYNAMODB: `http://127.0.0.1:${(aws.address() as AddressInfo).port}` } });
+    const most = limits.awsConnectionsPerHost / 2;
+    agent.setSession(sessionOf({ user: 'alice', standing }));
+    const alices = Array.from({ length: most }, () => call(agent, 'ListTables'));
+    await expect.poll(() => waiting.length, { timeout: 10_000 }).toBe(most);
+    const { status, json, headers } = await call(agent, 'ListTables');
+    expect([status, headers['retry-after']]).toEqual([503, '1']);
+    expect(json).toMatchObject({
+      message: `alice has ${most} requests to dynamodb.us-east-1.amazonaws.com under way, as many as one user may: send fewer at a time`,
+    });
+    agent.setSession(sessionOf({ user: 'bob', standing }));
+    const bobs = call(agent, 'ListTables');
+    await expect.poll(() => waiting.length).toBe(most + 1);
+    for (const socket of waiting) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}');
+    expect(new Set((await Promise.all([...alices, bobs])).map((answer) => answer.status))).toEqual(new Set([200]));
+    agent.setSession(sessionOf({ user: 'alice', standing }));
+    const again = call(agent, 'ListTables');
+    // On a connection that is there: what comes on it now is the second request.
+    waiting.forEach((socket) => socket.on('data', () => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}')));
+    expect((await again).status).toBe(200);
+  }, 30_000);
 });
 
 describe('the time limits of a request', () => {

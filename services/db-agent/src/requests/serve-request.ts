@@ -1,7 +1,6 @@
 import {
   browserRefusal,
   type ClockSkew,
-  MAX_IN_FLIGHT,
   type OpenRecord,
   readHead,
   relay,
@@ -12,7 +11,7 @@ import {
   type Upstreams,
 } from '@postern/agent';
 import { type Credentials, type DynamoDbOperation, dynamodbOperation, type SigningKeys, signRequest, tablesInSlices } from '@postern/aws';
-import { type BodyBudget, readWhole } from '@postern/http';
+import { type BodyBudget, readWhole, type WholeRead } from '@postern/http';
 import type { Asked, RequestRecords } from '#audit/request-records.ts';
 import { endpointNames, MAX_BODY_BYTES } from '#config.ts';
 import type { Database } from '#databases/database.ts';
@@ -78,21 +77,23 @@ export async function serveRequest(deps: ServeRequestDeps, exchange: ClientExcha
       asked: askedOf(exchange, head, operation),
       place,
     });
-  const upstream = deps.upstreams.to(endpointNames[operation.service], place.database.hosts[operation.service]);
-  if (upstream.inFlight >= MAX_IN_FLIGHT)
-    return refuse(deps, exchange, {
-      refusal: busy('too many requests of this agent wait for AWS'),
-      asked: askedOf(exchange, head, operation),
-      place,
-    });
+  // Shares of what there is are not the certificate's: a person can have as many of those as he asks for.
+  const { user } = session;
+  const passage = deps.upstreams.admit({
+    service: endpointNames[operation.service],
+    host: place.database.hosts[operation.service],
+    user,
+  });
+  if ('reason' in passage)
+    return refuse(deps, exchange, { refusal: busy(passage.reason), asked: askedOf(exchange, head, operation), place });
 
-  exchange.sayContinue();
-  // The owner is not the certificate: a person can have as many of those as he asks for.
-  const reading = readWhole(exchange, { maxBytes: MAX_BODY_BYTES, budget: deps.budget, owner: session.user });
-  const body = reading instanceof Promise ? await reading : reading;
-  if ('failed' in body)
-    return refuse(deps, exchange, { refusal: bodyRefusal(body.failed), asked: askedOf(exchange, head, operation), place });
+  let body: WholeRead | undefined;
   try {
+    exchange.sayContinue();
+    const reading = readWhole(exchange, { maxBytes: MAX_BODY_BYTES, budget: deps.budget, owner: user });
+    body = reading instanceof Promise ? await reading : reading;
+    if ('failed' in body)
+      return refuse(deps, exchange, { refusal: bodyRefusal(body.failed), asked: askedOf(exchange, head, operation), place });
     const named = await tablesInSlices(operation, body.bytes, place.database);
     const asked = askedOf(exchange, head, operation, named.tables);
     if (named.refusal) return refuse(deps, exchange, { refusal: { ...named.refusal, reason: named.refusal.message }, asked, place });
@@ -137,7 +138,7 @@ export async function serveRequest(deps: ServeRequestDeps, exchange: ClientExcha
 
     // 9 forward; 10 audit: what became of it.
     const outcome = await relay({
-      upstream,
+      upstream: passage.upstream,
       method: 'POST',
       target: '/',
       headers,
@@ -149,7 +150,8 @@ export async function serveRequest(deps: ServeRequestDeps, exchange: ClientExcha
     record.end(outcome);
     if (outcome.kind !== 'answered' && !exchange.started) answerRefusal(exchange, answerLost(outcome));
   } finally {
-    body.release();
+    if (body !== undefined && 'release' in body) body.release();
+    passage.over();
   }
 }
 

@@ -1,4 +1,5 @@
 import { PosternError } from '@postern/api';
+import { isSignInUrl } from '@postern/aws';
 import { generateKey } from '@postern/pki';
 import type { WebSession } from '#browser/web-sessions.ts';
 
@@ -49,8 +50,8 @@ export async function launchConsole(deps: LaunchDeps, launch: Launch): Promise<s
   const key = generateKey();
   const issued = await deps.grant({ session, app, role, publicKey: key.publicKeyDer, clientAddress });
   const grant = { ...issued, privateKeyPem: key.privateKeyPem };
-  const address = URL.parse(await deps.signInToConsole({ grant, destination, issuer, clientAddress }));
-  if (address === null || !/^https?:$/.test(address.protocol))
-    throw new PosternError('internal', `the agent of app/${app} answered with no address of a console`);
-  return address.href;
+  const address = await deps.signInToConsole({ grant, destination, issuer, clientAddress });
+  // A stolen agent sends nobody to a page of its own.
+  if (!isSignInUrl(address)) throw new PosternError('internal', `the agent of app/${app} answered with no address of AWS's sign-in`);
+  return address;
 }

@@ -1,5 +1,6 @@
 import { callUnaryOver, RawConnection } from '@postern/tunnel';
 import { CertsService, Identity_Kind, LoginService, PosternError, ResourcesService } from '@postern/api';
+import { serverRefusal } from '@postern/api/server-refusal';
 import {
   certificateDerOf,
   clientContextOptions,
@@ -59,7 +60,9 @@ export class AuthForBrowsers {
         const request = { kind: 'app_server', withSecrets: false, pageSize: PAGE_SIZE, pageToken };
         const answer = await callUnaryOver(connection, ResourcesService.listResources, request, { deadlineMs: DEADLINE_MS });
         for (const { json } of answer.resources) {
-          const app = readApp(JSON.parse(json.toString('utf8')));
+          const server = JSON.parse(json.toString('utf8')) as SentApp;
+          if (serverRefusal(server) !== undefined) continue;
+          const app = readApp(server);
           apps.set(app.name, app);
         }
         pageToken = answer.nextPageToken;
@@ -112,7 +115,6 @@ interface SentApp {
   readonly spec?: { readonly app?: { readonly metadata?: { readonly description?: string } } };
 }
 
-function readApp(json: unknown): OwnApp {
-  const { metadata, users, spec } = json as SentApp;
+function readApp({ metadata, users, spec }: SentApp): OwnApp {
   return { name: metadata?.name ?? '', description: spec?.app?.metadata?.description ?? '', roles: users?.allowed ?? [] };
 }

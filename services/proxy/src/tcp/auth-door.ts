@@ -7,6 +7,8 @@ import { onHandshakeOver } from '#tcp/handshake-over.ts';
 import type { Arrival } from '#tcp/public-listener.ts';
 import { splice } from '#tcp/splice.ts';
 
+const AUTH_LINGER_MS = 5_000;
+
 export interface AuthDoorOptions {
   /** From the configuration; never from what a client sends. */
   readonly authAddress: { readonly host: string; readonly port: number };
@@ -31,6 +33,7 @@ export function authDoor(options: AuthDoorOptions): (arrival: Arrival) => Promis
     // Auth has its own limit for callers without a certificate: who is past the handshake is an agent, a proxy or a person, and
     // many of them may stand behind one address. A thousand agents that come back together must not drive each other out.
     onHandshakeOver(socket, auth, proven);
-    splice(socket, auth, { idleMs: options.limits.spliceIdleMs });
+    // Auth gives up a host that vanished, whose half is then never closed; of what auth says last nothing is large.
+    splice(socket, auth, { idleMs: options.limits.spliceIdleMs, lingerMs: AUTH_LINGER_MS });
   };
 }

@@ -129,10 +129,10 @@ function mapDoors<T>(make: () => T): Record<Door['kind'], T> {
   return { session: make(), auth: make(), tunnel: make(), web: make() };
 }
 
-function listen(server: Server, at: { readonly host: string; readonly port: number }): Promise<{ host: string; port: number }> {
+function listen(server: Server, at: PublicListenerOptions): Promise<{ host: string; port: number }> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen({ host: at.host, port: at.port, backlog: 1024 }, () => {
+    server.listen({ host: at.host, port: at.port, backlog: at.limits.listenBacklog }, () => {
       server.off('error', reject);
       server.on('error', () => undefined);
       const { address, port } = server.address() as AddressInfo;

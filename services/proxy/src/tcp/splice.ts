@@ -2,12 +2,14 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { joinStreams } from '@postern/tunnel';
 
-/** For the last bytes of one end to be taken by a slow reader at the other. */
+/** For the last bytes of one end to be taken by a slow reader at the other, where nothing else is said. */
 const LINGER_MS = 20_000;
 
 export interface SpliceOptions {
   /** Without a byte either way for so long both ends are closed. */
   readonly idleMs: number;
+  /** How long one end may stay after the other has closed its half and nothing passes any more. */
+  readonly lingerMs?: number;
   readonly onClosed?: (counts: { readonly bytesIn: number; readonly bytesOut: number }) => void;
 }
 
@@ -23,7 +25,7 @@ export function splice(client: Socket, far: Duplex, options: SpliceOptions): { r
   idle.unref();
   // Neither TLS nor HTTP/2 goes on in one direction alone. A peer that vanished never closes its half, though the other end has.
   let lingering: NodeJS.Timeout | undefined;
-  const linger = () => (lingering ??= setTimeout(() => joined.close(), LINGER_MS).unref());
+  const linger = () => (lingering ??= setTimeout(() => joined.close(), options.lingerMs ?? LINGER_MS).unref());
   client.once('end', linger);
   far.once('end', linger);
   client.on('data', (bytes: Buffer) => {

@@ -14,6 +14,8 @@ export interface TestPeople {
     readonly description?: string;
     readonly roles: readonly string[];
     readonly agentIds: readonly string[];
+    /** Why auth refused its announcement, which it lists to whoever may read all servers. */
+    readonly refused?: string;
   }[];
   readonly signIns: { readonly user: string; readonly address: string }[];
   /** Each session that was asked for, granted or not. */
@@ -52,6 +54,7 @@ export function peopleServices(options: PeopleOptions, common: Parameters<typeof
     services.certs,
     {
       renewHostCert: () => Promise.reject(new PosternError('unimplemented', 'not asked here')),
+      endSession: () => Promise.reject(new PosternError('unimplemented', 'not asked here')),
       async issueSessionCert({ resourceName, principal, publicKey }, { caller }) {
         const user = userOf(people, caller);
         people.asked.push(`${user} ${resourceName} ${principal}`);
@@ -73,8 +76,8 @@ export function peopleServices(options: PeopleOptions, common: Parameters<typeof
 
 export function listFor(people: TestPeople, kind: string, caller: Caller) {
   userOf(people, caller);
-  const resources = (kind === 'app_server' ? people.apps : []).map(({ name, description = '', roles }) => {
-    const json = { metadata: { name }, users: { allowed: roles }, spec: { app: { metadata: { name, description } } } };
+  const resources = (kind === 'app_server' ? people.apps : []).map(({ name, description = '', roles, refused }) => {
+    const json = { metadata: { name }, users: { allowed: roles }, spec: { app: { metadata: { name, description }, status: { refused } } } };
     return { kind, name, revision: '1', json: Buffer.from(JSON.stringify(json)) };
   });
   return Promise.resolve({ resources, nextPageToken: '' });

@@ -9,8 +9,6 @@ export interface TunnelDoorOptions {
   readonly member: Member;
   readonly tunnels: ReverseTunnelServer;
   readonly isLocked: (hostId: string) => boolean;
-  /** TLS handshakes at a time. */
-  readonly handshakes: number;
   readonly nowMs: () => number;
   readonly onRefused: (refusal: { readonly clientAddress: string; readonly reason: string }) => void;
   readonly onError: (error: unknown, method: string) => void;
@@ -50,12 +48,11 @@ export function createTunnelDoor(options: TunnelDoorOptions): TunnelDoor {
     tls: tlsOf(member),
     services: [served],
     // A session is a stream here; elsewhere a connection holds the streams of one client.
-    grpcOptions: {
-      'grpc.max_concurrent_streams': tunnelLimits.streamsPerTunnelConnection,
-      // Agents send heartbeats.
-      'grpc.keepalive_time_ms': tunnelLimits.keepaliveOfWatchedMs,
-    },
-    handshakes: { atOnce: options.handshakes },
+    grpcOptions: { 'grpc.max_concurrent_streams': tunnelLimits.streamsPerTunnelConnection },
+    // Agents send PINGs; this is for who never attaches.
+    keepalive: { everyMs: () => tunnelLimits.keepaliveOfWatchedMs, timeoutMs: tunnelLimits.keepaliveTimeoutMs },
+    resets: tunnels.resets,
+    handshakes: { atOnce: tunnelLimits.handshakesAtOnce, waitMs: tunnelLimits.handshakeTurnMs },
     onHandshakeFailed: (error, clientAddress) => options.onRefused({ clientAddress, reason: error.message }),
     admit(connection) {
       const refuse = (reason: string) => {

@@ -39,7 +39,8 @@ async function through(headers: Readonly<Record<string, string>>, wireOf: (seed:
   const signed = signRequest({ ...input, host: 'bucket.s3.eu-central-1.amazonaws.com', payload, ...length }, keys.for(role, s3));
   expect(verifyRequest({ ...input, headers: signed.headers }, { keys, credentialsOf: () => role })).toMatchObject({ payloadLine: payload });
   const sent: Buffer[] = [];
-  const body = plan.start({ signed: signed.chain, send: (bytes) => sent.push(bytes) });
+  const room = { take: () => true, give: () => undefined, full: '' };
+  const body = plan.start({ signed: signed.chain, send: (bytes) => sent.push(bytes), room });
   const wire = wireOf(verified.chain.seed);
   let refusal: unknown;
   for (let at = 0; at < wire.length; at += 1000) refusal ??= body.write(wire.subarray(at, at + 1000));

@@ -1,4 +1,4 @@
-import type { BodyTransform } from '#sigv4/chunks/body-transform.ts';
+import type { BodyTransform, PartialRoom } from '#sigv4/chunks/body-transform.ts';
 import { CheckedChunks } from '#sigv4/chunks/checked-chunks.ts';
 import { framedLength } from '#sigv4/chunks/framed-length.ts';
 import { HashedBody, UnsignedBody } from '#sigv4/chunks/plain-bodies.ts';
@@ -17,6 +17,8 @@ export type BodyPlan = {
   readonly payload: string;
   /** for SignInput.bodyLength: what Content-Length is to say, `chunked` for Transfer-Encoding: chunked; absent where there is no body */
   readonly bodyLength?: number | 'chunked';
+  /** Messages or fragments one by one, each of which may be acted on as it comes; between two of them a client may be silent for as long as AWS has it. */
+  readonly isConversation?: boolean;
   /** `signed` is SignedRequest.chain, and of no account but for signed chunks and events; `send` is called from within write and end. */
   readonly start: (options: BodyStart) => BodyTransform;
 };
@@ -24,6 +26,7 @@ export type BodyPlan = {
 export type BodyStart = {
   readonly signed?: SignatureChain;
   readonly send: (bytes: Buffer) => void;
+  readonly room: PartialRoom;
 };
 
 export type PlanBodyInput = {
@@ -43,14 +46,19 @@ export function planBody(input: PlanBodyInput): BodyPlan | SignatureRefusal {
     case 'hash':
       return { ...asReceived, start: ({ send }) => new HashedBody({ sha256: payload.sha256, send }) };
     case 'unsigned':
-      return { ...asReceived, start: ({ send }) => new UnsignedBody({ send }) };
+      return {
+        ...asReceived,
+        ...(payload.isEndless === true ? { isConversation: true } : {}),
+        start: ({ send }) => new UnsignedBody({ send }),
+      };
     case 'events': {
       const { keys, now } = input;
       // messages need not be as long as the client's, and a stream has no length
       return {
         payload: payloadLine,
         bodyLength: 'chunked',
-        start: ({ signed, send }) => new ResignedEvents({ received: chain, signed: demand(signed), keys, now, send }),
+        isConversation: true,
+        start: ({ signed, send, room }) => new ResignedEvents({ received: chain, signed: demand(signed), keys, now, send, room }),
       };
     }
     default:

@@ -12,4 +12,16 @@ export interface BodyTransform {
   end(): SignatureRefusal | undefined;
   /** Content without framing, so far. */
   readonly contentBytes: number;
+  /** Nothing is held for more to come, as between two messages. Absent: nothing ever is that counts. */
+  readonly isBetween?: boolean;
+  /** Nothing more will come: what is held is given back. May be called at any time, and more than once. */
+  stop?(): void;
+}
+
+/** Where memory comes from for what cannot go on before more of it has come: many streams may each hold some. */
+export interface PartialRoom {
+  take(bytes: number): boolean;
+  give(bytes: number): void;
+  /** What is said where there is none left. */
+  readonly full: string;
 }

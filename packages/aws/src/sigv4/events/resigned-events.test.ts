@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ResignedEvents } from '#sigv4/events/resigned-events.ts';
 import { writeSignedMessage } from '#sigv4/events/event-message.ts';
+import type { PartialRoom } from '#sigv4/chunks/body-transform.ts';
 import type { SignatureChain } from '#sigv4/signature-chain.ts';
 import { SigningKeys } from '#sigv4/signing-keys.ts';
 import { cut } from '#sigv4/testing/signer.ts';
@@ -55,13 +56,42 @@ function inner(text: string): Buffer {
   return Buffer.from(codec.encode({ headers: { ':event-type': type }, body: Buffer.from(text) }));
 }
 
-function resign(pieces: readonly Buffer[], nowMs = startMs + 30_000) {
+/** So many bytes may be held. */
+class Room implements PartialRoom {
+  readonly #bytes: number;
+  readonly full = 'there is no more room';
+  held = 0;
+  most = 0;
+
+  constructor(bytes = Number.POSITIVE_INFINITY) {
+    this.#bytes = bytes;
+  }
+
+  take(bytes: number): boolean {
+    if (this.held + bytes > this.#bytes) return false;
+    this.held += bytes;
+    this.most = Math.max(this.most, this.held);
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.held -= bytes;
+  }
+}
+
+function begin({ nowMs = startMs + 30_000, room = new Room() } = {}) {
   const sent: Buffer[] = [];
   const chains = { received: chain(throwAway, seed), signed: chain(role, ourSeed) };
-  const transform = new ResignedEvents({ ...chains, keys, now: () => nowMs, send: (bytes) => sent.push(bytes) });
+  const transform = new ResignedEvents({ ...chains, keys, now: () => nowMs, send: (bytes) => sent.push(bytes), room });
+  return { transform, sent, room };
+}
+
+function resign(pieces: readonly Buffer[], nowMs?: number) {
+  const { transform, sent, room } = begin(nowMs === undefined ? {} : { nowMs });
   let refusal: unknown;
   for (const piece of pieces) refusal ??= transform.write(piece);
   refusal ??= transform.end();
+  expect(room.held).toBe(0);
   return { sent, refusal };
 }
 
@@ -166,6 +196,58 @@ describe('an event stream', () => {
     expect(resign(larger)).toMatchObject({ sent: [], refusal: { kind: 'too_large' } });
     // its first twelve bytes are enough, so that nothing of it is held
     expect(resign([larger[0]?.subarray(0, 12) ?? Buffer.alloc(0)]).refusal).toMatchObject({ kind: 'too_large' });
+  });
+
+  test('holds of a message what has come and not more than is announced, in memory that is given back with it', async () => {
+    const [message = Buffer.alloc(0)] = await clientStream({ payloads: [Buffer.alloc(600_000, 1)] });
+    const { transform, sent, room } = begin();
+    expect(transform.isBetween).toBe(true);
+    transform.write(message.subarray(0, 12));
+    expect([transform.isBetween, room.held]).toEqual([false, 12]);
+    // each part comes to more than half, where what is doubled would be larger than the message
+    for (const [from, to] of [
+      [12, 5000],
+      [5000, 350_000],
+    ] as const) {
+      transform.write(message.subarray(from, to));
+      expect(room.held).toBeLessThan(2 * to);
+    }
+    transform.write(message.subarray(350_000, -1));
+    expect([room.held, sent.length]).toEqual([message.length, 0]);
+    transform.write(message.subarray(-1));
+    expect([room.held, room.most, sent.length, transform.isBetween]).toEqual([0, message.length, 1, true]);
+  });
+
+  test('gives back what it holds when it is refused, and when nothing more will come', async () => {
+    const [message = Buffer.alloc(0)] = await clientStream({ payloads: [Buffer.alloc(5000, 1)] });
+    const forged = Buffer.from(message);
+    forged.writeUInt8(0, 4000);
+    const refused = begin();
+    for (const piece of cut(forged, [3000])) refused.transform.write(piece);
+    expect([refused.room.held, refused.room.most]).toEqual([0, message.length]);
+
+    const left = begin();
+    left.transform.write(message.subarray(0, 4000));
+    expect(left.room.held).toBeGreaterThanOrEqual(4000);
+    left.transform.stop();
+    left.transform.stop();
+    expect([left.room.held, left.transform.isBetween]).toEqual([0, true]);
+    expect(left.transform.write(message.subarray(4000))).toMatchObject({ refusal: 'the event stream was given up' });
+    expect([left.room.held, left.sent]).toEqual([0, []]);
+  });
+
+  test('for a message of which there is no room is refused in the words of the room, and for one that just fits is not', async () => {
+    const [message = Buffer.alloc(0)] = await clientStream({ payloads: [Buffer.alloc(300_000, 1)] });
+    const [head, rest] = [message.subarray(0, 200_000), message.subarray(200_000)];
+    const fits = begin({ room: new Room(message.length) });
+    expect([fits.transform.write(head), fits.transform.write(rest)]).toEqual([undefined, undefined]);
+    expect(fits.sent).toHaveLength(1);
+    const past = begin({ room: new Room(message.length - 1) });
+    expect(past.transform.write(head)).toBeUndefined();
+    expect(past.transform.write(rest)).toEqual({ kind: 'too_large', refusal: 'there is no more room' });
+    expect([past.room.held, past.sent]).toEqual([0, []]);
+    // what comes whole needs none
+    expect(begin({ room: new Room(0) }).transform.write(message)).toBeUndefined();
   });
 
   test('no bytes make it throw', () => {

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { limits } from '@postern/limits';
-import type { BodyTransform } from '#sigv4/chunks/body-transform.ts';
+import type { BodyTransform, PartialRoom } from '#sigv4/chunks/body-transform.ts';
 import { dateHeader, messageLength, PRELUDE_BYTES, readSignedMessage, writeSignedMessage } from '#sigv4/events/event-message.ts';
 import { isProven, prove } from '#sigv4/keys/prove.ts';
 import type { SignatureChain } from '#sigv4/signature-chain.ts';
@@ -14,9 +14,11 @@ export type ResignedEventsOptions = {
   readonly keys: SigningKeys;
   readonly now: () => number;
   readonly send: (bytes: Buffer) => void;
+  readonly room: PartialRoom;
 };
 
 const maxSkewMs = 15 * 60_000;
+const firstBytes = 1024;
 
 /**
  * STREAMING-AWS4-HMAC-SHA256-EVENTS: each message is verified, and signed anew with our own time, as soon as it is whole. A stream ends with
@@ -26,7 +28,7 @@ export class ResignedEvents implements BodyTransform {
   readonly #options: ResignedEventsOptions;
   #received: string;
   #signed: string;
-  /** A message that is not whole, in memory that grows with what has come and not with what its prelude says. */
+  /** A message that is not whole, in memory of the room that grows with what has come, and not beyond what its prelude says. */
   #partial = Buffer.alloc(0);
   #filled = 0;
   #isEnded = false;
@@ -39,6 +41,15 @@ export class ResignedEvents implements BodyTransform {
     this.#signed = options.signed.seed;
   }
 
+  get isBetween(): boolean {
+    return this.#filled === 0;
+  }
+
+  stop(): void {
+    this.#refusal ??= refuse('bad_request', 'the event stream was given up');
+    this.#letGo();
+  }
+
   write(piece: Buffer): SignatureRefusal | undefined {
     for (let at = 0; at < piece.length && this.#refusal === undefined; ) at = this.#take(piece, at);
     return this.#refusal;
@@ -46,6 +57,7 @@ export class ResignedEvents implements BodyTransform {
 
   end(): SignatureRefusal | undefined {
     if (!this.#isEnded || this.#filled > 0) this.#refusal ??= refuse('bad_request', 'the event stream ends without its last message');
+    this.#letGo();
     return this.#refusal;
   }
 
@@ -58,7 +70,7 @@ export class ResignedEvents implements BodyTransform {
     }
     if (needed === undefined) return this.#fail(malformed(), piece);
     const to = Math.min(piece.length, at + needed - this.#filled);
-    this.#keep(piece, at, to);
+    if (!this.#keep(piece.subarray(at, to), needed)) return this.#fail(refuse('too_large', this.#options.room.full), piece);
     if (this.#filled === PRELUDE_BYTES) {
       const length = messageLength(this.#partial);
       if (length === undefined) return this.#fail(malformed(), piece);
@@ -66,8 +78,7 @@ export class ResignedEvents implements BodyTransform {
         return this.#fail(refuse('too_large', `a message of the event stream is longer than ${limits.awsEventBytes} bytes`), piece);
     } else if (this.#filled > PRELUDE_BYTES && this.#filled === needed) {
       const message = this.#partial.subarray(0, needed);
-      this.#partial = Buffer.alloc(0);
-      this.#filled = 0;
+      this.#letGo();
       if (!this.#message(message, piece)) return piece.length;
     }
     return to;
@@ -80,15 +91,24 @@ export class ResignedEvents implements BodyTransform {
     return length <= piece.length - at && length <= limits.awsEventBytes ? length : 0;
   }
 
-  #keep(piece: Buffer, from: number, to: number): void {
-    const size = this.#filled + to - from;
-    if (size > this.#partial.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(size, 2 * this.#partial.length, 1024));
-      this.#partial.copy(grown, 0, 0, this.#filled);
-      this.#partial = grown;
+  #keep(part: Buffer, needed: number): boolean {
+    const size = this.#filled + part.length;
+    const before = this.#partial;
+    if (size > before.length) {
+      const length = Math.max(size, Math.min(needed, Math.max(2 * before.length, firstBytes)));
+      if (!this.#options.room.take(length - before.length)) return false;
+      this.#partial = Buffer.allocUnsafeSlow(length);
+      before.copy(this.#partial, 0, 0, this.#filled);
     }
-    piece.copy(this.#partial, this.#filled, from, to);
+    part.copy(this.#partial, this.#filled);
     this.#filled = size;
+    return true;
+  }
+
+  #letGo(): void {
+    this.#options.room.give(this.#partial.length);
+    this.#partial = Buffer.alloc(0);
+    this.#filled = 0;
   }
 
   #message(bytes: Buffer, piece: Buffer): boolean {
@@ -125,7 +145,7 @@ export class ResignedEvents implements BodyTransform {
 
   #fail(refusal: SignatureRefusal, piece: Buffer): number {
     this.#refusal = refusal;
-    this.#partial = Buffer.alloc(0);
+    this.#letGo();
     return piece.length;
   }
 }

@@ -16,6 +16,7 @@ export type Authorization = Credential & {
   readonly signature: string;
 };
 
+export const AUTHORITY = ':authority';
 const maxLength = 8192;
 const maxSignedHeaders = 100;
 
@@ -56,10 +57,15 @@ export function parseCredential(algorithm: SigningAlgorithm, text: string): Cred
   return { accessKeyId, day, region: region === '/' ? undefined : region, service };
 }
 
-/** In order and each once; undefined for anything else. */
+/**
+ * In order and each once; undefined for anything else. Over HTTP/2 the JavaScript SDK signs `:authority` in place of Host, under that name:
+ * the only pseudo-header field that is ever signed.
+ */
 export function parseSignedHeaders(text: string): readonly string[] | undefined {
   const names = text.split(';');
   if (names.length > maxSignedHeaders) return undefined;
-  const areOrdered = names.every((name, i) => /^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(name) && (i === 0 || (names[i - 1] ?? '') < name));
+  const areOrdered = names.every(
+    (name, i) => (name === AUTHORITY || /^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(name)) && (i === 0 || (names[i - 1] ?? '') < name),
+  );
   return areOrdered ? names : undefined;
 }

@@ -1,4 +1,4 @@
-import type { Authorization } from '#sigv4/verify/authorization-header.ts';
+import { AUTHORITY, type Authorization } from '#sigv4/verify/authorization-header.ts';
 import { isS3Family } from '#sigv4/canonical/canonical-path.ts';
 
 /** By lower-cased name, values in wire order. */
@@ -55,7 +55,7 @@ const alwaysSigned: ReadonlySet<string> = new Set([
 /** The first header that decides what the request does and is not covered by the signature, or is there twice. */
 export function unsignedControlHeader(headers: GroupedHeaders, authorization: Authorization): string | undefined {
   const signed = new Set(authorization.signedHeaders);
-  if (!signed.has('host')) return 'host';
+  if (!signed.has('host') && !signed.has(AUTHORITY)) return 'host';
   const isS3 = isS3Family(authorization.service);
   for (const [name, values] of headers) {
     if (values.length > 1 && singleHeaders.has(name)) return name;

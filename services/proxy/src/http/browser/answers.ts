@@ -13,6 +13,12 @@ export function clientAddressOf({ raw: { socket } }: FastifyRequest): string {
   return `${ip.includes(':') ? `[${ip}]` : ip}:${socket.remotePort ?? 0}`;
 }
 
+/** A link on another site opens nobody's console without a click here; browsers say of every navigation where it began. */
+export function isFromElsewhere({ headers }: FastifyRequest): boolean {
+  const site = headers['sec-fetch-site'];
+  return site === 'cross-site' || site === 'same-site';
+}
+
 const statusOf: Readonly<Record<ErrorCode, number>> = {
   bad_request: 400,
   unauthenticated: 401,

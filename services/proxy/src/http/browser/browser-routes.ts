@@ -41,6 +41,9 @@ export async function browserRoutes(app: FastifyInstance, options: BrowserRoutes
     web.setErrorHandler((error, _request, reply) => showError(reply, { error, routes: options }));
     loginRoutes(web, options);
     launchRoutes(web, options);
+    web.get('/web/*', () => {
+      throw new PosternError('not_found', 'there is no page at this address');
+    });
   });
 }
 

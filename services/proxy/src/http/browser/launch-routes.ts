@@ -4,7 +4,7 @@ import { chooseRole } from '#browser/choose-role.ts';
 import { launchConsole } from '#browser/launch-console.ts';
 import { APPS_PATH } from '#browser/own-path.ts';
 import type { WebSession } from '#browser/web-sessions.ts';
-import { clientAddressOf, page, showError } from '#http/browser/answers.ts';
+import { clientAddressOf, isFromElsewhere, page, showError } from '#http/browser/answers.ts';
 import type { BrowserRoutes } from '#http/browser/browser-options.ts';
 import { originOf } from '#http/browser/host-gate.ts';
 import { clearSessionCookie, type FoundSession, sessionOf } from '#http/browser/session-cookie.ts';
@@ -80,10 +80,4 @@ function textOf(value: unknown, name: string): string {
   if (typeof value !== 'string' || value.length > MAX_QUERY_TEXT)
     throw new PosternError('bad_request', `${name} is given twice or is too long`);
   return value;
-}
-
-/** A link on another site opens nobody's console without a click here; browsers say of every navigation where it began. */
-function isFromElsewhere(request: FastifyRequest): boolean {
-  const site = request.headers['sec-fetch-site'];
-  return site === 'cross-site' || site === 'same-site';
 }

@@ -1,7 +1,7 @@
 import type { FastifyInstance, preHandlerHookHandler } from 'fastify';
 import { PosternError } from '@postern/api';
 import { APPS_PATH, isLaunch, ownPath } from '#browser/own-path.ts';
-import { clientAddressOf, page, sentence } from '#http/browser/answers.ts';
+import { clientAddressOf, isFromElsewhere, page, sentence } from '#http/browser/answers.ts';
 import type { BrowserRoutes } from '#http/browser/browser-options.ts';
 import { clearSessionCookie, sessionOf, setSessionCookie } from '#http/browser/session-cookie.ts';
 import { loginPage } from '#http/pages/login-page.ts';
@@ -61,12 +61,13 @@ export function loginRoutes(web: FastifyInstance, options: BrowserRoutes): void 
   // A form may lead to this proxy's own pages alone (form-action), and a launch leads on to AWS: the browser sets out anew from here.
   web.get<{ Querystring: { readonly to?: unknown } }>('/web/continue', async (request, reply) => {
     const to = ownPath(request.query.to);
-    const link = { href: to, text: 'Continue' };
     const { cluster } = facts();
-    return page(
-      reply,
-      messagePage({ cluster, heading: 'Signed in', message: 'The console opens in a moment.', isProblem: false, link, onward: to }),
-    );
+    const link = { href: to, text: 'Continue' };
+    // From here a launch is the browser's own: what another site asks for goes on with a click alone.
+    const [message, more] = isFromElsewhere(request)
+      ? ['Another site asks to open a page of yours.', {}]
+      : ['The console opens in a moment.', { onward: to }];
+    return page(reply, messagePage({ cluster, heading: 'Signed in', message, isProblem: false, link, ...more }));
   });
 }
 

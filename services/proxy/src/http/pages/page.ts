@@ -30,7 +30,7 @@ ul.roles{margin:.75rem 0 0}
 ul.roles>li{display:flex;gap:1rem;justify-content:space-between;align-items:center;padding:.6rem 0;border-top:1px solid var(--line)}
 ul.roles span{min-width:0;overflow-wrap:anywhere}
 ul.apps p{margin:.25rem 0 0}
-.account{color:var(--soft);font-size:.9rem}
+.account{color:var(--soft);font-size:.9rem;display:inline-block}
 @media(max-width:34rem){ol>li{padding-left:0}ol>li::before{position:static;display:block;margin-bottom:.35rem}pre{white-space:pre-wrap;overflow-wrap:anywhere}}
 `;
 

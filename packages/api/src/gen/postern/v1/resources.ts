@@ -67,7 +67,11 @@ export interface WatchResourcesRequest {
 
 export interface ResourceEvent {
   type: ResourceEvent_Type;
-  resource: Resource | undefined;
+  resource:
+    | Resource
+    | undefined;
+  /** With SYNCED and HEARTBEAT: what watchers share when auth is lost. Each comes back at a moment of its own within so many milliseconds. */
+  spreadMs: number;
 }
 
 export const ResourceEvent_Type = {
@@ -867,7 +871,7 @@ export const WatchResourcesRequest: MessageFns<WatchResourcesRequest> = {
 };
 
 function createBaseResourceEvent(): ResourceEvent {
-  return { type: 0, resource: undefined };
+  return { type: 0, resource: undefined, spreadMs: 0 };
 }
 
 export const ResourceEvent: MessageFns<ResourceEvent> = {
@@ -877,6 +881,9 @@ export const ResourceEvent: MessageFns<ResourceEvent> = {
     }
     if (message.resource !== undefined) {
       Resource.encode(message.resource, writer.uint32(18).fork()).join();
+    }
+    if (message.spreadMs !== 0) {
+      writer.uint32(24).int32(message.spreadMs);
     }
     return writer;
   },
@@ -910,6 +917,14 @@ export const ResourceEvent: MessageFns<ResourceEvent> = {
             message.resource = Resource.decode(reader, reader.uint32());
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.spreadMs = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -926,6 +941,11 @@ export const ResourceEvent: MessageFns<ResourceEvent> = {
     return {
       type: isSet(object.type) ? resourceEvent_TypeFromJSON(object.type) : 0,
       resource: isSet(object.resource) ? Resource.fromJSON(object.resource) : undefined,
+      spreadMs: isSet(object.spreadMs)
+        ? globalThis.Number(object.spreadMs)
+        : isSet(object.spread_ms)
+        ? globalThis.Number(object.spread_ms)
+        : 0,
     };
   },
 
@@ -936,6 +956,9 @@ export const ResourceEvent: MessageFns<ResourceEvent> = {
     }
     if (message.resource !== undefined) {
       obj.resource = Resource.toJSON(message.resource);
+    }
+    if (message.spreadMs !== 0) {
+      obj.spreadMs = Math.round(message.spreadMs);
     }
     return obj;
   },
@@ -949,6 +972,7 @@ export const ResourceEvent: MessageFns<ResourceEvent> = {
     message.resource = (object.resource !== undefined && object.resource !== null)
       ? Resource.fromPartial(object.resource)
       : undefined;
+    message.spreadMs = object.spreadMs ?? 0;
     return message;
   },
 };

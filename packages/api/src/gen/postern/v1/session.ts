@@ -39,6 +39,8 @@ export interface SessionInfo {
   validUntilMs: number;
   awsRegion: string;
   awsAccountId: string;
+  /** Of an application: hosts of the operator's own under AWS's domains, to which signed requests go as well. */
+  ownHosts: string[];
 }
 
 export interface SignInToConsoleRequest {
@@ -185,6 +187,7 @@ function createBaseSessionInfo(): SessionInfo {
     validUntilMs: 0,
     awsRegion: "",
     awsAccountId: "",
+    ownHosts: [],
   };
 }
 
@@ -213,6 +216,9 @@ export const SessionInfo: MessageFns<SessionInfo> = {
     }
     if (message.awsAccountId !== "") {
       writer.uint32(66).string(message.awsAccountId);
+    }
+    for (const v of message.ownHosts) {
+      writer.uint32(74).string(v!);
     }
     return writer;
   },
@@ -294,6 +300,14 @@ export const SessionInfo: MessageFns<SessionInfo> = {
             message.awsAccountId = reader.string();
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.ownHosts.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -340,6 +354,11 @@ export const SessionInfo: MessageFns<SessionInfo> = {
         : isSet(object.aws_account_id)
         ? globalThis.String(object.aws_account_id)
         : "",
+      ownHosts: globalThis.Array.isArray(object?.ownHosts)
+        ? object.ownHosts.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.own_hosts)
+        ? object.own_hosts.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -369,6 +388,9 @@ export const SessionInfo: MessageFns<SessionInfo> = {
     if (message.awsAccountId !== "") {
       obj.awsAccountId = message.awsAccountId;
     }
+    if (message.ownHosts?.length) {
+      obj.ownHosts = message.ownHosts;
+    }
     return obj;
   },
 
@@ -385,6 +407,7 @@ export const SessionInfo: MessageFns<SessionInfo> = {
     message.validUntilMs = object.validUntilMs ?? 0;
     message.awsRegion = object.awsRegion ?? "";
     message.awsAccountId = object.awsAccountId ?? "";
+    message.ownHosts = object.ownHosts?.map((e) => e) || [];
     return message;
   },
 };

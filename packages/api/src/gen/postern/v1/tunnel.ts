@@ -22,10 +22,7 @@ import { Bytes } from "./session.ts";
 export const protobufPackage = "postern.v1";
 
 export interface AgentFrame {
-  frame: { $case: "hello"; value: AgentHello } | { $case: "heartbeat"; value: Heartbeat } | {
-    $case: "drain";
-    value: Drain;
-  } | undefined;
+  frame: { $case: "hello"; value: AgentHello } | { $case: "drain"; value: Drain } | undefined;
 }
 
 export interface AgentHello {
@@ -34,26 +31,30 @@ export interface AgentHello {
   resourceIds: Buffer[];
 }
 
-export interface Heartbeat {
-  timeMs: number;
-}
-
 /** The sender takes no new dials; what is open goes on. */
 export interface Drain {
 }
 
 export interface ProxyFrame {
-  frame: { $case: "hello"; value: ProxyHello } | { $case: "heartbeat"; value: Heartbeat } | {
-    $case: "drain";
-    value: Drain;
-  } | //
+  frame: { $case: "hello"; value: ProxyHello } | { $case: "drain"; value: Drain } | //
   /** The proxy is short of opened Carry streams: open so many more. */
-  { $case: "openCarries"; value: OpenCarries } | undefined;
+  { $case: "openCarries"; value: OpenCarries } | //
+  /** Has grown since the hello. */
+  { $case: "spread"; value: Spread } | undefined;
 }
 
 export interface ProxyHello {
   proxyId: string;
   version: string;
+  spread: Spread | undefined;
+}
+
+/**
+ * What its agents share when the proxy is lost: each dials again at a moment of its own within so many milliseconds. Thousands that
+ * came back at once would keep each other out, and people who sign in.
+ */
+export interface Spread {
+  ms: number;
 }
 
 export interface OpenCarries {
@@ -75,9 +76,6 @@ export const AgentFrame: MessageFns<AgentFrame> = {
     switch (message.frame?.$case) {
       case "hello":
         AgentHello.encode(message.frame.value, writer.uint32(10).fork()).join();
-        break;
-      case "heartbeat":
-        Heartbeat.encode(message.frame.value, writer.uint32(18).fork()).join();
         break;
       case "drain":
         Drain.encode(message.frame.value, writer.uint32(26).fork()).join();
@@ -107,14 +105,6 @@ export const AgentFrame: MessageFns<AgentFrame> = {
             message.frame = { $case: "hello", value: AgentHello.decode(reader, reader.uint32()) };
             continue;
           }
-          case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
-            message.frame = { $case: "heartbeat", value: Heartbeat.decode(reader, reader.uint32()) };
-            continue;
-          }
           case 3: {
             if (tag !== 26) {
               break;
@@ -139,8 +129,6 @@ export const AgentFrame: MessageFns<AgentFrame> = {
     return {
       frame: isSet(object.hello)
         ? { $case: "hello", value: AgentHello.fromJSON(object.hello) }
-        : isSet(object.heartbeat)
-        ? { $case: "heartbeat", value: Heartbeat.fromJSON(object.heartbeat) }
         : isSet(object.drain)
         ? { $case: "drain", value: Drain.fromJSON(object.drain) }
         : undefined,
@@ -151,8 +139,6 @@ export const AgentFrame: MessageFns<AgentFrame> = {
     const obj: any = {};
     if (message.frame?.$case === "hello") {
       obj.hello = AgentHello.toJSON(message.frame.value);
-    } else if (message.frame?.$case === "heartbeat") {
-      obj.heartbeat = Heartbeat.toJSON(message.frame.value);
     } else if (message.frame?.$case === "drain") {
       obj.drain = Drain.toJSON(message.frame.value);
     }
@@ -168,12 +154,6 @@ export const AgentFrame: MessageFns<AgentFrame> = {
       case "hello": {
         if (object.frame?.value !== undefined && object.frame?.value !== null) {
           message.frame = { $case: "hello", value: AgentHello.fromPartial(object.frame.value) };
-        }
-        break;
-      }
-      case "heartbeat": {
-        if (object.frame?.value !== undefined && object.frame?.value !== null) {
-          message.frame = { $case: "heartbeat", value: Heartbeat.fromPartial(object.frame.value) };
         }
         break;
       }
@@ -277,79 +257,6 @@ export const AgentHello: MessageFns<AgentHello> = {
   },
 };
 
-function createBaseHeartbeat(): Heartbeat {
-  return { timeMs: 0 };
-}
-
-export const Heartbeat: MessageFns<Heartbeat> = {
-  encode(message: Heartbeat, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.timeMs !== 0) {
-      writer.uint32(8).int64(message.timeMs);
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): Heartbeat {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseHeartbeat();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
-            message.timeMs = longToNumber(reader.int64());
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  fromJSON(object: any): Heartbeat {
-    return {
-      timeMs: isSet(object.timeMs)
-        ? globalThis.Number(object.timeMs)
-        : isSet(object.time_ms)
-        ? globalThis.Number(object.time_ms)
-        : 0,
-    };
-  },
-
-  toJSON(message: Heartbeat): unknown {
-    const obj: any = {};
-    if (message.timeMs !== 0) {
-      obj.timeMs = Math.round(message.timeMs);
-    }
-    return obj;
-  },
-
-  create(base?: DeepPartial<Heartbeat>): Heartbeat {
-    return Heartbeat.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<Heartbeat>): Heartbeat {
-    const message = createBaseHeartbeat();
-    message.timeMs = object.timeMs ?? 0;
-    return message;
-  },
-};
-
 function createBaseDrain(): Drain {
   return {};
 }
@@ -412,14 +319,14 @@ export const ProxyFrame: MessageFns<ProxyFrame> = {
       case "hello":
         ProxyHello.encode(message.frame.value, writer.uint32(10).fork()).join();
         break;
-      case "heartbeat":
-        Heartbeat.encode(message.frame.value, writer.uint32(18).fork()).join();
-        break;
       case "drain":
         Drain.encode(message.frame.value, writer.uint32(26).fork()).join();
         break;
       case "openCarries":
         OpenCarries.encode(message.frame.value, writer.uint32(34).fork()).join();
+        break;
+      case "spread":
+        Spread.encode(message.frame.value, writer.uint32(42).fork()).join();
         break;
     }
     return writer;
@@ -446,14 +353,6 @@ export const ProxyFrame: MessageFns<ProxyFrame> = {
             message.frame = { $case: "hello", value: ProxyHello.decode(reader, reader.uint32()) };
             continue;
           }
-          case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
-            message.frame = { $case: "heartbeat", value: Heartbeat.decode(reader, reader.uint32()) };
-            continue;
-          }
           case 3: {
             if (tag !== 26) {
               break;
@@ -468,6 +367,14 @@ export const ProxyFrame: MessageFns<ProxyFrame> = {
             }
 
             message.frame = { $case: "openCarries", value: OpenCarries.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.frame = { $case: "spread", value: Spread.decode(reader, reader.uint32()) };
             continue;
           }
         }
@@ -486,14 +393,14 @@ export const ProxyFrame: MessageFns<ProxyFrame> = {
     return {
       frame: isSet(object.hello)
         ? { $case: "hello", value: ProxyHello.fromJSON(object.hello) }
-        : isSet(object.heartbeat)
-        ? { $case: "heartbeat", value: Heartbeat.fromJSON(object.heartbeat) }
         : isSet(object.drain)
         ? { $case: "drain", value: Drain.fromJSON(object.drain) }
         : isSet(object.openCarries)
         ? { $case: "openCarries", value: OpenCarries.fromJSON(object.openCarries) }
         : isSet(object.open_carries)
         ? { $case: "openCarries", value: OpenCarries.fromJSON(object.open_carries) }
+        : isSet(object.spread)
+        ? { $case: "spread", value: Spread.fromJSON(object.spread) }
         : undefined,
     };
   },
@@ -502,12 +409,12 @@ export const ProxyFrame: MessageFns<ProxyFrame> = {
     const obj: any = {};
     if (message.frame?.$case === "hello") {
       obj.hello = ProxyHello.toJSON(message.frame.value);
-    } else if (message.frame?.$case === "heartbeat") {
-      obj.heartbeat = Heartbeat.toJSON(message.frame.value);
     } else if (message.frame?.$case === "drain") {
       obj.drain = Drain.toJSON(message.frame.value);
     } else if (message.frame?.$case === "openCarries") {
       obj.openCarries = OpenCarries.toJSON(message.frame.value);
+    } else if (message.frame?.$case === "spread") {
+      obj.spread = Spread.toJSON(message.frame.value);
     }
     return obj;
   },
@@ -524,12 +431,6 @@ export const ProxyFrame: MessageFns<ProxyFrame> = {
         }
         break;
       }
-      case "heartbeat": {
-        if (object.frame?.value !== undefined && object.frame?.value !== null) {
-          message.frame = { $case: "heartbeat", value: Heartbeat.fromPartial(object.frame.value) };
-        }
-        break;
-      }
       case "drain": {
         if (object.frame?.value !== undefined && object.frame?.value !== null) {
           message.frame = { $case: "drain", value: Drain.fromPartial(object.frame.value) };
@@ -542,13 +443,19 @@ export const ProxyFrame: MessageFns<ProxyFrame> = {
         }
         break;
       }
+      case "spread": {
+        if (object.frame?.value !== undefined && object.frame?.value !== null) {
+          message.frame = { $case: "spread", value: Spread.fromPartial(object.frame.value) };
+        }
+        break;
+      }
     }
     return message;
   },
 };
 
 function createBaseProxyHello(): ProxyHello {
-  return { proxyId: "", version: "" };
+  return { proxyId: "", version: "", spread: undefined };
 }
 
 export const ProxyHello: MessageFns<ProxyHello> = {
@@ -558,6 +465,9 @@ export const ProxyHello: MessageFns<ProxyHello> = {
     }
     if (message.version !== "") {
       writer.uint32(18).string(message.version);
+    }
+    if (message.spread !== undefined) {
+      Spread.encode(message.spread, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -591,6 +501,14 @@ export const ProxyHello: MessageFns<ProxyHello> = {
             message.version = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.spread = Spread.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -611,6 +529,7 @@ export const ProxyHello: MessageFns<ProxyHello> = {
         ? globalThis.String(object.proxy_id)
         : "",
       version: isSet(object.version) ? globalThis.String(object.version) : "",
+      spread: isSet(object.spread) ? Spread.fromJSON(object.spread) : undefined,
     };
   },
 
@@ -622,6 +541,9 @@ export const ProxyHello: MessageFns<ProxyHello> = {
     if (message.version !== "") {
       obj.version = message.version;
     }
+    if (message.spread !== undefined) {
+      obj.spread = Spread.toJSON(message.spread);
+    }
     return obj;
   },
 
@@ -632,6 +554,76 @@ export const ProxyHello: MessageFns<ProxyHello> = {
     const message = createBaseProxyHello();
     message.proxyId = object.proxyId ?? "";
     message.version = object.version ?? "";
+    message.spread = (object.spread !== undefined && object.spread !== null)
+      ? Spread.fromPartial(object.spread)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSpread(): Spread {
+  return { ms: 0 };
+}
+
+export const Spread: MessageFns<Spread> = {
+  encode(message: Spread, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ms !== 0) {
+      writer.uint32(8).int32(message.ms);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Spread {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSpread();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.ms = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Spread {
+    return { ms: isSet(object.ms) ? globalThis.Number(object.ms) : 0 };
+  },
+
+  toJSON(message: Spread): unknown {
+    const obj: any = {};
+    if (message.ms !== 0) {
+      obj.ms = Math.round(message.ms);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Spread>): Spread {
+    return Spread.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Spread>): Spread {
+    const message = createBaseSpread();
+    message.ms = object.ms ?? 0;
     return message;
   },
 };
@@ -870,17 +862,6 @@ export type DeepPartial<T> = T extends Builtin ? T
   : T extends { $case: string; value: unknown } ? { $case: T["$case"]; value?: DeepPartial<T["value"]> }
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
-
-function longToNumber(int64: { toString(): string }): number {
-  const num = globalThis.Number(int64.toString());
-  if (num > globalThis.Number.MAX_SAFE_INTEGER) {
-    throw new globalThis.Error("Value is larger than Number.MAX_SAFE_INTEGER");
-  }
-  if (num < globalThis.Number.MIN_SAFE_INTEGER) {
-    throw new globalThis.Error("Value is smaller than Number.MIN_SAFE_INTEGER");
-  }
-  return num;
-}
 
 function isSet(value: any): boolean {
   return value !== null && value !== undefined;
