@@ -55,6 +55,7 @@ export function readFields(text: string, at: number, maxLines: number): FieldBlo
     const value = text.slice(valueFrom, valueTo);
     fields.push(name, value);
 
+    // What frames the message is judged with the blanks behind it: behind "chunked" llhttp takes a tab for a part of the word.
     switch (name.length) {
       case 4:
         if (name.toLowerCase() === 'host') hosts += 1;
@@ -67,10 +68,10 @@ export function readFields(text: string, at: number, maxLines: number): FieldBlo
           connection = connection === undefined ? value.toLowerCase() : `${connection}, ${value.toLowerCase()}`;
         break;
       case 14:
-        if (name.toLowerCase() === 'content-length') length = oneFrame(length, lengthOf(value));
+        if (name.toLowerCase() === 'content-length') length = oneFrame(length, lengthOf(text.slice(valueFrom, i - 2)));
         break;
       case 17:
-        if (name.toLowerCase() === 'transfer-encoding') length = oneFrame(length, chunkedOf(value));
+        if (name.toLowerCase() === 'transfer-encoding') length = oneFrame(length, chunkedOf(text.slice(valueFrom, i - 2)));
         break;
       default:
     }

@@ -93,6 +93,7 @@ const NASTY = [
   'Transfer-Encoding: chunked\r\n',
   'Transfer-Encoding: xchunked\r\n',
   'transfer-encoding:\tchunked\r\n',
+  'transfer-encoding: chunked\t\r\n',
   'Transfer-Encoding: identity\r\n',
   'Host: y\r\n',
   'Connection: close\r\n',

@@ -32,6 +32,8 @@ describe('the head of a request', () => {
   });
 
   it.each([
+    ['a tab behind the coding', ['Transfer-Encoding: chunked\t']],
+    ['a blank behind the length', ['Content-Length: 4 ']],
     ['two frames', ['Content-Length: 4', 'Transfer-Encoding: chunked']],
     ['two frames, the other way round', ['Transfer-Encoding: chunked', 'Content-Length: 4']],
     ['two lengths', ['Content-Length: 4', 'Content-Length: 5']],
