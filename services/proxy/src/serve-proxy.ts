@@ -24,6 +24,7 @@ import { appHosts } from '#routing/app-hosts.ts';
 import { RouteKeys } from '#routing/route-keys.ts';
 import { authDoor } from '#tcp/auth-door.ts';
 import type { Door } from '#tcp/doors.ts';
+import { lineDoor } from '#tcp/line-door.ts';
 import { listenPublicly } from '#tcp/public-listener.ts';
 import { sessionDoor } from '#tcp/session-door.ts';
 import { splitAddress } from '#tcp/split-address.ts';
@@ -67,6 +68,7 @@ export async function serveProxy({ config, cluster, logger, metrics, nowMs }: Se
     proxyId: member.hostId,
     version: serverVersion,
     limits: { carriesPerAgent: limits.sessionsPerAgent },
+    asksForLines: true,
     onChange: ({ agentId, state, reason }) => logger.info({ agentId, state, reason }, 'agent'),
     onRefused: ({ hostId, reason }) => logger.warn({ hostId, reason }, 'tunnel stream refused'),
   });
@@ -200,6 +202,7 @@ export async function serveProxy({ config, cluster, logger, metrics, nowMs }: Se
         socket.unshift(head);
         tunnelDoor.accept(socket, { remoteAddress: clientAddress, onSecure: proven });
       },
+      line: lineDoor({ tunnels, onRefused }),
       web: webDoor({ pairs, web, limits }),
     },
   });

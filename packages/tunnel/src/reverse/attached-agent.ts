@@ -1,7 +1,9 @@
 import { PosternError, type ProxyFrame, ReverseTunnel } from '@postern/api';
 import type { GrpcConnection } from '#grpc-tls-server.ts';
 import type { TunnelLimits } from '#limits.ts';
+import type { Socket } from 'node:net';
 import type { ServerRawCall } from '#raw-call/server-raw-call.ts';
+import type { AttachedLines } from '#reverse/attached-lines.ts';
 
 export type AttachCall = ServerRawCall;
 export type CarryCall = ServerRawCall;
@@ -15,7 +17,7 @@ export class AttachedAgent {
   readonly agentId: string;
   readonly #limits: TunnelLimits;
   readonly #connections = new Set<GrpcConnection>();
-  readonly #attaches = new Map<AttachCall, { draining: boolean }>();
+  readonly #attaches = new Map<AttachCall, { draining: boolean; readonly lines: AttachedLines | undefined }>();
   readonly #idle = new Set<CarryCall>();
   readonly #busy = new Set<CarryCall>();
   readonly #waiters = new Set<Waiter>();
@@ -38,6 +40,15 @@ export class AttachedAgent {
   get busyCount(): number {
     return this.#busy.size;
   }
+  get idleLineCount(): number {
+    return this.#lines.reduce((sum, { idleCount }) => sum + idleCount, 0);
+  }
+  get busyLineCount(): number {
+    return this.#lines.reduce((sum, { busyCount }) => sum + busyCount, 0);
+  }
+  get #lines(): AttachedLines[] {
+    return [...this.#attaches.values()].flatMap(({ lines }) => lines ?? []);
+  }
   get empty(): boolean {
     return this.#attaches.size + this.#connections.size + this.#busy.size === 0;
   }
@@ -51,9 +62,10 @@ export class AttachedAgent {
     this.#connections.delete(connection);
   }
 
-  addAttach(call: AttachCall): boolean {
+  /** `lines` where the agent opens some when it is asked. */
+  addAttach(call: AttachCall, lines: AttachedLines | undefined): boolean {
     if (this.#attaches.size >= this.#limits.connectionsPerAgent) return false;
-    this.#attaches.set(call, { draining: false });
+    this.#attaches.set(call, { draining: false, lines });
     return true;
   }
   markDraining(call: AttachCall): void {
@@ -61,6 +73,7 @@ export class AttachedAgent {
     if (attach) attach.draining = true;
   }
   removeAttach(call: AttachCall): void {
+    this.#attaches.get(call)?.lines?.end();
     this.#attaches.delete(call);
     if (this.#attaches.size > 0) return;
     for (const idle of this.#idle) endCall(idle, 'this agent has left the proxy');
@@ -69,7 +82,7 @@ export class AttachedAgent {
 
   addCarry(call: CarryCall): void {
     if (this.#attaches.size === 0) return endCall(call, 'attach before opening carry streams');
-    if (this.#idle.size + this.#busy.size >= this.#limits.carriesPerAgent || this.#idle.size >= this.#limits.idleCarriesPerAgent) {
+    if (this.#idle.size + this.#sessions >= this.#limits.carriesPerAgent || this.#idle.size >= this.#limits.idleCarriesPerAgent) {
       return endCall(
         call,
         `an agent may keep ${this.#limits.idleCarriesPerAgent} idle carry streams and ${this.#limits.carriesPerAgent} in all`,
@@ -84,6 +97,17 @@ export class AttachedAgent {
     this.#waiters.delete(waiter);
     this.#busy.add(call);
     waiter.take(call);
+  }
+
+  /** That there are, or are about to be. */
+  get #sessions(): number {
+    return this.#busy.size + this.#lines.reduce((sum, { claimedCount }) => sum + claimedCount, 0);
+  }
+
+  /** A line of the newest attachment; undefined where the agent gives none. */
+  async takeLine(signal: AbortSignal): Promise<Socket | undefined> {
+    const lines = [...this.#attaches.values()].findLast(({ draining }) => !draining)?.lines;
+    return this.#sessions < this.#limits.carriesPerAgent ? await lines?.take(signal) : undefined;
   }
 
   /** An idle stream, or the next that the agent opens; rejects when the signal is aborted. */
@@ -116,6 +140,7 @@ export class AttachedAgent {
   end(error: PosternError): void {
     for (const call of [...this.#attaches.keys(), ...this.#idle]) endCall(call, error.message, error);
     for (const call of this.#busy) call.reset();
+    for (const lines of this.#lines) lines.end();
     // The status of the control stream has left by then; a peer that reads nothing loses the connection.
     setImmediate(() => {
       for (const connection of this.#connections) connection.destroy();

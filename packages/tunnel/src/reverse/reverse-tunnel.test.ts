@@ -48,7 +48,7 @@ describe('a reverse tunnel', () => {
     agent('agent-a', {
       proxies: [p.address],
       onConnection: (stream, info) => {
-        seen.push([info.resourceId.toString(), info.clientAddress, info.proxyId, stream.remoteAddress]);
+        seen.push([info.resourceId.toString(), info.clientAddress, info.proxyId]);
         echo(stream);
       },
     });
@@ -56,7 +56,7 @@ describe('a reverse tunnel', () => {
     const body = randomBytes(500_000);
     const stream = await dialTo(p, 'agent-a', Buffer.from('head '));
     expect((await exchange(stream, body)).equals(Buffer.concat([Buffer.from('head '), body]))).toBe(true);
-    expect(seen).toEqual([['resource', '192.0.2.1:7', 'proxy-1', '192.0.2.1:7']]);
+    expect(seen).toEqual([['resource', '192.0.2.1:7', 'proxy-1']]);
   });
 
   it('outlives any number of connections that end badly: they are the doing of those who were connected', async () => {

@@ -1,6 +1,6 @@
+import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fullJitterBackoff } from '#backoff.ts';
-import type { ByteStream } from '#byte-stream.ts';
 import { type TunnelLimits, tunnelLimits } from '#limits.ts';
 import { type DialInfo, type TunnelCredentials, TunnelSession } from '#reverse/tunnel-session.ts';
 
@@ -25,7 +25,7 @@ export interface ReverseTunnelClientOptions {
   /** Why this resource is not served here, or undefined where it is. */
   readonly serves?: (resourceId: Buffer) => string | undefined;
   /** A client's TLS connection, as the proxy relays it: hand it to createGrpcTlsServer(…).acceptSocket. */
-  readonly onConnection: (stream: ByteStream, info: DialInfo) => void;
+  readonly onConnection: (stream: Duplex, info: DialInfo) => void;
   readonly onStatus?: (status: ProxyStatus) => void;
   readonly limits?: Partial<TunnelLimits>;
   readonly random?: () => number;

@@ -1,4 +1,5 @@
 import type { Http2Stream } from 'node:http2';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type AgentFrame, type CallContext, type Handlers, Identity_Kind, PosternError, ReverseTunnel } from '@postern/api';
 import { spreadMs } from '#backoff.ts';
@@ -8,13 +9,19 @@ import { receiveMessages } from '#raw-call/raw-call.ts';
 import { ServerRawCall } from '#raw-call/server-raw-call.ts';
 import { type AttachCall, AttachedAgent, type CarryCall, endCall, tell } from '#reverse/attached-agent.ts';
 import type { ResetLimit } from '#reset-limit.ts';
+import { AttachedLines } from '#reverse/attached-lines.ts';
+import { dialOverLine, LineLost } from '#reverse/line-dial.ts';
+import { LineTokens } from '#reverse/line-tokens.ts';
 import { AGENT_ID_KEY, PeerDoor } from '#reverse/peer-door.ts';
+import type { Dial } from '#reverse/dial-frame.ts';
 import { speakDial } from '#reverse/speak-dial.ts';
 
 export interface ReverseTunnelServerOptions {
   readonly proxyId: string;
   readonly version: string;
   readonly limits?: Partial<TunnelLimits>;
+  /** Whoever serves this has a door for lines and hands what comes there to acceptLine. */
+  readonly asksForLines?: boolean;
   readonly onChange?: (change: { readonly agentId: string; readonly state: 'attached' | 'detached'; readonly reason: string }) => void;
   /** A caller that asked for what is another's. */
   readonly onRefused?: (refusal: { readonly hostId: string; readonly reason: string }) => void;
@@ -30,6 +37,18 @@ export interface DialOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Agents attached; streams and lines that wait for a session, and that carry one; streams that other proxies have here. */
+export interface TunnelCounts {
+  readonly agents: number;
+  readonly idleCarries: number;
+  readonly busyCarries: number;
+  readonly idleLines: number;
+  readonly busyLines: number;
+  readonly peerCarries: number;
+}
+
+/** Of a line that waited: the agent answers at once or it is gone. */
+const LINE_ANSWER_MS = 1_000;
 /** Twice as many, and the jitter of a first try is not enough. */
 const SPREAD_FROM_AGENTS = 64;
 
@@ -42,6 +61,7 @@ export class ReverseTunnelServer {
   readonly #options: ReverseTunnelServerOptions;
   readonly #limits: TunnelLimits;
   readonly #agents = new Map<string, AttachedAgent>();
+  readonly #lineTokens = new LineTokens();
   readonly #peers: PeerDoor;
   /** Streams that are somebody's connection: who hangs up ends them, and not the host that opened them. */
   readonly #taken = new WeakSet<Http2Stream>();
@@ -80,14 +100,21 @@ export class ReverseTunnelServer {
     return [...this.#agents.values()].filter((agent) => agent.dialable).map(({ agentId }) => agentId);
   }
 
-  counts(): { readonly agents: number; readonly idleCarries: number; readonly busyCarries: number; readonly peerCarries: number } {
+  counts(): TunnelCounts {
     const agents = [...this.#agents.values()];
     return {
       agents: agents.filter(({ attachCount }) => attachCount > 0).length,
       idleCarries: agents.reduce((sum, { idleCount }) => sum + idleCount, 0),
       busyCarries: agents.reduce((sum, { busyCount }) => sum + busyCount, 0),
+      idleLines: agents.reduce((sum, { idleLineCount }) => sum + idleLineCount, 0),
+      busyLines: agents.reduce((sum, { busyLineCount }) => sum + busyLineCount, 0),
       peerCarries: this.#peers.count,
     };
+  }
+
+  /** A connection that came under the name of this token. False where it is not one that an agent was told lately. */
+  acceptLine(token: string, line: Socket): boolean {
+    return this.#lineTokens.redeem(token, line);
   }
 
   /** A stream to an agent that has accepted the dial. Rejects with `unavailable` within the dial limit, and with the agent's own words where it refused. */
@@ -98,9 +125,24 @@ export class ReverseTunnelServer {
     const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
     const { agentId, resourceId, clientAddress, head = Buffer.alloc(0) } = options;
     const dial = { resourceId, clientAddress, head };
+    const line = await agent.takeLine(signal);
+    if (line !== undefined && (await this.#answers(line, dial, { agentId, signal }))) return line;
     const carry = await agent.takeCarry(signal);
     this.#taken.add(carry.stream);
     return speakDial(carry, { agentId, dial, stallMs: this.#limits.stallMs, signal });
+  }
+
+  /** False where the line leads nowhere. Nothing but a ClientHello was sent on it: the way through the tunnel begins anew. */
+  async #answers(line: Socket, dial: Dial, { agentId, signal }: { agentId: string; signal: AbortSignal }): Promise<boolean> {
+    const patience = AbortSignal.any([signal, AbortSignal.timeout(LINE_ANSWER_MS)]);
+    try {
+      await dialOverLine(line, dial, { agentId, signal: patience });
+      return true;
+    } catch (error) {
+      line.destroy();
+      if (error instanceof LineLost && !signal.aborted) return false;
+      throw error instanceof PosternError ? error : new PosternError('unavailable', `agent ${agentId} did not answer in time`, { cause: error });
+    }
   }
 
   /** Ends everything of an agent or of another proxy: locked, expired, removed. */
@@ -147,7 +189,7 @@ export class ReverseTunnelServer {
       if (frame?.$case === 'drain') return agent.markDraining(call);
       if (frame?.$case !== 'hello' || attached) return;
       clearTimeout(helloTimer);
-      if (!agent.addAttach(call)) return endCall(call, `an agent may attach ${limits.connectionsPerAgent} times to one proxy`);
+      if (!agent.addAttach(call, this.#linesOf(call, frame.value.opensLines))) return endCall(call, `an agent may attach ${limits.connectionsPerAgent} times to one proxy`);
       attached = true;
       // The session answers it before anybody here hears of it: thousands of idle agents wake this process once a beat each, for a moment.
       call.onPing(() => silence.refresh());
@@ -165,6 +207,12 @@ export class ReverseTunnelServer {
         call.end();
       },
     });
+  }
+
+  #linesOf(call: AttachCall, opensLines: boolean): AttachedLines | undefined {
+    if (!opensLines || this.#options.asksForLines !== true) return undefined;
+    const ask = (tokens: Buffer[]) => tell(call, { frame: { $case: 'openLines', value: { tokens } } });
+    return new AttachedLines({ tokens: this.#lineTokens, ask });
   }
 
   /** What an agent that attaches now is told. Those that attached long before hear of it where they have become twice as many. */

@@ -1,10 +1,12 @@
 import type { X509Certificate } from 'node:crypto';
+import type { Duplex } from 'node:stream';
 import type { SecureContextOptions } from 'node:tls';
 import { type AgentFrame, PosternError, type ProxyFrame, ReverseTunnel } from '@postern/api';
-import { byteStream, type ByteStream } from '#byte-stream.ts';
+import { byteStream } from '#byte-stream.ts';
 import type { TunnelLimits } from '#limits.ts';
 import { firstMessage, type RawCall, receiveMessages } from '#raw-call/raw-call.ts';
 import { RawConnection, type RawConnectionOptions } from '#raw-call/raw-connection.ts';
+import { AgentLines } from '#reverse/agent-lines.ts';
 import { type Dial, readDial, writeAnswer } from '#reverse/dial-frame.ts';
 
 export const TUNNEL_SERVER_NAME = 'tunnel.postern.internal';
@@ -29,7 +31,7 @@ export interface TunnelSessionOptions {
   readonly resourceIds: readonly Buffer[];
   readonly limits: TunnelLimits;
   readonly serves: (resourceId: Buffer) => string | undefined;
-  readonly onConnection: (stream: ByteStream, info: DialInfo) => void;
+  readonly onConnection: (stream: Duplex, info: DialInfo) => void;
 }
 
 export type Retired = 'wanted' | 'drained';
@@ -61,6 +63,7 @@ export class TunnelSession {
   readonly #options: TunnelSessionOptions;
   readonly #connections = new Set<TunnelConnection>();
   readonly #idle = new Set<RawCall>();
+  readonly #lines: AgentLines;
   #attach: RawCall | undefined;
   readonly #timers: NodeJS.Timeout[] = [];
   #busy = 0;
@@ -87,7 +90,13 @@ export class TunnelSession {
     this.retired = new Promise((resolve) => {
       this.#settleRetired = resolve;
     });
-    const { proxy, limits } = options;
+    const { proxy, limits, serves } = options;
+    this.#lines = new AgentLines({
+      proxy,
+      serves,
+      onConnection: (line, dial) => options.onConnection(line, { ...dial, proxyId: this.#proxyId }),
+      onFreed: () => this.#endWhereRetired(),
+    });
     this.#after(limits.answerMs, () => {
       if (this.#proxyId === '') this.end(new PosternError('cannot_connect', `no proxy answered at ${proxy}`));
     });
@@ -107,10 +116,6 @@ export class TunnelSession {
     return this.#spreadMs;
   }
 
-  get busyCarries(): number {
-    return this.#busy;
-  }
-
   /** Takes no more dials; ends itself when the last open stream has. */
   retire(why: Retired = 'wanted'): void {
     if (this.#retired || this.#over) return;
@@ -118,6 +123,7 @@ export class TunnelSession {
     this.#settleRetired(why);
     this.#tell({ frame: { $case: 'drain', value: {} } });
     for (const call of this.#idle) call.reset();
+    this.#lines.closeIdle();
     this.#endWhereRetired();
   }
 
@@ -127,6 +133,7 @@ export class TunnelSession {
     this.#over = true;
     for (const timer of this.#timers) clearTimeout(timer);
     for (const { connection } of this.#connections) connection.end(error);
+    this.#lines.end();
     this.#failAttached(error);
     this.#settleEnded(error);
   }
@@ -149,7 +156,7 @@ export class TunnelSession {
       message: (bytes) => this.#hear(ReverseTunnel.attach.responseDeserialize(bytes)),
       over: (error) => this.end(error ?? new PosternError('unavailable', `proxy ${proxy} ended the tunnel`)),
     });
-    this.#tell({ frame: { $case: 'hello', value: { version, resourceIds: [...resourceIds] } } });
+    this.#tell({ frame: { $case: 'hello', value: { version, resourceIds: [...resourceIds], opensLines: true } } });
     // Asked for while the connection was made.
     if (this.#retired) this.#tell({ frame: { $case: 'drain', value: {} } });
   }
@@ -163,6 +170,8 @@ export class TunnelSession {
     } else if (frame?.$case === 'openCarries') {
       this.#wanted = Math.min(this.#options.limits.idleCarriesPerAgent, IDLE_CARRIES + Math.max(0, frame.value.count));
       this.#refill();
+    } else if (frame?.$case === 'openLines') {
+      this.#openLines(frame.value.tokens);
     } else if (frame?.$case === 'spread') {
       this.#spread(frame.value.ms);
     } else if (frame?.$case === 'drain') {
@@ -189,9 +198,18 @@ export class TunnelSession {
     while (!this.#over && !this.#retired && this.#proxyId !== '' && this.#idle.size < this.#wanted && this.#openCarry());
   }
 
+  #openLines(tokens: readonly Uint8Array[]): void {
+    for (const token of tokens) if (this.#sessions < this.#options.limits.carriesPerAgent) this.#lines.open(Buffer.from(token));
+  }
+
+  /** That there are, or could be at once. */
+  get #sessions(): number {
+    return this.#idle.size + this.#busy + this.#lines.count;
+  }
+
   #openCarry(): boolean {
     const { limits } = this.#options;
-    if (this.#idle.size + this.#busy >= limits.carriesPerAgent) return false;
+    if (this.#sessions >= limits.carriesPerAgent) return false;
     const room = limits.streamsPerTunnelConnection - SPARE_STREAMS;
     const free = [...this.#connections].find(({ streams }) => streams < room);
     if (free?.connection.isReady) {
@@ -255,6 +273,6 @@ export class TunnelSession {
   }
 
   #endWhereRetired(): void {
-    if (this.#retired && this.#busy === 0) this.end();
+    if (this.#retired && this.#busy + this.#lines.busyCount === 0) this.end();
   }
 }

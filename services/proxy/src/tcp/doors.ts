@@ -1,8 +1,11 @@
+import { lineTokenOf } from '@postern/tunnel';
+
 /** Where a connection goes, by the server name that its ClientHello asks for; architecture.md has the same table. */
 export type Door =
   | { readonly kind: 'session'; readonly ticket: string }
   | { readonly kind: 'auth' }
   | { readonly kind: 'tunnel' }
+  | { readonly kind: 'line'; readonly token: string }
   | { readonly kind: 'web' };
 
 export const AUTH_SERVER_NAME = 'auth.postern.internal';
@@ -15,5 +18,7 @@ export function doorOf(serverName: string | undefined): Door {
   if (serverName.endsWith(SESSION_SUFFIX)) return { kind: 'session', ticket: serverName.slice(0, -SESSION_SUFFIX.length) };
   if (serverName === AUTH_SERVER_NAME) return { kind: 'auth' };
   if (serverName === TUNNEL_SERVER_NAME) return { kind: 'tunnel' };
+  const token = lineTokenOf(serverName);
+  if (token !== undefined) return { kind: 'line', token };
   return { kind: 'web' };
 }

@@ -21,6 +21,7 @@ export interface Doors {
   readonly session: (arrival: Arrival, ticket: string) => Promise<void>;
   readonly auth: (arrival: Arrival) => Promise<void>;
   readonly tunnel: (arrival: Arrival) => void;
+  readonly line: (arrival: Arrival, token: string) => void;
   readonly web: (arrival: Arrival) => void;
 }
 
@@ -120,13 +121,15 @@ async function route(arriving: Omit<Arrival, 'head' | 'proven'>, options: Route)
       if (peeked.alpnProtocols.includes('h2')) return options.doors.tunnel(arrival);
       options.onRefused({ clientAddress, reason: 'the tunnel speaks h2 alone', door: 'tunnel' });
       return refuse(socket, alerts.noApplicationProtocol);
+    case 'line':
+      return options.doors.line(arrival, door.token);
     case 'web':
       return options.doors.web(arrival);
   }
 }
 
 function mapDoors<T>(make: () => T): Record<Door['kind'], T> {
-  return { session: make(), auth: make(), tunnel: make(), web: make() };
+  return { session: make(), auth: make(), tunnel: make(), line: make(), web: make() };
 }
 
 function listen(server: Server, at: PublicListenerOptions): Promise<{ host: string; port: number }> {

@@ -29,6 +29,8 @@ export interface AgentHello {
   version: string;
   /** Ids (8 bytes each) of the resources that this agent serves; checked against what auth lists for it. */
   resourceIds: Buffer[];
+  /** OpenLines is understood. */
+  opensLines: boolean;
 }
 
 /** The sender takes no new dials; what is open goes on. */
@@ -36,11 +38,17 @@ export interface Drain {
 }
 
 export interface ProxyFrame {
-  frame: { $case: "hello"; value: ProxyHello } | { $case: "drain"; value: Drain } | //
-  /** The proxy is short of opened Carry streams: open so many more. */
-  { $case: "openCarries"; value: OpenCarries } | //
-  /** Has grown since the hello. */
-  { $case: "spread"; value: Spread } | undefined;
+  frame:
+    | { $case: "hello"; value: ProxyHello }
+    | { $case: "drain"; value: Drain }
+    | //
+    /** The proxy is short of opened Carry streams: open so many more. */
+    { $case: "openCarries"; value: OpenCarries }
+    | //
+    /** Has grown since the hello. */
+    { $case: "spread"; value: Spread }
+    | { $case: "openLines"; value: OpenLines }
+    | undefined;
 }
 
 export interface ProxyHello {
@@ -59,6 +67,17 @@ export interface Spread {
 
 export interface OpenCarries {
   count: number;
+}
+
+/**
+ * For each token the agent opens a connection of its own beside the tunnel, a line, to the address that it is attached to: a ClientHello
+ * under the name `<token as hexadecimal digits>.line.postern.internal`, and no TLS behind it. On it the proxy says a DialRequest, framed as
+ * in packages/tunnel, and from then on both sides copy bytes. A session on a line is one layer of TLS, end to end, and no HTTP/2 around
+ * it; where no line comes it is carried by a stream of the tunnel.
+ */
+export interface OpenLines {
+  /** 16 random bytes each, good once and for some seconds, and for the agent that was told. */
+  tokens: Buffer[];
 }
 
 export interface DialRequest {
@@ -169,7 +188,7 @@ export const AgentFrame: MessageFns<AgentFrame> = {
 };
 
 function createBaseAgentHello(): AgentHello {
-  return { version: "", resourceIds: [] };
+  return { version: "", resourceIds: [], opensLines: false };
 }
 
 export const AgentHello: MessageFns<AgentHello> = {
@@ -179,6 +198,9 @@ export const AgentHello: MessageFns<AgentHello> = {
     }
     for (const v of message.resourceIds) {
       writer.uint32(18).bytes(v!);
+    }
+    if (message.opensLines !== false) {
+      writer.uint32(24).bool(message.opensLines);
     }
     return writer;
   },
@@ -212,6 +234,14 @@ export const AgentHello: MessageFns<AgentHello> = {
             message.resourceIds.push(Buffer.from(reader.bytes()));
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.opensLines = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -232,6 +262,11 @@ export const AgentHello: MessageFns<AgentHello> = {
         : globalThis.Array.isArray(object?.resource_ids)
         ? object.resource_ids.map((e: any) => Buffer.from(bytesFromBase64(e)))
         : [],
+      opensLines: isSet(object.opensLines)
+        ? globalThis.Boolean(object.opensLines)
+        : isSet(object.opens_lines)
+        ? globalThis.Boolean(object.opens_lines)
+        : false,
     };
   },
 
@@ -243,6 +278,9 @@ export const AgentHello: MessageFns<AgentHello> = {
     if (message.resourceIds?.length) {
       obj.resourceIds = message.resourceIds.map((e) => base64FromBytes(e));
     }
+    if (message.opensLines !== false) {
+      obj.opensLines = message.opensLines;
+    }
     return obj;
   },
 
@@ -253,6 +291,7 @@ export const AgentHello: MessageFns<AgentHello> = {
     const message = createBaseAgentHello();
     message.version = object.version ?? "";
     message.resourceIds = object.resourceIds?.map((e) => e) || [];
+    message.opensLines = object.opensLines ?? false;
     return message;
   },
 };
@@ -328,6 +367,9 @@ export const ProxyFrame: MessageFns<ProxyFrame> = {
       case "spread":
         Spread.encode(message.frame.value, writer.uint32(42).fork()).join();
         break;
+      case "openLines":
+        OpenLines.encode(message.frame.value, writer.uint32(50).fork()).join();
+        break;
     }
     return writer;
   },
@@ -377,6 +419,14 @@ export const ProxyFrame: MessageFns<ProxyFrame> = {
             message.frame = { $case: "spread", value: Spread.decode(reader, reader.uint32()) };
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.frame = { $case: "openLines", value: OpenLines.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -401,6 +451,10 @@ export const ProxyFrame: MessageFns<ProxyFrame> = {
         ? { $case: "openCarries", value: OpenCarries.fromJSON(object.open_carries) }
         : isSet(object.spread)
         ? { $case: "spread", value: Spread.fromJSON(object.spread) }
+        : isSet(object.openLines)
+        ? { $case: "openLines", value: OpenLines.fromJSON(object.openLines) }
+        : isSet(object.open_lines)
+        ? { $case: "openLines", value: OpenLines.fromJSON(object.open_lines) }
         : undefined,
     };
   },
@@ -415,6 +469,8 @@ export const ProxyFrame: MessageFns<ProxyFrame> = {
       obj.openCarries = OpenCarries.toJSON(message.frame.value);
     } else if (message.frame?.$case === "spread") {
       obj.spread = Spread.toJSON(message.frame.value);
+    } else if (message.frame?.$case === "openLines") {
+      obj.openLines = OpenLines.toJSON(message.frame.value);
     }
     return obj;
   },
@@ -446,6 +502,12 @@ export const ProxyFrame: MessageFns<ProxyFrame> = {
       case "spread": {
         if (object.frame?.value !== undefined && object.frame?.value !== null) {
           message.frame = { $case: "spread", value: Spread.fromPartial(object.frame.value) };
+        }
+        break;
+      }
+      case "openLines": {
+        if (object.frame?.value !== undefined && object.frame?.value !== null) {
+          message.frame = { $case: "openLines", value: OpenLines.fromPartial(object.frame.value) };
         }
         break;
       }
@@ -691,6 +753,77 @@ export const OpenCarries: MessageFns<OpenCarries> = {
   fromPartial(object: DeepPartial<OpenCarries>): OpenCarries {
     const message = createBaseOpenCarries();
     message.count = object.count ?? 0;
+    return message;
+  },
+};
+
+function createBaseOpenLines(): OpenLines {
+  return { tokens: [] };
+}
+
+export const OpenLines: MessageFns<OpenLines> = {
+  encode(message: OpenLines, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.tokens) {
+      writer.uint32(10).bytes(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): OpenLines {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOpenLines();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tokens.push(Buffer.from(reader.bytes()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): OpenLines {
+    return {
+      tokens: globalThis.Array.isArray(object?.tokens)
+        ? object.tokens.map((e: any) => Buffer.from(bytesFromBase64(e)))
+        : [],
+    };
+  },
+
+  toJSON(message: OpenLines): unknown {
+    const obj: any = {};
+    if (message.tokens?.length) {
+      obj.tokens = message.tokens.map((e) => base64FromBytes(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<OpenLines>): OpenLines {
+    return OpenLines.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<OpenLines>): OpenLines {
+    const message = createBaseOpenLines();
+    message.tokens = object.tokens?.map((e) => e) || [];
     return message;
   },
 };
