@@ -1,3 +1,4 @@
+import { duplexPair } from 'node:stream';
 import { isDeepStrictEqual } from 'node:util';
 import { AgentFrame, DialRequest, PosternError, ProxyFrame } from '@postern/api';
 import { cases, mutated } from '@postern/pki/testing/mutated.ts';
@@ -5,6 +6,7 @@ import { Watch } from '@postern/pki/testing/watch.ts';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MessageReader } from '#raw-call/message-reader.ts';
+import { hearDial, LineLost } from '#reverse/line-dial.ts';
 import { readAnswer, readDial, writeAnswer, writeDial } from '#reverse/dial-frame.ts';
 
 const hex = (text: string) => Buffer.from(text.replaceAll(' ', ''), 'hex');
@@ -72,6 +74,27 @@ describe('the dial message', () => {
       cases(5_000, 250_000),
     );
     expect([...seen].sort()).toEqual(['read', 'refused']);
+  }, 300_000);
+
+  it('TN-10 is read from a line as from a frame, however it is cut, and what follows it is left in the line', async () => {
+    await fc.assert(
+      fc.asyncProperty(mutated(fields), fc.integer({ min: 1, max: 9 }), async (bytes, step) => {
+        const [near, far] = duplexPair();
+        const heard = hearDial(far, AbortSignal.timeout(5_000)).catch((error: unknown) => {
+          if (error instanceof LineLost || (error instanceof PosternError && error.code === 'bad_request')) return 'refused' as const;
+          throw error;
+        });
+        for (let at = 0; at < bytes.length; at += step) near.write(bytes.subarray(at, at + step));
+        near.end();
+        const read = await heard;
+        const whole = refusedOr(() => readDial(bytes));
+        if (read === 'refused' || whole === 'refused') return read === whole;
+        const rest: Buffer[] = [];
+        for await (const part of far as AsyncIterable<Buffer>) rest.push(part);
+        return isDeepStrictEqual({ ...read, head: Buffer.concat(rest) }, whole);
+      }),
+      cases(1_000, 20_000),
+    );
   }, 300_000);
 
   it('TN-10 has an answer that is read in full, or refused, whatever becomes of it', () => {

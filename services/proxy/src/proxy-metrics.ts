@@ -33,7 +33,11 @@ export function observeProxy(
   gauge('postern_proxy_tunnels_attached', 'Agents attached by a reverse tunnel.', () => tunnels.counts().agents);
   gauge('postern_proxy_carry_streams_idle', 'Streams that wait for a session.', () => tunnels.counts().idleCarries);
   gauge('postern_proxy_carry_streams_busy', 'Streams that carry a session.', () => tunnels.counts().busyCarries);
-  gauge('postern_proxy_lines_idle', 'Connections of agents beside their tunnels that wait for a session.', () => tunnels.counts().idleLines);
+  gauge(
+    'postern_proxy_lines_idle',
+    'Connections of agents beside their tunnels that wait for a session.',
+    () => tunnels.counts().idleLines,
+  );
   gauge('postern_proxy_lines_busy', 'Connections of agents beside their tunnels that carry a session.', () => tunnels.counts().busyLines);
   gauge('postern_proxy_peer_streams', 'Sessions that another proxy carries over this one.', () => tunnels.counts().peerCarries);
   gauge('postern_proxy_sessions_open', 'Sessions of clients that came to this proxy.', openSessions);

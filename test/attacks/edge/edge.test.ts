@@ -68,6 +68,7 @@ describe.skipIf(cannot !== undefined)('the edge', () => {
     ['a tunnel without h2', { servername: 'tunnel.postern.internal' }, /alert number 120/],
     ['a tunnel without a certificate', { servername: 'tunnel.postern.internal', ALPNProtocols: ['h2'] }, /alert number 116|closed/],
     ['no ticket', { servername: 'a.session.postern.internal' }, /alert number 112/],
+    ['a line that nobody asked for', { servername: `${'0f'.repeat(16)}.line.postern.internal` }, /alert number 112/],
     ['h2 at the web door', { servername: 'localhost', ALPNProtocols: ['h2'] }, /alert number 120/],
   ])('ED-13 refuses %s', async (_what, options, how) => {
     const ended = await new Promise<string>((resolve) => {

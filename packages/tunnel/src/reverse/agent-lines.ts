@@ -62,6 +62,7 @@ export class AgentLines {
     line.on('error', () => line.destroy());
     if (this.#closed) return void line.destroy();
     line.setKeepAlive(true, KEEPALIVE_MS);
+    line.allowHalfOpen = true;
     this.#idle.add(line);
     line.once('close', () => {
       this.#idle.delete(line);

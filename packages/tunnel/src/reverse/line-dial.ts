@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { PosternError } from '@postern/api';
 import { type Dial, MAX_ANSWER_BYTES, readAnswer, readDialLength, readDialRequest, writeAnswer, writeDial } from '#reverse/dial-frame.ts';
 
@@ -11,7 +11,7 @@ export class LineLost extends Error {}
  * The proxy's end: says a dial on a line and hears the answer; what the agent sends behind it is left in the line. Rejects with the
  * agent's own words where it refused, and with a LineLost where the line is of no use.
  */
-export async function dialOverLine(line: Socket, dial: Dial, { agentId, signal }: { agentId: string; signal: AbortSignal }): Promise<void> {
+export async function dialOverLine(line: Duplex, dial: Dial, { agentId, signal }: { agentId: string; signal: AbortSignal }): Promise<void> {
   line.write(writeDial(dial));
   const answer = await read(line, 1, signal);
   if (answer.equals(writeAnswer())) return;
@@ -19,19 +19,19 @@ export async function dialOverLine(line: Socket, dial: Dial, { agentId, signal }
 }
 
 /** The agent's end: the dial, whenever it comes. What the client has sent so far is left in the line. */
-export async function hearDial(line: Socket, signal: AbortSignal): Promise<Omit<Dial, 'head'>> {
+export async function hearDial(line: Duplex, signal: AbortSignal): Promise<Omit<Dial, 'head'>> {
   const length = readDialLength(await read(line, LENGTH_BYTES, signal));
   return readDialRequest(await read(line, length, signal));
 }
 
 /** The agent's answer. */
-export function answerDial(line: Socket, refusal: string | undefined): void {
+export function answerDial(line: Duplex, refusal: string | undefined): void {
   if (refusal === undefined) line.write(writeAnswer());
   else line.end(writeAnswer(refusal));
 }
 
 /** What the other end says before it ends the line: a reason, which is short. */
-async function rest(line: Socket, signal: AbortSignal): Promise<Buffer> {
+async function rest(line: Duplex, signal: AbortSignal): Promise<Buffer> {
   const end = () => void line.destroy();
   signal.addEventListener('abort', end, { once: true });
   const parts: Buffer[] = [];
@@ -51,7 +51,7 @@ async function rest(line: Socket, signal: AbortSignal): Promise<Buffer> {
 }
 
 /** So many bytes and not one more. Rejects where the line ends before, or the signal is aborted. */
-function read(line: Socket, bytes: number, signal: AbortSignal): Promise<Buffer> {
+function read(line: Duplex, bytes: number, signal: AbortSignal): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const settle = () => {
       line.off('readable', look).off('end', lost).off('close', lost);

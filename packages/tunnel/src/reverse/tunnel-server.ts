@@ -141,7 +141,9 @@ export class ReverseTunnelServer {
     } catch (error) {
       line.destroy();
       if (error instanceof LineLost && !signal.aborted) return false;
-      throw error instanceof PosternError ? error : new PosternError('unavailable', `agent ${agentId} did not answer in time`, { cause: error });
+      throw error instanceof PosternError
+        ? error
+        : new PosternError('unavailable', `agent ${agentId} did not answer in time`, { cause: error });
     }
   }
 
@@ -189,7 +191,8 @@ export class ReverseTunnelServer {
       if (frame?.$case === 'drain') return agent.markDraining(call);
       if (frame?.$case !== 'hello' || attached) return;
       clearTimeout(helloTimer);
-      if (!agent.addAttach(call, this.#linesOf(call, frame.value.opensLines))) return endCall(call, `an agent may attach ${limits.connectionsPerAgent} times to one proxy`);
+      if (!agent.addAttach(call, this.#linesOf(call, frame.value.opensLines)))
+        return endCall(call, `an agent may attach ${limits.connectionsPerAgent} times to one proxy`);
       attached = true;
       // The session answers it before anybody here hears of it: thousands of idle agents wake this process once a beat each, for a moment.
       call.onPing(() => silence.refresh());

@@ -16,19 +16,26 @@ export interface TestProxy {
   readonly sockets: Set<Socket>;
   readonly changes: string[];
   readonly refusals: string[];
+  /** Tokens of lines that came, each as hexadecimal digits. */
+  readonly lines: string[];
   stop(): Promise<void>;
 }
 
+/** `open`: lines are taken; `silent`: they connect, and nobody hears of them. */
+export type LineDoor = 'open' | 'silent';
+
 /** The tunnel door of a proxy: who calls is the common name of its certificate here, and one that starts with `proxy` is a proxy's. */
 export async function testProxy(
-  options: { readonly limits?: Partial<TunnelLimits>; readonly proxyId?: string; readonly port?: number } = {},
+  options: { readonly limits?: Partial<TunnelLimits>; readonly proxyId?: string; readonly port?: number; readonly lines?: LineDoor } = {},
 ): Promise<TestProxy> {
+  const lines: string[] = [];
   const changes: string[] = [];
   const refusals: string[] = [];
   const tunnels = new ReverseTunnelServer({
     proxyId: options.proxyId ?? 'proxy-1',
     version: '0.1.0',
     ...(options.limits ? { limits: options.limits } : {}),
+    asksForLines: options.lines !== undefined,
     onChange: ({ agentId, state, reason }) => changes.push(`${agentId} ${state}: ${reason}`),
     onRefused: ({ hostId, reason }) => refusals.push(`${hostId}: ${reason}`),
   });
@@ -52,7 +59,20 @@ export async function testProxy(
   const listener: NetServer = createServer((socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
-    server.acceptSocket(socket, { remoteAddress: `${socket.remoteAddress}:${socket.remotePort}` });
+    socket.on('error', () => socket.destroy());
+    const from = { remoteAddress: `${socket.remoteAddress}:${socket.remotePort}` };
+    if (options.lines === undefined) return server.acceptSocket(socket, from);
+    socket.once('readable', () => {
+      const head = socket.read() as Buffer | null;
+      if (head === null) return void socket.destroy();
+      const [, token] = /([0-9a-f]{32})\.line\.postern\.internal/.exec(head.toString('latin1')) ?? [];
+      if (token === undefined) {
+        socket.unshift(head);
+        return server.acceptSocket(socket, from);
+      }
+      lines.push(token);
+      if (options.lines === 'open' && !tunnels.acceptLine(token, socket)) socket.destroy();
+    });
   });
   const port = await listen(listener, options.port);
   return {
@@ -61,6 +81,7 @@ export async function testProxy(
     sockets,
     changes,
     refusals,
+    lines,
     address: `127.0.0.1:${port}`,
     async stop() {
       tunnels.stop();

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { joinStreams } from '@postern/tunnel';
+import { joinStreams, youngMemory } from '@postern/tunnel';
 
 /** For the last bytes of one end to be taken by a slow reader at the other, where nothing else is said. */
 const LINGER_MS = 20_000;
@@ -30,11 +30,13 @@ export function splice(client: Socket, far: Duplex, options: SpliceOptions): { r
   far.once('end', linger);
   client.on('data', (bytes: Buffer) => {
     bytesIn += bytes.length;
+    youngMemory.passed(bytes.length);
     idle.refresh();
     lingering?.refresh();
   });
   far.on('data', (bytes: Buffer) => {
     bytesOut += bytes.length;
+    youngMemory.passed(bytes.length);
     idle.refresh();
     lingering?.refresh();
   });

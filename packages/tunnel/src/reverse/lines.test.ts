@@ -1,0 +1,240 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { connect, createServer, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { PosternError } from '@postern/api';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { AttachedLines } from '#reverse/attached-lines.ts';
+import { LINE_TOKEN_BYTES, lineHello, lineTokenOf } from '#reverse/line-hello.ts';
+import { LineTokens } from '#reverse/line-tokens.ts';
+import type { ReverseTunnelClient } from '#reverse/tunnel-client.ts';
+import { listen } from '#testing/echo.ts';
+import { type TestProxy, testAgent, testProxy } from '#testing/tunnel-pair.ts';
+
+const resourceId = Buffer.from('resource');
+const toClose: { stop(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const thing of toClose.splice(0).toReversed()) await thing.stop();
+});
+async function proxy(options: Parameters<typeof testProxy>[0] = {}): Promise<TestProxy> {
+  const made = await testProxy({ lines: 'open', ...options });
+  toClose.push(made);
+  return made;
+}
+/** One that is attached. */
+async function agent(p: TestProxy, options: Partial<Parameters<typeof testAgent>[1]> = {}): Promise<ReverseTunnelClient> {
+  const made = testAgent('agent-a', { proxies: [p.address], onConnection: echo, ...options });
+  toClose.push(made);
+  made.start();
+  await expect.poll(() => p.tunnels.attachedAgents(), { timeout: 8_000 }).toEqual(['agent-a']);
+  return made;
+}
+const echo = (stream: Duplex) => void stream.on('error', () => undefined).pipe(stream);
+const portOf = (p: TestProxy) => Number(p.address.split(':')[1]);
+const busyLines = (p: TestProxy) => p.tunnels.counts().busyLines;
+const spareLines = (p: TestProxy) => expect.poll(() => p.tunnels.counts().idleLines).toBe(2);
+
+async function dialTo(p: TestProxy, head?: Buffer): Promise<Duplex> {
+  const stream = await p.tunnels.dial({ agentId: 'agent-a', resourceId, clientAddress: '192.0.2.1:7', ...(head ? { head } : {}) });
+  return stream.on('error', () => undefined);
+}
+async function exchange(stream: Duplex, sent: Buffer): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  stream.on('data', (part: Buffer) => parts.push(part));
+  stream.end(sent);
+  await once(stream, 'end');
+  return Buffer.concat(parts);
+}
+async function answers(stream: Duplex, text: string): Promise<void> {
+  stream.write(text);
+  expect(String((await once(stream, 'data'))[0])).toBe(text);
+}
+const isClosed = (stream: Duplex) => (stream.destroyed ? Promise.resolve() : once(stream, 'close'));
+
+describe('a line', () => {
+  it('carries bytes both ways beside the tunnel, with the head in front, the client told, and both halves closed one by one', async () => {
+    const p = await proxy();
+    const seen: unknown[] = [];
+    await agent(p, {
+      onConnection: (stream, info) => {
+        seen.push([info.resourceId.toString(), info.clientAddress, info.proxyId, stream instanceof Socket]);
+        echo(stream);
+      },
+    });
+    const stream = await dialTo(p, Buffer.from('head '));
+    expect(p.tunnels.counts()).toMatchObject({ busyLines: 1, busyCarries: 0, idleCarries: 0 });
+    const body = randomBytes(3_000_000);
+    expect((await exchange(stream, body)).equals(Buffer.concat([Buffer.from('head '), body]))).toBe(true);
+    expect(seen).toEqual([['resource', '192.0.2.1:7', 'proxy-1', true]]);
+    await expect.poll(() => busyLines(p)).toBe(0);
+  });
+
+  it('is opened when the first dial comes, and from then on some are ready, so that a dial waits for none', async () => {
+    const p = await proxy();
+    await agent(p);
+    expect(p.lines).toHaveLength(0);
+    const streams = await Promise.all(Array.from({ length: 40 }, () => dialTo(p)));
+    expect(busyLines(p)).toBe(40);
+    for (const [i, stream] of streams.entries()) expect(String(await exchange(stream, Buffer.from(`${i}`)))).toBe(`${i}`);
+    await spareLines(p);
+    await dialTo(p);
+    await spareLines(p);
+    expect(p.lines).toHaveLength(43);
+  });
+
+  it('tells the words of an agent that refuses, and the tunnel is not asked the same again', async () => {
+    const p = await proxy();
+    await agent(p, { serves: () => 'not mine any more' });
+    await expect(dialTo(p)).rejects.toMatchObject({ code: 'unavailable', message: 'agent agent-a refused: not mine any more' });
+    await expect.poll(() => p.tunnels.counts()).toMatchObject({ busyLines: 0, idleCarries: 0, busyCarries: 0 });
+  });
+
+  it('is done without where none comes: the first session waits less than a second, and the next not at all', async () => {
+    const p = await proxy({ lines: 'silent' });
+    await agent(p);
+    const beganMs = performance.now();
+    await answers(await dialTo(p), 'through the tunnel');
+    const firstMs = performance.now() - beganMs;
+    expect(firstMs).toBeGreaterThan(650);
+    expect(firstMs).toBeLessThan(1_500);
+    await answers(await dialTo(p), 'again');
+    expect(performance.now() - beganMs - firstMs).toBeLessThan(300);
+    expect(p.tunnels.counts()).toMatchObject({ busyLines: 0, busyCarries: 2 });
+  });
+
+  it('that waited and is dead costs a session a second and no more: it goes through the tunnel', async () => {
+    const p = await proxy();
+    await agent(p);
+    (await dialTo(p)).destroy();
+    await spareLines(p);
+    // What the agent would read on its waiting lines goes nowhere, as if a NAT had forgotten them.
+    for (const socket of p.sockets) if (!socket.readableFlowing && p.lines.length > 0) socket.write = () => true;
+    await answers(await dialTo(p), 'still served');
+    expect(p.tunnels.counts()).toMatchObject({ busyLines: 0, busyCarries: 1 });
+  });
+
+  it('that waits is not kept where the agent closes it, or says something before it is dialled', async () => {
+    const tokens = new LineTokens();
+    const asked: Buffer[] = [];
+    const lines = new AttachedLines({ tokens, ask: (more) => asked.push(...more) });
+    const server = createServer((line) => void line.once('readable', () => tokens.redeem(String(line.read()), line)));
+    const port = await listen(server);
+    const taken = lines.take(new AbortController().signal);
+    const agents = asked.map(() =>
+      connect(port, '127.0.0.1')
+        .on('error', () => undefined)
+        .resume()
+        .setNoDelay(true),
+    );
+    for (const [i, far] of agents.entries()) far.write(asked[i]?.toString('hex') ?? '');
+    expect(await taken).toBeInstanceOf(Socket);
+    await expect.poll(() => lines.idleCount).toBe(2);
+    agents[1]?.end();
+    agents[2]?.write('!');
+    await expect.poll(() => lines.idleCount).toBe(0);
+    expect(lines.busyCount).toBe(1);
+    lines.end();
+    await expect.poll(() => agents.every(({ closed }) => closed)).toBe(true);
+    server.close();
+  });
+
+  it('counts as a session where there is a limit to them', async () => {
+    const p = await proxy({ limits: { carriesPerAgent: 10, dialMs: 1_000 } });
+    await agent(p, { limits: { carriesPerAgent: 10 } });
+    const dials = await Promise.allSettled(Array.from({ length: 14 }, () => dialTo(p)));
+    expect(dials.filter(({ status }) => status === 'fulfilled')).toHaveLength(10);
+  });
+
+  it('ends with the attachment that it belongs to, at both ends', async () => {
+    const p = await proxy();
+    const atAgent: Duplex[] = [];
+    await agent(p, {
+      onConnection: (stream) => {
+        atAgent.push(stream);
+        echo(stream);
+      },
+      backoff: { baseMs: 60_000, capMs: 60_000 },
+      random: () => 0.99,
+    });
+    const stream = await dialTo(p);
+    await spareLines(p);
+    p.tunnels.endHost('agent-a', new PosternError('locked', 'agent agent-a is locked'));
+    await isClosed(stream);
+    await expect.poll(() => atAgent.map(({ destroyed }) => destroyed)).toEqual([true]);
+    await expect.poll(() => p.sockets.size).toBe(0);
+  });
+
+  it('goes on when the certificate is renewed, and holds its attachment until it ends', async () => {
+    const p = await proxy();
+    const client = await agent(p);
+    const stream = await dialTo(p);
+    client.renew();
+    await expect.poll(() => p.server.connectionCount).toBe(2);
+    await answers(stream, 'goes on');
+    await answers(await dialTo(p), 'a new one as well');
+    stream.destroy();
+    await expect.poll(() => p.server.connectionCount).toBe(1);
+  });
+
+  it('goes on while the proxy drains', async () => {
+    const p = await proxy();
+    await agent(p);
+    const stream = await dialTo(p);
+    p.tunnels.drain();
+    await expect.poll(() => p.tunnels.attachedAgents()).toEqual([]);
+    await answers(stream, 'still here');
+  });
+
+  it('is gone from the agent when it stops', async () => {
+    const p = await proxy();
+    const client = await agent(p);
+    const stream = await dialTo(p);
+    await client.stop();
+    await isClosed(stream);
+    await expect.poll(() => p.sockets.size).toBe(0);
+  });
+
+  it('cannot be had by who has seen its token on the wire, nor with one that nobody issued', async () => {
+    const p = await proxy();
+    await agent(p);
+    const stream = await dialTo(p);
+    await spareLines(p);
+    const before = p.tunnels.counts();
+    for (const token of [...p.lines, randomBytes(LINE_TOKEN_BYTES).toString('hex')]) {
+      const stranger = connect(portOf(p), '127.0.0.1').on('error', () => undefined);
+      stranger.write(lineHello(Buffer.from(token, 'hex')));
+      stranger.resume();
+      await isClosed(stranger);
+    }
+    expect(p.tunnels.counts()).toEqual(before);
+    await answers(stream, 'untouched');
+  });
+});
+
+describe('the tokens of lines', () => {
+  afterEach(() => void vi.useRealTimers());
+
+  it('are good once, and for ten seconds', () => {
+    vi.useFakeTimers();
+    const tokens = new LineTokens();
+    const [line, came, expired] = [new Socket(), vi.fn(), vi.fn()];
+    const issue = () => tokens.issue(came, expired).toString('hex');
+    const [once_, late] = [issue(), issue()];
+    expect(tokens.redeem(once_, line)).toBe(true);
+    expect(tokens.redeem(once_, line)).toBe(false);
+    vi.advanceTimersByTime(9_999);
+    expect(expired).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(1);
+    expect(expired).toHaveBeenCalledTimes(1);
+    expect(tokens.redeem(late, line)).toBe(false);
+    expect(tokens.redeem('', line)).toBe(false);
+    expect(came).toHaveBeenCalledTimes(1);
+  });
+
+  it('are read out of the name of a line and of no other', () => {
+    const token = randomBytes(LINE_TOKEN_BYTES).toString('hex');
+    expect(lineTokenOf(`${token}.line.postern.internal`)).toBe(token);
+    for (const name of ['line.postern.internal', 'x.session.postern.internal', `${token}.line.postern.internal.evil.example`, ''])
+      expect(lineTokenOf(name)).toBeUndefined();
+  });
+});
