@@ -5,6 +5,7 @@ import { limits } from '@postern/limits';
 import { PosternError } from '@postern/api/errors';
 import { AnswerBoundaries } from '#local-port/answer-boundaries.ts';
 import { type RefusalKind, refusalKindOf, type RefusalText } from '#local-port/aws-refusal.ts';
+import { gatherWrites } from '#local-port/gather-writes.ts';
 import { refusalOf } from '#local-port/local-guard.ts';
 import { answerAndEnd, openInTime } from '#local-port/serve-connection.ts';
 import type { ConnectHeaders } from '#sessions/agent-channel.ts';
@@ -128,7 +129,11 @@ class EndpointConnection {
     this.#stream = stream;
     this.#keyId = keyId;
     this.#answers = answers;
-    stream.on('data', (chunk: Buffer) => answers.take(chunk));
+    const gather = gatherWrites(socket);
+    stream.on('data', (chunk: Buffer) => {
+      answers.take(chunk);
+      gather(chunk.length);
+    });
     stream.on('error', (error) => {
       if (this.#stream !== stream) return;
       const known = error instanceof PosternError;

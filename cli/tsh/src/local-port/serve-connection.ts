@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { type ErrorCode, PosternError } from '@postern/api/errors';
 import { AnswerBoundaries } from '#local-port/answer-boundaries.ts';
 import { refusalKindOf, type RefusalText } from '#local-port/aws-refusal.ts';
+import { gatherWrites } from '#local-port/gather-writes.ts';
 import { OneExchange } from '#local-port/one-exchange.ts';
 import { readHead } from '#local-port/read-head.ts';
 import { giveBack } from '#sessions/spare-streams.ts';
@@ -68,6 +69,7 @@ interface Joined {
 function join(socket: Socket, stream: Duplex, { first, refusal }: Joined): void {
   const answers = new AnswerBoundaries();
   const exchange = new OneExchange(first.head, answers);
+  const gather = gatherWrites(socket);
   let clientWaits = true;
   const onSent = (chunk: Buffer) => {
     exchange.sent(chunk.length);
@@ -77,6 +79,7 @@ function join(socket: Socket, stream: Duplex, { first, refusal }: Joined): void 
   };
   const onReceived = (chunk: Buffer) => {
     answers.take(chunk);
+    gather(chunk.length);
     clientWaits = false;
   };
   const onError = (error: Error) => {
