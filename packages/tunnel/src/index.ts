@@ -17,7 +17,7 @@ export { callUnaryOver } from '#raw-call/call-unary-over.ts';
 export { RawConnection, type RawConnectionOptions } from '#raw-call/raw-connection.ts';
 export { ServerRawCall } from '#raw-call/server-raw-call.ts';
 export { limitResets } from '#reset-limit.ts';
-export { lineTokenOf } from '#reverse/line-hello.ts';
+export { lineNameOf } from '#reverse/line-hello.ts';
 export { AGENT_ID_KEY } from '#reverse/peer-door.ts';
 export { type PeerStatus, PeerTunnel, type PeerTunnelOptions } from '#reverse/peer-tunnel.ts';
 export { type ProxyStatus, ReverseTunnelClient, type ReverseTunnelClientOptions } from '#reverse/tunnel-client.ts';

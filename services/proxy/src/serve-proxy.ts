@@ -24,7 +24,6 @@ import { appHosts } from '#routing/app-hosts.ts';
 import { RouteKeys } from '#routing/route-keys.ts';
 import { authDoor } from '#tcp/auth-door.ts';
 import type { Door } from '#tcp/doors.ts';
-import { lineDoor } from '#tcp/line-door.ts';
 import { listenPublicly } from '#tcp/public-listener.ts';
 import { sessionDoor } from '#tcp/session-door.ts';
 import { splitAddress } from '#tcp/split-address.ts';
@@ -60,8 +59,9 @@ export async function serveProxy({ config, cluster, logger, metrics, nowMs }: Se
   const onRefused = ({ clientAddress, reason, door }: { clientAddress: string; reason: string; door?: Door['kind'] }) => {
     counters.refused(door ?? 'connection');
     logger.info({ clientAddress, reason, kind: door ?? 'connection' }, 'connection refused');
-    // What asked for no door of the cluster, as a scanner does, stays in this proxy's own log.
-    if (door !== undefined && door !== 'web') reports.add({ clientAddress, reason, door });
+    // What asked for no door of the cluster, as a scanner does, stays in this proxy's own log. So does a line that comes to the wrong proxy
+    // behind a balancer: an agent is told to open it, and nobody was kept from anything.
+    if (door !== undefined && door !== 'web' && door !== 'line') reports.add({ clientAddress, reason, door });
   };
 
   const tunnels = new ReverseTunnelServer({
@@ -202,7 +202,7 @@ export async function serveProxy({ config, cluster, logger, metrics, nowMs }: Se
         socket.unshift(head);
         tunnelDoor.accept(socket, { remoteAddress: clientAddress, onSecure: proven });
       },
-      line: lineDoor({ tunnels, onRefused }),
+      line: (socket, name) => tunnels.acceptLine(name, socket),
       web: webDoor({ pairs, web, limits }),
     },
   });

@@ -1,5 +1,6 @@
 import type { X509Certificate } from 'node:crypto';
 import { type ClientHttp2Session, connect as connectHttp2, type OutgoingHttpHeaders } from 'node:http2';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect as connectTls, type SecureContextOptions, type TLSSocket } from 'node:tls';
 import { PosternError } from '@postern/api';
@@ -8,7 +9,7 @@ import { type TunnelLimits, tunnelLimits } from '#limits.ts';
 import { lastWordsIn } from '#last-words.ts';
 import { ClientRawCall } from '#raw-call/client-raw-call.ts';
 import { ReceiveWindow } from '#raw-call/receive-window.ts';
-import { dial } from '#raw-call/dial.ts';
+import { dial, type Dialled } from '#raw-call/dial.ts';
 import { secureContextOf } from '#raw-call/secure-context.ts';
 
 export interface RawConnectionOptions {
@@ -45,6 +46,7 @@ export class RawConnection {
   #state: 'connecting' | 'ready' | 'draining' | 'over' = 'connecting';
   #refusal: PosternError | undefined;
   #keepalive: NodeJS.Timeout | undefined;
+  #again: Dialled['again'] | undefined;
   #settleReady: () => void = () => undefined;
   #failReady: (error: Error) => void = () => undefined;
   #settleEnded: (error: Error) => void = () => undefined;
@@ -94,6 +96,12 @@ export class RawConnection {
     });
   }
 
+  /** A bare connection to the very server that this one has reached. */
+  dialAgain(signal: AbortSignal): Promise<Socket> {
+    const { address } = this.#options;
+    return this.#again?.(signal) ?? Promise.reject(new PosternError('unavailable', `${address} has not been reached by TCP`));
+  }
+
   /** Ends it with everything on it. */
   end(error: Error = new PosternError('unavailable', 'the connection was closed')): void {
     if (this.#state === 'over') return;
@@ -108,8 +116,7 @@ export class RawConnection {
   }
 
   async #connect(): Promise<void> {
-    const { address, dial: dialled = (signal) => dial(address, signal) } = this.#options;
-    const raw = await dialled(this.#abort.signal);
+    const raw = await this.#dial();
     this.#socket = raw;
     if (this.#state === 'over') return void raw.destroy();
     const socket = await this.#secure(raw);
@@ -148,6 +155,14 @@ export class RawConnection {
       timeoutMs: this.#limits.keepaliveTimeoutMs,
     };
     this.#keepalive = setInterval(() => this.#ping(session, timeoutMs), everyMs).unref();
+  }
+
+  async #dial(): Promise<Duplex> {
+    const { address, dial: otherWay } = this.#options;
+    if (otherWay !== undefined) return await otherWay(this.#abort.signal);
+    const { socket, again } = await dial(address, this.#abort.signal);
+    this.#again = again;
+    return socket;
   }
 
   #secure(raw: Duplex): Promise<TLSSocket> {

@@ -1,26 +1,30 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { dial as dialAddress } from '#raw-call/dial.ts';
 import { answerDial, hearDial } from '#reverse/line-dial.ts';
-import { LINE_TOKEN_BYTES, lineHello } from '#reverse/line-hello.ts';
+import { LINE_NAME_BYTES, LINE_TOKEN_BYTES, lineHello } from '#reverse/line-hello.ts';
+import { LINE_TOKEN_LIVES_MS } from '#reverse/line-tokens.ts';
 
 export interface AgentLinesOptions {
-  /** host:port of the proxy, which asked for them. */
-  readonly proxy: string;
+  /** Another connection to the proxy that asked for them. */
+  readonly dial: (signal: AbortSignal) => Promise<Socket>;
   readonly serves: (resourceId: Buffer) => string | undefined;
   readonly onConnection: (stream: Duplex, dial: { readonly resourceId: Buffer; readonly clientAddress: string }) => void;
   /** One that carried a connection is closed. */
   readonly onFreed: () => void;
 }
 
+/** Being opened, waiting, or refused and not closed yet. A proxy asks for fewer. */
+const MAX_WAITING = 128;
 /** So that a NAT in between does not forget a line that waits. */
 const KEEPALIVE_MS = 30_000;
+/** For a refusal to be read. */
+const LINGER_MS = 1_000;
 
 /** The lines of one attachment, at the agent: connections of their own beside the tunnel, each for one session. They end with it. */
 export class AgentLines {
   readonly #options: AgentLinesOptions;
   readonly #abort = new AbortController();
-  readonly #idle = new Set<Socket>();
+  readonly #waiting = new Set<Socket>();
   readonly #busy = new Set<Socket>();
   #opening = 0;
   #closed = false;
@@ -34,50 +38,60 @@ export class AgentLines {
   }
   /** Open, or about to be. */
   get count(): number {
-    return this.#opening + this.#idle.size + this.#busy.size;
+    return this.#opening + this.#waiting.size + this.#busy.size;
   }
 
   /** One that cannot be opened is not tried again: the proxy goes another way, and asks when it wants to. */
   open(token: Buffer): void {
-    if (this.#closed || token.length !== LINE_TOKEN_BYTES) return;
-    this.#opening += 1;
+    if (this.#closed || token.length !== LINE_TOKEN_BYTES || this.#opening + this.#waiting.size >= MAX_WAITING) return;
     this.#open(token).catch(() => undefined);
   }
 
   /** Those that wait; takes no more. */
-  closeIdle(): void {
+  closeWaiting(): void {
     this.#closed = true;
-    for (const line of this.#idle) line.destroy();
+    for (const line of this.#waiting) line.destroy();
   }
 
   end(): void {
-    this.closeIdle();
+    this.closeWaiting();
     this.#abort.abort();
     for (const line of this.#busy) line.destroy();
   }
 
   async #open(token: Buffer): Promise<void> {
-    const { signal } = this.#abort;
-    const line = await dialAddress(this.#options.proxy, signal).finally(() => (this.#opening -= 1));
-    line.on('error', () => line.destroy());
-    if (this.#closed) return void line.destroy();
-    line.setKeepAlive(true, KEEPALIVE_MS);
-    line.allowHalfOpen = true;
-    this.#idle.add(line);
-    line.once('close', () => {
-      this.#idle.delete(line);
-      if (this.#busy.delete(line)) this.#options.onFreed();
+    this.#opening += 1;
+    const inTime = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(LINE_TOKEN_LIVES_MS)]);
+    const socket = await this.#options.dial(inTime).finally(() => (this.#opening -= 1));
+    socket.on('error', () => socket.destroy());
+    if (this.#closed) return void socket.destroy();
+    socket.setKeepAlive(true, KEEPALIVE_MS);
+    socket.allowHalfOpen = true;
+    this.#waiting.add(socket);
+    socket.once('close', () => {
+      this.#waiting.delete(socket);
+      if (this.#busy.delete(socket)) this.#options.onFreed();
     });
-    line.write(lineHello(token));
-    const dial = await hearDial(line, signal).catch((error: unknown) => {
-      line.destroy();
-      throw error;
-    });
-    this.#idle.delete(line);
+    socket.write(lineHello(token));
+    const line = { line: socket, key: token.subarray(LINE_NAME_BYTES) };
+    try {
+      this.#answer(socket, line, await hearDial(line, this.#abort.signal));
+    } catch {
+      socket.destroy();
+    }
+  }
+
+  #answer(socket: Socket, line: Parameters<typeof answerDial>[0], dial: Awaited<ReturnType<typeof hearDial>>): void {
     const refusal = this.#options.serves(dial.resourceId);
     answerDial(line, refusal);
-    if (refusal !== undefined) return;
-    this.#busy.add(line);
-    this.#options.onConnection(line, dial);
+    if (refusal !== undefined) {
+      // What the client has sent is thrown away: a socket with unread bytes would never close.
+      socket.resume();
+      setTimeout(() => socket.destroy(), LINGER_MS).unref();
+      return;
+    }
+    this.#waiting.delete(socket);
+    this.#busy.add(socket);
+    this.#options.onConnection(socket, dial);
   }
 }

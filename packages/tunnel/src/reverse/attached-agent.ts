@@ -1,12 +1,17 @@
 import { PosternError, type ProxyFrame, ReverseTunnel } from '@postern/api';
 import type { GrpcConnection } from '#grpc-tls-server.ts';
 import type { TunnelLimits } from '#limits.ts';
-import type { Socket } from 'node:net';
 import type { ServerRawCall } from '#raw-call/server-raw-call.ts';
 import type { AttachedLines } from '#reverse/attached-lines.ts';
+import type { Line } from '#reverse/line-tokens.ts';
 
 export type AttachCall = ServerRawCall;
 export type CarryCall = ServerRawCall;
+
+export interface TakenLine extends Line {
+  /** It led nowhere. */
+  readonly distrust: () => void;
+}
 
 interface Waiter {
   readonly take: (carry: CarryCall) => void;
@@ -105,9 +110,10 @@ export class AttachedAgent {
   }
 
   /** A line of the newest attachment; undefined where the agent gives none. */
-  async takeLine(signal: AbortSignal): Promise<Socket | undefined> {
+  async takeLine(signal: AbortSignal): Promise<TakenLine | undefined> {
     const lines = [...this.#attaches.values()].findLast(({ draining }) => !draining)?.lines;
-    return this.#sessions < this.#limits.carriesPerAgent ? await lines?.take(signal) : undefined;
+    const line = this.#sessions < this.#limits.carriesPerAgent ? await lines?.take(signal) : undefined;
+    return line && { ...line, distrust: () => lines?.distrust() };
   }
 
   /** An idle stream, or the next that the agent opens; rejects when the signal is aborted. */
@@ -149,8 +155,12 @@ export class AttachedAgent {
 }
 
 /** An agent that reads nothing is told nothing more. */
+export function hears(call: AttachCall): boolean {
+  return !call.stream.writableNeedDrain;
+}
+
 export function tell(call: AttachCall, frame: ProxyFrame): void {
-  if (!call.stream.writableNeedDrain) call.write(ReverseTunnel.attach.responseSerialize(frame));
+  if (hears(call)) call.write(ReverseTunnel.attach.responseSerialize(frame));
 }
 
 export function endCall(call: ServerRawCall, reason: string, error = new PosternError('unavailable', reason)): void {

@@ -1,29 +1,34 @@
-import type { Socket } from 'node:net';
-import type { LineTokens } from '#reverse/line-tokens.ts';
+import type { Line, LineTokens } from '#reverse/line-tokens.ts';
+
+export interface AttachedLinesOptions {
+  readonly tokens: LineTokens;
+  /** Has the agent open one for each token. False: it cannot be told now. */
+  readonly ask: (makeTokens: () => Buffer[]) => boolean;
+}
 
 /** Kept ready once the agent has been used: two programs that start find theirs. */
 const SPARE = 2;
-const MAX_ASKED = 128;
+/** At a time, so that what many agents of one network open is not more than a door takes of strangers of one address. */
+const MAX_ASKED = 48;
 /** A round trip and a half to the agent. Where its network lets no line pass this is what the first session loses by it. */
 const PATIENCE_MS = 700;
-/** After none came. */
+/** After one that never came, or led nowhere. */
 const REST_MS = 5 * 60_000;
 
 /** The lines of one attachment, at the proxy: asked for, waiting for a session, and busy with one. They end with it. */
 export class AttachedLines {
-  readonly #tokens: LineTokens;
-  readonly #ask: (tokens: Buffer[]) => void;
-  readonly #waiters = new Set<(line: Socket) => void>();
+  readonly #options: AttachedLinesOptions;
+  readonly #waiters = new Set<(line: Line) => void>();
   /** With what listens while they wait. */
-  readonly #idle = new Map<Socket, () => void>();
-  readonly #busy = new Set<Socket>();
+  readonly #idle = new Map<Line, () => void>();
+  readonly #busy = new Set<Line>();
   #asked = 0;
+  #lastCameMs = Number.NEGATIVE_INFINITY;
   #restsUntilMs = 0;
   #ended = false;
 
-  constructor(options: { readonly tokens: LineTokens; readonly ask: (tokens: Buffer[]) => void }) {
-    this.#tokens = options.tokens;
-    this.#ask = options.ask;
+  constructor(options: AttachedLinesOptions) {
+    this.#options = options;
   }
 
   get idleCount(): number {
@@ -38,16 +43,18 @@ export class AttachedLines {
   }
 
   /** A line that waits, or the next that comes; undefined where the agent gives none in time. */
-  take(signal: AbortSignal): Promise<Socket | undefined> {
+  take(signal: AbortSignal): Promise<Line | undefined> {
+    if (this.#ended || signal.aborted) return Promise.resolve(undefined);
     const [line] = this.#idle.keys();
     if (line !== undefined) {
       this.#use(line);
       this.#askForMissing();
       return Promise.resolve(line);
     }
-    if (this.#ended || performance.now() < this.#restsUntilMs || this.#asked >= MAX_ASKED) return Promise.resolve(undefined);
+    const beganMs = performance.now();
+    if (beganMs < this.#restsUntilMs || this.#asked >= MAX_ASKED) return Promise.resolve(undefined);
     return new Promise((resolve) => {
-      const settle = (came?: Socket) => {
+      const settle = (came?: Line) => {
         clearTimeout(timer);
         signal.removeEventListener('abort', giveUp);
         resolve(came);
@@ -56,7 +63,8 @@ export class AttachedLines {
         if (this.#waiters.delete(settle)) settle();
       };
       const timer = setTimeout(() => {
-        this.#restsUntilMs = performance.now() + REST_MS;
+        // Others may just have been served first.
+        if (this.#lastCameMs < beganMs) this.#rest();
         giveUp();
       }, PATIENCE_MS);
       signal.addEventListener('abort', giveUp, { once: true });
@@ -65,25 +73,37 @@ export class AttachedLines {
     });
   }
 
+  /** It led nowhere, though it had come: those that wait beside it are no better, and nobody shall wait for others. */
+  distrust(): void {
+    this.#rest();
+    for (const { socket } of this.#idle.keys()) socket.destroy();
+  }
+
   end(): void {
     this.#ended = true;
-    for (const line of [...this.#idle.keys(), ...this.#busy]) line.destroy();
+    for (const { socket } of [...this.#idle.keys(), ...this.#busy]) socket.destroy();
+  }
+
+  #rest(): void {
+    this.#restsUntilMs = performance.now() + REST_MS;
   }
 
   #askForMissing(): void {
+    if (performance.now() < this.#restsUntilMs) return;
     const missing = Math.min(SPARE + this.#waiters.size - this.#asked - this.#idle.size, MAX_ASKED - this.#asked);
     if (missing <= 0) return;
-    const came = (line: Socket) => this.#came(line);
+    const came = (line: Line) => this.#came(line);
     const expired = () => void (this.#asked -= 1);
-    this.#asked += missing;
-    this.#ask(Array.from({ length: missing }, () => this.#tokens.issue(came, expired)));
+    const { tokens, ask } = this.#options;
+    if (ask(() => Array.from({ length: missing }, () => tokens.issue(came, expired)))) this.#asked += missing;
   }
 
-  #came(line: Socket): void {
+  #came(line: Line): void {
     this.#asked -= 1;
-    if (this.#ended || line.destroyed) return void line.destroy();
-    this.#restsUntilMs = 0;
-    line.once('close', () => {
+    const { socket } = line;
+    if (this.#ended || socket.destroyed) return void socket.destroy();
+    this.#lastCameMs = performance.now();
+    socket.once('close', () => {
       this.#idle.delete(line);
       this.#busy.delete(line);
     });
@@ -95,15 +115,15 @@ export class AttachedLines {
   }
 
   /** Read as long as it waits, or its end would not be seen. The agent has nothing to say before it is dialled. */
-  #wait(line: Socket): void {
-    const spoke = () => void line.destroy();
+  #wait(line: Line): void {
+    const spoke = () => void line.socket.destroy();
     this.#idle.set(line, spoke);
-    line.once('readable', spoke);
+    line.socket.once('readable', spoke);
   }
 
-  #use(line: Socket): void {
+  #use(line: Line): void {
     const spoke = this.#idle.get(line);
-    if (spoke !== undefined) line.off('readable', spoke);
+    if (spoke !== undefined) line.socket.off('readable', spoke);
     this.#idle.delete(line);
     this.#busy.add(line);
   }

@@ -1,9 +1,10 @@
 import { DialRequest, PosternError } from '@postern/api';
 
 /**
- * The first message on a Carry stream, from the proxy, and the first bytes on a line: four bytes of length, a DialRequest, and then
- * whatever the client has sent so far, so that a dial costs no round trip of its own. The agent's first message answers: one
- * byte 0 and bytes may flow, or one byte 1 and the reason in words. From then on both sides are byte streams.
+ * The first message on a Carry stream, from the proxy: four bytes of length, a DialRequest, and then whatever the
+ * client has sent so far, so that a dial costs no round trip of its own. The agent's first message answers: one
+ * byte 0 and bytes may flow, or one byte 1 and the reason in words. From then on both sides are byte streams. On a line
+ * the same is said, but sealed (`line-dial.ts`).
  */
 export interface Dial {
   readonly resourceId: Buffer;
@@ -16,12 +17,13 @@ const LENGTH_BYTES = 4;
 const MAX_REQUEST_BYTES = 1024;
 const MAX_REASON_BYTES = 512;
 const RESOURCE_ID_BYTES = 8;
-export const MAX_ANSWER_BYTES = 1 + MAX_REASON_BYTES;
+/** Of a DialRequest, and of an answer, which is shorter. */
+export const MAX_FRAME_BYTES = MAX_REQUEST_BYTES;
 const ACCEPTED = 0;
 const REFUSED = 1;
 
 export function writeDial(dial: Dial): Buffer {
-  const request = Buffer.from(DialRequest.encode({ resourceId: dial.resourceId, clientAddress: dial.clientAddress }).finish());
+  const request = writeDialRequest(dial);
   const length = Buffer.alloc(LENGTH_BYTES);
   length.writeUInt32BE(request.length);
   return Buffer.concat([length, request, dial.head]);
@@ -29,16 +31,14 @@ export function writeDial(dial: Dial): Buffer {
 
 export function readDial(frame: Buffer): Dial {
   if (frame.length < LENGTH_BYTES) throw malformed();
-  const end = LENGTH_BYTES + readDialLength(frame);
-  if (frame.length < end) throw malformed();
+  const length = frame.readUInt32BE(0);
+  const end = LENGTH_BYTES + length;
+  if (length > MAX_REQUEST_BYTES || frame.length < end) throw malformed();
   return { ...readDialRequest(frame.subarray(LENGTH_BYTES, end)), head: frame.subarray(end) };
 }
 
-/** Of the DialRequest behind it. */
-export function readDialLength(frame: Buffer): number {
-  const length = frame.readUInt32BE(0);
-  if (length === 0 || length > MAX_REQUEST_BYTES) throw malformed();
-  return length;
+export function writeDialRequest({ resourceId, clientAddress }: Omit<Dial, 'head'>): Buffer {
+  return Buffer.from(DialRequest.encode({ resourceId, clientAddress }).finish());
 }
 
 export function readDialRequest(bytes: Buffer): Omit<Dial, 'head'> {
@@ -56,7 +56,7 @@ export function writeAnswer(refusal?: string): Buffer {
 /** The reason where the agent refused, undefined where it accepted. */
 export function readAnswer(frame: Buffer): string | undefined {
   if (frame.length === 1 && frame[0] === ACCEPTED) return undefined;
-  if (frame[0] !== REFUSED || frame.length > MAX_ANSWER_BYTES) throw malformed();
+  if (frame[0] !== REFUSED || frame.length > 1 + MAX_REASON_BYTES) throw malformed();
   return frame.subarray(1).toString('utf8');
 }
 

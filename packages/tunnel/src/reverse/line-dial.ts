@@ -1,53 +1,73 @@
+import { createCipheriv, createDecipheriv } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { PosternError } from '@postern/api';
-import { type Dial, MAX_ANSWER_BYTES, readAnswer, readDialLength, readDialRequest, writeAnswer, writeDial } from '#reverse/dial-frame.ts';
-
-const LENGTH_BYTES = 4;
+import { type Dial, MAX_FRAME_BYTES, readAnswer, readDialRequest, writeAnswer, writeDialRequest } from '#reverse/dial-frame.ts';
 
 /** Says nothing of the agent, which may be reached by another way. */
 export class LineLost extends Error {}
+
+export interface LineEnd {
+  readonly line: Duplex;
+  readonly key: Buffer;
+}
 
 /**
  * The proxy's end: says a dial on a line and hears the answer; what the agent sends behind it is left in the line. Rejects with the
  * agent's own words where it refused, and with a LineLost where the line is of no use.
  */
-export async function dialOverLine(line: Duplex, dial: Dial, { agentId, signal }: { agentId: string; signal: AbortSignal }): Promise<void> {
-  line.write(writeDial(dial));
-  const answer = await read(line, 1, signal);
-  if (answer.equals(writeAnswer())) return;
-  throw new PosternError('unavailable', `agent ${agentId} refused: ${readAnswer(Buffer.concat([answer, await rest(line, signal)])) ?? ''}`);
+export async function dialOverLine({ line, key }: LineEnd, dial: Dial, wait: { agentId: string; signal: AbortSignal }): Promise<void> {
+  line.write(Buffer.concat([seal(key, FROM_PROXY, writeDialRequest(dial)), dial.head]));
+  const refusal = readAnswer(await readSealed({ line, key }, FROM_AGENT, wait.signal));
+  if (refusal !== undefined) throw new PosternError('unavailable', `agent ${wait.agentId} refused: ${refusal}`);
 }
 
 /** The agent's end: the dial, whenever it comes. What the client has sent so far is left in the line. */
-export async function hearDial(line: Duplex, signal: AbortSignal): Promise<Omit<Dial, 'head'>> {
-  const length = readDialLength(await read(line, LENGTH_BYTES, signal));
-  return readDialRequest(await read(line, length, signal));
+export async function hearDial(end: LineEnd, signal: AbortSignal): Promise<Omit<Dial, 'head'>> {
+  return readDialRequest(await readSealed(end, FROM_PROXY, signal));
 }
 
 /** The agent's answer. */
-export function answerDial(line: Duplex, refusal: string | undefined): void {
-  if (refusal === undefined) line.write(writeAnswer());
-  else line.end(writeAnswer(refusal));
+export function answerDial({ line, key }: LineEnd, refusal: string | undefined): void {
+  const answer = seal(key, FROM_AGENT, writeAnswer(refusal));
+  if (refusal === undefined) line.write(answer);
+  else line.end(answer);
 }
 
-/** What the other end says before it ends the line: a reason, which is short. */
-async function rest(line: Duplex, signal: AbortSignal): Promise<Buffer> {
-  const end = () => void line.destroy();
-  signal.addEventListener('abort', end, { once: true });
-  const parts: Buffer[] = [];
-  let bytes = 0;
+/*
+ * A line has no TLS of its own, and what is said before the session's begins names the client and decides whom it reaches. So it is
+ * sealed with the key of the line's token, which only the tunnel has carried: AES-128-GCM, once in each direction, each with a nonce of its own.
+ */
+const FROM_PROXY = 1;
+const FROM_AGENT = 2;
+const ALGORITHM = 'aes-128-gcm';
+const LENGTH_BYTES = 2;
+const TAG_BYTES = 16;
+
+/** Two bytes of length, what is sealed, and its tag. */
+function seal(key: Buffer, from: number, bytes: Buffer): Buffer {
+  const cipher = createCipheriv(ALGORITHM, key, nonceOf(from));
+  const sealed = Buffer.concat([cipher.update(bytes), cipher.final(), cipher.getAuthTag()]);
+  const length = Buffer.alloc(LENGTH_BYTES);
+  length.writeUInt16BE(sealed.length);
+  return Buffer.concat([length, sealed]);
+}
+
+async function readSealed({ line, key }: LineEnd, from: number, signal: AbortSignal): Promise<Buffer> {
+  const length = (await read(line, LENGTH_BYTES, signal)).readUInt16BE(0);
+  if (length < TAG_BYTES || length > MAX_FRAME_BYTES + TAG_BYTES) throw new LineLost('what came on the line is no frame');
+  const sealed = await read(line, length, signal);
+  const decipher = createDecipheriv(ALGORITHM, key, nonceOf(from)).setAuthTag(sealed.subarray(-TAG_BYTES));
   try {
-    for await (const part of line as AsyncIterable<Buffer>) {
-      parts.push(part);
-      bytes += part.length;
-      if (bytes > MAX_ANSWER_BYTES) break;
-    }
+    return Buffer.concat([decipher.update(sealed.subarray(0, -TAG_BYTES)), decipher.final()]);
   } catch (cause) {
-    throw new LineLost('the line was closed', { cause });
-  } finally {
-    signal.removeEventListener('abort', end);
+    throw new LineLost('what came on the line is not from whom it was expected', { cause });
   }
-  return Buffer.concat(parts);
+}
+
+function nonceOf(from: number): Buffer {
+  const nonce = Buffer.alloc(12);
+  nonce[11] = from;
+  return nonce;
 }
 
 /** So many bytes and not one more. Rejects where the line ends before, or the signal is aborted. */

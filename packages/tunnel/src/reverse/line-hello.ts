@@ -1,20 +1,22 @@
 import { randomBytes } from 'node:crypto';
 
 const LINE_SUFFIX = '.line.postern.internal';
-export const LINE_TOKEN_BYTES = 16;
+/** A token is a name, which stands on the wire, and a key, which does not. */
+export const LINE_NAME_BYTES = 16;
+export const LINE_TOKEN_BYTES = 32;
 
-/** The token that a server name asks with; undefined where it is not a line's. */
-export function lineTokenOf(serverName: string): string | undefined {
+/** The name of the token that a server name asks with; undefined where it is not a line's. */
+export function lineNameOf(serverName: string): string | undefined {
   const label = serverName.slice(0, -LINE_SUFFIX.length);
   return serverName === label + LINE_SUFFIX ? label : undefined;
 }
 
 /**
- * The first bytes of a line: a ClientHello (RFC 8446, 4.1.2) under the token's name. Nobody answers it. It is what the proxy's port
+ * The first bytes of a line: a ClientHello (RFC 8446, 4.1.2) under the name of the token. Nobody answers it. It is what the proxy's port
  * chooses a door by, as for everything else that comes to it, and what balancers in front of it let pass.
  */
 export function lineHello(token: Buffer): Buffer {
-  const name = vector(2, Buffer.from(token.toString('hex') + LINE_SUFFIX));
+  const name = vector(2, Buffer.from(token.toString('hex', 0, LINE_NAME_BYTES) + LINE_SUFFIX));
   const extensions = vector(
     2,
     extension(SERVER_NAME, vector(2, Buffer.concat([Buffer.of(HOST_NAME), name]))),

@@ -1,37 +1,45 @@
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { LINE_TOKEN_BYTES } from '#reverse/line-hello.ts';
+import { LINE_NAME_BYTES, LINE_TOKEN_BYTES } from '#reverse/line-hello.ts';
 
-/** From the word that an agent shall open a line to the line: a round trip and a half, and the queue of a busy time. */
-const LIVES_MS = 10_000;
+/** A connection that an agent opened because it was asked, and the key that the two said it with. */
+export interface Line {
+  readonly socket: Socket;
+  readonly key: Buffer;
+}
 
 interface Asked {
-  readonly came: (line: Socket) => void;
+  readonly key: Buffer;
+  readonly came: (line: Line) => void;
   readonly expires: NodeJS.Timeout;
 }
 
-/** The lines that a proxy has asked for and does not have yet. A token is good once: who has read it on the wire comes too late. */
+/** From the word that an agent shall open a line to the line: a round trip and a half, and the queue of a busy time. */
+export const LINE_TOKEN_LIVES_MS = 10_000;
+
+/** The lines that a proxy has asked for and does not have yet. */
 export class LineTokens {
   readonly #asked = new Map<string, Asked>();
 
-  issue(came: (line: Socket) => void, expired: () => void): Buffer {
+  /** Good once, and for ten seconds. */
+  issue(came: (line: Line) => void, expired: () => void): Buffer {
     const token = randomBytes(LINE_TOKEN_BYTES);
-    const name = token.toString('hex');
+    const name = token.toString('hex', 0, LINE_NAME_BYTES);
     const expires = setTimeout(() => {
       this.#asked.delete(name);
       expired();
-    }, LIVES_MS).unref();
-    this.#asked.set(name, { came, expires });
+    }, LINE_TOKEN_LIVES_MS).unref();
+    this.#asked.set(name, { key: token.subarray(LINE_NAME_BYTES), came, expires });
     return token;
   }
 
   /** False where nobody asked for it, or its time is over. */
-  redeem(token: string, line: Socket): boolean {
-    const asked = this.#asked.get(token);
+  redeem(name: string, socket: Socket): boolean {
+    const asked = this.#asked.get(name);
     if (asked === undefined) return false;
-    this.#asked.delete(token);
+    this.#asked.delete(name);
     clearTimeout(asked.expires);
-    asked.came(line);
+    asked.came({ socket, key: asked.key });
     return true;
   }
 }

@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream';
 import { PosternError } from '@postern/api';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { AttachedLines } from '#reverse/attached-lines.ts';
-import { LINE_TOKEN_BYTES, lineHello, lineTokenOf } from '#reverse/line-hello.ts';
+import { LINE_NAME_BYTES, lineHello, lineNameOf } from '#reverse/line-hello.ts';
 import { LineTokens } from '#reverse/line-tokens.ts';
 import type { ReverseTunnelClient } from '#reverse/tunnel-client.ts';
 import { listen } from '#testing/echo.ts';
@@ -82,11 +82,17 @@ describe('a line', () => {
     expect(p.lines).toHaveLength(43);
   });
 
-  it('tells the words of an agent that refuses, and the tunnel is not asked the same again', async () => {
+  it('tells the words of an agent that refuses, the tunnel is not asked the same again, and no socket is left of it', async () => {
     const p = await proxy();
     await agent(p, { serves: () => 'not mine any more' });
-    await expect(dialTo(p)).rejects.toMatchObject({ code: 'unavailable', message: 'agent agent-a refused: not mine any more' });
+    for (let i = 0; i < 20; i += 1) {
+      const refused = dialTo(p, Buffer.alloc(500));
+      await expect(refused).rejects.toMatchObject({ code: 'unavailable', message: 'agent agent-a refused: not mine any more' });
+    }
     await expect.poll(() => p.tunnels.counts()).toMatchObject({ busyLines: 0, idleCarries: 0, busyCarries: 0 });
+    // The tunnel, and the two that wait.
+    await expect.poll(() => p.sockets.size, { timeout: 3_000 }).toBe(3);
+    await expect.poll(() => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length, { timeout: 3_000 }).toBe(6);
   });
 
   it('is done without where none comes: the first session waits less than a second, and the next not at all', async () => {
@@ -102,21 +108,88 @@ describe('a line', () => {
     expect(p.tunnels.counts()).toMatchObject({ busyLines: 0, busyCarries: 2 });
   });
 
-  it('that waited and is dead costs a session a second and no more: it goes through the tunnel', async () => {
-    const p = await proxy();
+  it('that comes and leads nowhere costs one session less than a second, and others nothing: they go through the tunnel', async () => {
+    const p = await proxy({ lines: 'deaf' });
     await agent(p);
-    (await dialTo(p)).destroy();
-    await spareLines(p);
-    // What the agent would read on its waiting lines goes nowhere, as if a NAT had forgotten them.
-    for (const socket of p.sockets) if (!socket.readableFlowing && p.lines.length > 0) socket.write = () => true;
+    const beganMs = performance.now();
     await answers(await dialTo(p), 'still served');
-    expect(p.tunnels.counts()).toMatchObject({ busyLines: 0, busyCarries: 1 });
+    const firstMs = performance.now() - beganMs;
+    expect(firstMs).toBeGreaterThan(650);
+    for (let i = 0; i < 5; i += 1) await answers(await dialTo(p), 'at once');
+    expect(performance.now() - beganMs - firstMs).toBeLessThan(500);
+    expect(p.tunnels.counts()).toMatchObject({ idleLines: 0, busyLines: 0, busyCarries: 6 });
+  });
+
+  it('is of no use to who stands between: a dial that he changed, and one of his own, reach no session', async () => {
+    const p = await proxy();
+    const seen: string[] = [];
+    const relays: Socket[] = [];
+    // Changes the first bytes that the proxy says behind a line's hello.
+    const between = createServer((near) => {
+      const far = connect(portOf(p), '127.0.0.1').on('error', () => near.destroy());
+      near.on('error', () => far.destroy()).on('close', () => far.destroy());
+      far.on('close', () => near.destroy());
+      near.once('data', (hello: Buffer) => {
+        const isLine = hello.includes('.line.');
+        if (isLine) relays.push(near);
+        far.on('data', (bytes: Buffer) => {
+          if (isLine) bytes[7] = (bytes[7] ?? 0) ^ 1;
+          near.write(bytes);
+        });
+        far.write(hello);
+        near.pipe(far);
+      });
+    });
+    const port = await listen(between);
+    await agent(p, {
+      proxies: [`127.0.0.1:${port}`],
+      onConnection: (stream, { clientAddress }) => {
+        seen.push(`${stream instanceof Socket ? 'line' : 'tunnel'} ${clientAddress}`);
+        echo(stream);
+      },
+    });
+    await answers(await dialTo(p, Buffer.from('')), 'through the tunnel');
+    expect(seen).toEqual(['tunnel 192.0.2.1:7']);
+    expect(relays.length).toBeGreaterThan(0);
+    between.close();
+  });
+
+  it('is not waited for at an HTTP proxy that never answers, and nothing of it is left', async () => {
+    const p = await proxy();
+    const open = new Set<Socket>();
+    let isMute = false;
+    const connectProxy = createServer((near) => {
+      open.add(near);
+      near.on('error', () => undefined).on('close', () => open.delete(near));
+      if (isMute) return void near.resume();
+      near.once('data', () => {
+        const far = connect(portOf(p), '127.0.0.1').on('error', () => near.destroy());
+        near.write('HTTP/1.1 200 OK\r\n\r\n');
+        near.pipe(far).pipe(near);
+      });
+    });
+    const port = await listen(connectProxy);
+    const before = process.env['grpc_proxy'];
+    process.env['grpc_proxy'] = `http://127.0.0.1:${port}`;
+    try {
+      const client = await agent(p);
+      isMute = true;
+      await answers(await dialTo(p), 'through the tunnel');
+      expect(p.tunnels.counts()).toMatchObject({ busyLines: 0, busyCarries: 1 });
+      expect(open.size).toBeGreaterThan(1);
+      await client.stop();
+      await expect.poll(() => open.size, { timeout: 3_000 }).toBe(0);
+    } finally {
+      if (before === undefined) delete process.env['grpc_proxy'];
+      else process.env['grpc_proxy'] = before;
+      connectProxy.close();
+    }
   });
 
   it('that waits is not kept where the agent closes it, or says something before it is dialled', async () => {
     const tokens = new LineTokens();
     const asked: Buffer[] = [];
-    const lines = new AttachedLines({ tokens, ask: (more) => asked.push(...more) });
+    const lines = new AttachedLines({ tokens, ask: (makeTokens) => asked.push(...makeTokens()) > 0 });
     const server = createServer((line) => void line.once('readable', () => tokens.redeem(String(line.read()), line)));
     const port = await listen(server);
     const taken = lines.take(new AbortController().signal);
@@ -126,8 +199,8 @@ describe('a line', () => {
         .resume()
         .setNoDelay(true),
     );
-    for (const [i, far] of agents.entries()) far.write(asked[i]?.toString('hex') ?? '');
-    expect(await taken).toBeInstanceOf(Socket);
+    for (const [i, far] of agents.entries()) far.write(asked[i]?.toString('hex', 0, LINE_NAME_BYTES) ?? '');
+    expect((await taken)?.socket).toBeInstanceOf(Socket);
     await expect.poll(() => lines.idleCount).toBe(2);
     agents[1]?.end();
     agents[2]?.write('!');
@@ -200,7 +273,7 @@ describe('a line', () => {
     const stream = await dialTo(p);
     await spareLines(p);
     const before = p.tunnels.counts();
-    for (const token of [...p.lines, randomBytes(LINE_TOKEN_BYTES).toString('hex')]) {
+    for (const token of [...p.lines, randomBytes(LINE_NAME_BYTES).toString('hex')]) {
       const stranger = connect(portOf(p), '127.0.0.1').on('error', () => undefined);
       stranger.write(lineHello(Buffer.from(token, 'hex')));
       stranger.resume();
@@ -218,7 +291,7 @@ describe('the tokens of lines', () => {
     vi.useFakeTimers();
     const tokens = new LineTokens();
     const [line, came, expired] = [new Socket(), vi.fn(), vi.fn()];
-    const issue = () => tokens.issue(came, expired).toString('hex');
+    const issue = () => tokens.issue(came, expired).toString('hex', 0, LINE_NAME_BYTES);
     const [once_, late] = [issue(), issue()];
     expect(tokens.redeem(once_, line)).toBe(true);
     expect(tokens.redeem(once_, line)).toBe(false);
@@ -232,9 +305,9 @@ describe('the tokens of lines', () => {
   });
 
   it('are read out of the name of a line and of no other', () => {
-    const token = randomBytes(LINE_TOKEN_BYTES).toString('hex');
-    expect(lineTokenOf(`${token}.line.postern.internal`)).toBe(token);
+    const token = randomBytes(LINE_NAME_BYTES).toString('hex');
+    expect(lineNameOf(`${token}.line.postern.internal`)).toBe(token);
     for (const name of ['line.postern.internal', 'x.session.postern.internal', `${token}.line.postern.internal.evil.example`, ''])
-      expect(lineTokenOf(name)).toBeUndefined();
+      expect(lineNameOf(name)).toBeUndefined();
   });
 });

@@ -7,7 +7,7 @@ import type { GrpcConnection } from '#grpc-tls-server.ts';
 import { type TunnelLimits, tunnelLimits } from '#limits.ts';
 import { receiveMessages } from '#raw-call/raw-call.ts';
 import { ServerRawCall } from '#raw-call/server-raw-call.ts';
-import { type AttachCall, AttachedAgent, type CarryCall, endCall, tell } from '#reverse/attached-agent.ts';
+import { type AttachCall, AttachedAgent, type CarryCall, endCall, hears, type TakenLine, tell } from '#reverse/attached-agent.ts';
 import type { ResetLimit } from '#reset-limit.ts';
 import { AttachedLines } from '#reverse/attached-lines.ts';
 import { dialOverLine, LineLost } from '#reverse/line-dial.ts';
@@ -48,7 +48,7 @@ export interface TunnelCounts {
 }
 
 /** Of a line that waited: the agent answers at once or it is gone. */
-const LINE_ANSWER_MS = 1_000;
+const LINE_ANSWER_MS = 700;
 /** Twice as many, and the jitter of a first try is not enough. */
 const SPREAD_FROM_AGENTS = 64;
 
@@ -112,9 +112,9 @@ export class ReverseTunnelServer {
     };
   }
 
-  /** A connection that came under the name of this token. False where it is not one that an agent was told lately. */
-  acceptLine(token: string, line: Socket): boolean {
-    return this.#lineTokens.redeem(token, line);
+  /** A connection that came under the name of a token. False where it is not one that an agent was told lately. */
+  acceptLine(name: string, socket: Socket): boolean {
+    return this.#lineTokens.redeem(name, socket);
   }
 
   /** A stream to an agent that has accepted the dial. Rejects with `unavailable` within the dial limit, and with the agent's own words where it refused. */
@@ -126,21 +126,28 @@ export class ReverseTunnelServer {
     const { agentId, resourceId, clientAddress, head = Buffer.alloc(0) } = options;
     const dial = { resourceId, clientAddress, head };
     const line = await agent.takeLine(signal);
-    if (line !== undefined && (await this.#answers(line, dial, { agentId, signal }))) return line;
+    if (line !== undefined && (await this.#answers(line, dial, { agentId, signal }))) return line.socket;
     const carry = await agent.takeCarry(signal);
     this.#taken.add(carry.stream);
     return speakDial(carry, { agentId, dial, stallMs: this.#limits.stallMs, signal });
   }
 
   /** False where the line leads nowhere. Nothing but a ClientHello was sent on it: the way through the tunnel begins anew. */
-  async #answers(line: Socket, dial: Dial, { agentId, signal }: { agentId: string; signal: AbortSignal }): Promise<boolean> {
+  async #answers(
+    { socket, key, distrust }: TakenLine,
+    dial: Dial,
+    { agentId, signal }: { agentId: string; signal: AbortSignal },
+  ): Promise<boolean> {
     const patience = AbortSignal.any([signal, AbortSignal.timeout(LINE_ANSWER_MS)]);
     try {
-      await dialOverLine(line, dial, { agentId, signal: patience });
+      await dialOverLine({ line: socket, key }, dial, { agentId, signal: patience });
       return true;
     } catch (error) {
-      line.destroy();
-      if (error instanceof LineLost && !signal.aborted) return false;
+      socket.destroy();
+      if (error instanceof LineLost && !signal.aborted) {
+        distrust();
+        return false;
+      }
       throw error instanceof PosternError
         ? error
         : new PosternError('unavailable', `agent ${agentId} did not answer in time`, { cause: error });
@@ -214,7 +221,11 @@ export class ReverseTunnelServer {
 
   #linesOf(call: AttachCall, opensLines: boolean): AttachedLines | undefined {
     if (!opensLines || this.#options.asksForLines !== true) return undefined;
-    const ask = (tokens: Buffer[]) => tell(call, { frame: { $case: 'openLines', value: { tokens } } });
+    const ask = (makeTokens: () => Buffer[]) => {
+      if (!hears(call)) return false;
+      tell(call, { frame: { $case: 'openLines', value: { tokens: makeTokens() } } });
+      return true;
+    };
     return new AttachedLines({ tokens: this.#lineTokens, ask });
   }
 

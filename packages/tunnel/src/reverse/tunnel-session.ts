@@ -92,7 +92,7 @@ export class TunnelSession {
     });
     const { proxy, limits, serves } = options;
     this.#lines = new AgentLines({
-      proxy,
+      dial: (signal) => first.connection.dialAgain(signal),
       serves,
       onConnection: (line, dial) => options.onConnection(line, { ...dial, proxyId: this.#proxyId }),
       onFreed: () => this.#endWhereRetired(),
@@ -123,7 +123,7 @@ export class TunnelSession {
     this.#settleRetired(why);
     this.#tell({ frame: { $case: 'drain', value: {} } });
     for (const call of this.#idle) call.reset();
-    this.#lines.closeIdle();
+    this.#lines.closeWaiting();
     this.#endWhereRetired();
   }
 

@@ -21,8 +21,8 @@ export interface TestProxy {
   stop(): Promise<void>;
 }
 
-/** `open`: lines are taken; `silent`: they connect, and nobody hears of them. */
-export type LineDoor = 'open' | 'silent';
+/** `open`: lines are taken; `silent`: they connect, and nobody hears of them; `deaf`: they are taken, and lead nowhere. */
+export type LineDoor = 'open' | 'silent' | 'deaf';
 
 /** The tunnel door of a proxy: who calls is the common name of its certificate here, and one that starts with `proxy` is a proxy's. */
 export async function testProxy(
@@ -71,7 +71,8 @@ export async function testProxy(
         return server.acceptSocket(socket, from);
       }
       lines.push(token);
-      if (options.lines === 'open' && !tunnels.acceptLine(token, socket)) socket.destroy();
+      if (options.lines === 'deaf') socket.write = () => true;
+      if (options.lines !== 'silent' && !tunnels.acceptLine(token, socket)) socket.destroy();
     });
   });
   const port = await listen(listener, options.port);

@@ -7,7 +7,7 @@ import { fullJitterBackoff } from '@postern/tunnel';
 export interface Refusal {
   readonly clientAddress: string;
   readonly reason: string;
-  readonly door: 'session' | 'auth' | 'tunnel' | 'line';
+  readonly door: 'session' | 'auth' | 'tunnel';
 }
 
 /** Anybody can be refused as often as he likes; the log takes so many a minute and counts the rest. */

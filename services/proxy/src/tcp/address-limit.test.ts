@@ -51,7 +51,7 @@ describe('the doors', () => {
     ['auth.postern.internal.evil.example', { kind: 'web' }],
     ['tunnel.postern.internal', { kind: 'tunnel' }],
     ['abc.session.postern.internal', { kind: 'session', ticket: 'abc' }],
-    ['0af1.line.postern.internal', { kind: 'line', token: '0af1' }],
+    ['0af1.line.postern.internal', { kind: 'line', name: '0af1' }],
     ['line.postern.internal', { kind: 'web' }],
     ['a.b.session.postern.internal', { kind: 'session', ticket: 'a.b' }],
     ['169.254.169.254', { kind: 'web' }],

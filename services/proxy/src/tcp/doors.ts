@@ -1,11 +1,11 @@
-import { lineTokenOf } from '@postern/tunnel';
+import { lineNameOf } from '@postern/tunnel';
 
 /** Where a connection goes, by the server name that its ClientHello asks for; architecture.md has the same table. */
 export type Door =
   | { readonly kind: 'session'; readonly ticket: string }
   | { readonly kind: 'auth' }
   | { readonly kind: 'tunnel' }
-  | { readonly kind: 'line'; readonly token: string }
+  | { readonly kind: 'line'; readonly name: string }
   | { readonly kind: 'web' };
 
 export const AUTH_SERVER_NAME = 'auth.postern.internal';
@@ -18,7 +18,7 @@ export function doorOf(serverName: string | undefined): Door {
   if (serverName.endsWith(SESSION_SUFFIX)) return { kind: 'session', ticket: serverName.slice(0, -SESSION_SUFFIX.length) };
   if (serverName === AUTH_SERVER_NAME) return { kind: 'auth' };
   if (serverName === TUNNEL_SERVER_NAME) return { kind: 'tunnel' };
-  const token = lineTokenOf(serverName);
-  if (token !== undefined) return { kind: 'line', token };
+  const name = lineNameOf(serverName);
+  if (name !== undefined) return { kind: 'line', name };
   return { kind: 'web' };
 }

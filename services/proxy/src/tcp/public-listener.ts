@@ -21,7 +21,8 @@ export interface Doors {
   readonly session: (arrival: Arrival, ticket: string) => Promise<void>;
   readonly auth: (arrival: Arrival) => Promise<void>;
   readonly tunnel: (arrival: Arrival) => void;
-  readonly line: (arrival: Arrival, token: string) => void;
+  /** False where it is not a line that was asked for. */
+  readonly line: (socket: Socket, name: string) => boolean;
   readonly web: (arrival: Arrival) => void;
 }
 
@@ -72,7 +73,7 @@ export async function listenPublicly(options: PublicListenerOptions): Promise<Pu
       if (next) socket.once('close', next.release);
       return next;
     };
-    route({ socket, clientAddress }, { ...options, atDoor }).catch((error: unknown) => {
+    route({ socket, clientAddress }, { ...options, atDoor, isKnown: admission.release }).catch((error: unknown) => {
       if (!(error instanceof PosternError)) options.onError(error);
       socket.destroy();
     });
@@ -94,6 +95,8 @@ export async function listenPublicly(options: PublicListenerOptions): Promise<Pu
 interface Route extends PublicListenerOptions {
   /** Counts the connection at its door; undefined where it is one too many there. */
   readonly atDoor: (door: Door) => Admission | undefined;
+  /** It is nobody's to count. */
+  readonly isKnown: () => void;
 }
 
 async function route(arriving: Omit<Arrival, 'head' | 'proven'>, options: Route): Promise<void> {
@@ -106,6 +109,8 @@ async function route(arriving: Omit<Arrival, 'head' | 'proven'>, options: Route)
   }
   if (socket.destroyed) return;
   const door = doorOf(peeked.serverName);
+  // One that was asked for has proven it, and strangers of the same address are not to stand in its way.
+  if (door.kind === 'line' && options.doors.line(socket, door.name)) return options.isKnown();
   const admission = options.atDoor(door);
   if (!admission) {
     options.onRefused({ clientAddress, reason: 'too many connections of one address', door: door.kind });
@@ -122,7 +127,8 @@ async function route(arriving: Omit<Arrival, 'head' | 'proven'>, options: Route)
       options.onRefused({ clientAddress, reason: 'the tunnel speaks h2 alone', door: 'tunnel' });
       return refuse(socket, alerts.noApplicationProtocol);
     case 'line':
-      return options.doors.line(arrival, door.token);
+      options.onRefused({ clientAddress, reason: 'nobody asked for this line, or it comes too late', door: 'line' });
+      return refuse(socket, alerts.unrecognizedName);
     case 'web':
       return options.doors.web(arrival);
   }

@@ -71,12 +71,12 @@ export interface OpenCarries {
 
 /**
  * For each token the agent opens a connection of its own beside the tunnel, a line, to the address that it is attached to: a ClientHello
- * under the name `<token as hexadecimal digits>.line.postern.internal`, and no TLS behind it. On it the proxy says a DialRequest, framed as
- * in packages/tunnel, and from then on both sides copy bytes. A session on a line is one layer of TLS, end to end, and no HTTP/2 around
+ * under `<name of the token as hexadecimal digits>.line.postern.internal`, and no TLS behind it. On it the proxy says a DialRequest and the
+ * agent answers, both sealed with the token's key as in packages/tunnel, and from then on both sides copy bytes. A session on a line is one layer of TLS, end to end, and no HTTP/2 around
  * it; where no line comes it is carried by a stream of the tunnel.
  */
 export interface OpenLines {
-  /** 16 random bytes each, good once and for some seconds, and for the agent that was told. */
+  /** A name and a key, 16 random bytes each; good once and for some seconds, and for the agent that was told. */
   tokens: Buffer[];
 }
 
