@@ -46,6 +46,12 @@ function silent(address: string, cause: Error): PosternError {
   );
 }
 
+function nextStep(reason = ''): string {
+  if (reason.includes('ECONNREFUSED')) return ': is the proxy running? tsh login --proxy=<host:port> goes to another';
+  if (reason.includes('ENOTFOUND')) return ': no host has this name; tsh login --proxy=<host:port> goes to another';
+  return '';
+}
+
 /** grpc-js: "No connection established. Last error: Error: connect ECONNREFUSED 127.0.0.1:1. Resolution note: ". */
 function explained(error: unknown, address: string): unknown {
   if (!(error instanceof PosternError) || error.code !== 'unavailable') return error;
@@ -60,7 +66,7 @@ function explained(error: unknown, address: string): unknown {
   const [, reason] = /Last error: (?:Error: )?(?:connect )?(.+?)\.? Resolution note/s.exec(error.message) ?? [];
   return new PosternError(
     'cannot_connect',
-    `cannot connect to the cluster at ${address}${reason === undefined ? '' : `: ${reason.trim()}`}`,
+    `cannot connect to the cluster at ${address}${reason === undefined ? '' : `: ${reason.trim()}`}${nextStep(reason)}`,
     {
       cause: error,
     },

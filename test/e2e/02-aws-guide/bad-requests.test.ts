@@ -30,6 +30,7 @@ describe.skipIf(cannot !== undefined)('a request that cannot be served', () => {
 
   it.each([
     ['of a region of another partition', 'dynamodb', 'cn-north-1', /partition aws-cn, the application in aws/],
+    ['of a region that there is not', 'dynamodb', 'moon-east-1', /no AWS partition has a region .{1,2}moon-east-1/],
     ['of a service that there is not', 'nosuchservice', 'us-east-1', /nosuchservice/],
   ])('is refused where it is %s', async (_what, service, region, words) => {
     const before = cluster.rawLog().length;

@@ -56,6 +56,7 @@ describe('the environment behind the proxy', () => {
       HTTPS_PROXY: door.proxy,
       https_proxy: door.proxy,
       AWS_REGION: 'eu-west-1',
+      AWS_DEFAULT_REGION: 'eu-west-1',
       AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: 'true',
     });
     expect(env).not.toHaveProperty('AWS_SESSION_TOKEN');

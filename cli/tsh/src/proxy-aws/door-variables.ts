@@ -58,6 +58,8 @@ export function behindDoor(env: NodeJS.ProcessEnv, door: DoorVariables): NodeJS.
   );
   return {
     ...kept,
+    // The AWS CLI and boto3 read the second, everything else the first.
+    ...(kept['AWS_DEFAULT_REGION'] === undefined && kept['AWS_REGION'] !== undefined ? { AWS_DEFAULT_REGION: kept['AWS_REGION'] } : {}),
     // A profile gives region and output; keys of the environment stand before its own.
     ...(AWS_PROFILE === undefined ? {} : { AWS_PROFILE }),
     ...(AWS_DEFAULT_PROFILE === undefined ? {} : { AWS_DEFAULT_PROFILE }),

@@ -13,6 +13,8 @@ describe('a host that is AWS’s own', () => {
     '123456789012.ddb.us-east-1.amazonaws.com',
     // Younger than any table; only services have such names.
     'service-of-tomorrow.us-east-1.amazonaws.com',
+    // Typed wrong: whoever dialled it himself would ask a stranger's name server, and be told of a proxy that failed.
+    'dynamodb.moon-east-1.amazonaws.com',
   ])('%s', (host) => expect(isAwsHost(host)).toBe(true));
 
   it.each([
@@ -21,7 +23,7 @@ describe('a host that is AWS’s own', () => {
     ['a database', 'db.abc.us-east-1.rds.amazonaws.com'],
     ['a download', 'awscli.amazonaws.com'],
     ['an API of a customer', 'abc123.execute-api.us-east-1.amazonaws.com'],
-    ['a region of no partition', 'dynamodb.moon-east-1.amazonaws.com'],
+    ['neither a service nor a region that is known', 'example.moon-east-1.amazonaws.com'],
     ['another port', 'dynamodb.us-east-1.amazonaws.com:8443'],
     ['a name that only ends like it', 'evilamazonaws.com'],
     ['a name that only begins like it', 'sts.amazonaws.com.evil.example'],

@@ -32,6 +32,8 @@ export type AwsTargetInput = {
   readonly ownHosts?: readonly OwnHost[];
 };
 
+const NOT_IN_TABLE = 'it is not in the table of AWS services';
+
 /**
  * Where a request goes and what it is signed as. A host is never judged by how it looks: it is looked up, rebuilt from the tables, and the
  * rebuilt one is what is dialled and signed. Under AWS's suffixes are machines of everybody (`ec2-….compute`, `….elb`, `….execute-api`), and
@@ -43,15 +45,16 @@ export function awsTarget({ host: text, scope, ownHosts = [] }: AwsTargetInput):
   const host = labels.join('.');
   const place = placeOf(labels, ownHosts);
   if (place === undefined) {
-    const reason = foreignHost(host) ?? 'it is not in the table of AWS services';
-    return refuse(`${host} is not served: ${reason}`);
+    const isRegion = scope.region === '*' || partitionOf(scope.region) !== undefined;
+    const reason = isRegion ? NOT_IN_TABLE : `no AWS partition has a region ${JSON.stringify(scope.region.slice(0, 64))}`;
+    return refuse(`${host} is not served: ${foreignHost(host) ?? reason}`);
   }
   if (!place.services.includes(scope.service)) {
     return refuse(`credential should be scoped to correct service: '${place.services.join(`' or '`)}' for ${host}`);
   }
   if (!place.signs(scope.region)) return refuse(`credential should be scoped to a valid region for ${host}`);
   const partition = scope.region === '*' ? 'aws' : partitionOf(scope.region)?.id;
-  if (partition === undefined || place.host !== host) return refuse(`${host} is not served: it is not in the table of AWS services`);
+  if (partition === undefined || place.host !== host) return refuse(`${host} is not served: ${NOT_IN_TABLE}`);
   const { accountId, bucket } = place;
   return {
     service: scope.service,

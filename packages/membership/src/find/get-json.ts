@@ -85,6 +85,7 @@ const NOT_REACHED = /^(?:ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|ETIMEDO
 /** The codes of Node that a person meets, in words; others stand as they are. */
 const CAUSES: ReadonlyMap<string, string> = new Map([
   ['ECONNREFUSED', 'nothing listens there (ECONNREFUSED): is the address right, and the proxy running?'],
+  ['EPROTO', 'what answers there does not speak TLS (EPROTO): is the port right?'],
   ['ENOTFOUND', 'no host has this name (ENOTFOUND): is the address right?'],
 ]);
 
