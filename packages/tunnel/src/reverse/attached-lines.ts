@@ -52,7 +52,7 @@ export class AttachedLines {
       return Promise.resolve(line);
     }
     const beganMs = performance.now();
-    if (beganMs < this.#restsUntilMs || this.#asked >= MAX_ASKED) return Promise.resolve(undefined);
+    if (beganMs < this.#restsUntilMs) return Promise.resolve(undefined);
     return new Promise((resolve) => {
       const settle = (came?: Line) => {
         clearTimeout(timer);
@@ -112,6 +112,7 @@ export class AttachedLines {
     this.#waiters.delete(waiter);
     this.#busy.add(line);
     waiter(line);
+    this.#askForMissing();
   }
 
   /** Read as long as it waits, or its end would not be seen. The agent has nothing to say before it is dialled. */

@@ -82,6 +82,16 @@ describe('a line', () => {
     expect(p.lines).toHaveLength(43);
   });
 
+  it('is asked for some at a time where very many dials come at once, and each has one', async () => {
+    const p = await proxy();
+    await agent(p);
+    const streams = await Promise.all(Array.from({ length: 120 }, () => dialTo(p)));
+    expect(p.tunnels.counts()).toMatchObject({ busyLines: 120, busyCarries: 0 });
+    for (const stream of streams) stream.destroy();
+    await spareLines(p);
+    await expect.poll(() => busyLines(p)).toBe(0);
+  });
+
   it('tells the words of an agent that refuses, the tunnel is not asked the same again, and no socket is left of it', async () => {
     const p = await proxy();
     await agent(p, { serves: () => 'not mine any more' });
