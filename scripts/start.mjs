@@ -254,7 +254,7 @@ function instructions({ port, target, aws }, { auth }) {
     `  tsh proxy db --tunnel --port 8000 --db-user=${target.role} ${DATABASE}`,
     `  ${keys} AWS_DEFAULT_REGION=${target.region} aws dynamodb list-tables --endpoint-url=http://localhost:8000`,
     'The console and the whole API, in every region:',
-    `  tsh apps login --aws-role ${target.role} ${APPLICATION} && tsh aws s3 ls`,
+    `  tsh apps login --aws-role ${target.role} ${APPLICATION} && tsh aws sts get-caller-identity`,
   ].join('\n');
 }
 

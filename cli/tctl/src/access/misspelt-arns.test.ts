@@ -8,7 +8,6 @@ it('tells an ARN of a role from a text that was meant as one, also around a temp
     'arn:aws:iam::123456789012:role/{{email.local(external.email)}}',
     'arn:aws:iam::{{external.account}}:role/Reader',
     '{{internal.aws_role_arns}}',
-    'Reader',
     '*',
   ];
   expect(misspeltArns(good)).toEqual([]);
@@ -18,6 +17,8 @@ it('tells an ARN of a role from a text that was meant as one, also around a temp
     'arn:aws:iam:123456789000:role/{{email.local(external.email)}}',
     'arn:aws:sts::123456789012:assumed-role/Reader/alice',
     'arn:aws:iam::123456789012:role/',
+    'Reader',
+    'role-of-{{external.team}}',
   ];
   expect(misspeltArns([...good, ...misspelt])).toHaveLength(misspelt.length);
   expect(misspeltArns(misspelt)[1]).toBe(

@@ -1,6 +1,6 @@
 /**
- * A sentence for each value that was meant as the ARN of a role and can be none: it is kept as it was written, as Teleport keeps it, and
- * grants nothing. The guides have such ones: an account to replace, and a colon too few.
+ * A sentence for each value that stands for the ARN of a role and can be none: it is kept as it was written, as Teleport keeps it, and
+ * grants nothing. The guides have such ones: an account to replace, and a colon too few. A name alone is what db_users takes.
  */
 export function misspeltArns(values: readonly string[]): readonly string[] {
   return values
@@ -11,8 +11,8 @@ export function misspeltArns(values: readonly string[]): readonly string[] {
 /** Of a value with a template only what stands before it can be judged. */
 function isMisspelt(value: string): boolean {
   const [before = '', template] = value.split('{{', 2);
-  if (!before.startsWith('arn:')) return false;
   const whole = /^arn:aws[a-z-]*:iam::\d{12}:role\/./;
   const begun = /^arn:(?:aws[a-z-]*(?::(?:iam(?::(?::(?:\d{12}(?::(?:role\/.*)?)?)?)?)?)?)?)?$/;
-  return !(template === undefined ? whole : begun).test(before);
+  if (template === undefined) return value !== '*' && !whole.test(value);
+  return before !== '' && !begun.test(before);
 }
