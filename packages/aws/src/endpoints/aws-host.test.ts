@@ -24,6 +24,7 @@ describe('a host that is AWS’s own', () => {
     ['a download', 'awscli.amazonaws.com'],
     ['an API of a customer', 'abc123.execute-api.us-east-1.amazonaws.com'],
     ['neither a service nor a region that is known', 'example.moon-east-1.amazonaws.com'],
+    ['a region of another partition', 'dynamodb.us-east-1.amazonaws.com.cn'],
     ['another port', 'dynamodb.us-east-1.amazonaws.com:8443'],
     ['a name that only ends like it', 'evilamazonaws.com'],
     ['a name that only begins like it', 'sts.amazonaws.com.evil.example'],

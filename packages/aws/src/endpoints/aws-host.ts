@@ -1,7 +1,7 @@
 import { awsHosts } from '#endpoints/aws-hosts.ts';
 import { placeOf } from '#endpoints/aws-target.ts';
 import { hostLabels, partitionUnder, splitSuffix } from '#endpoints/host-labels.ts';
-import { partitions } from '#endpoints/partitions.ts';
+import { partitionOf, partitions } from '#endpoints/partitions.ts';
 
 /**
  * Whether signed requests to this host are meant for AWS itself, so that a program's proxy has to read them: what the table knows, and
@@ -16,7 +16,8 @@ export function isAwsHost(text: string): boolean {
   const split = splitSuffix(labels);
   const [prefix = '', region = '', ...more] = split?.inFront ?? [];
   if (split === undefined || region === '' || more.length > 0) return false;
-  return partitionUnder(split.suffix, region) !== undefined || awsHosts().prefixes.has(prefix);
+  const isRegionOfNone = partitionOf(region) === undefined;
+  return partitionUnder(split.suffix, region) !== undefined || (isRegionOfNone && awsHosts().prefixes.has(prefix));
 }
 
 /** The domains of every partition that AWS's own hosts stand below: what a local certificate authority may sign for. */
