@@ -8,6 +8,13 @@ import type { Line } from '#reverse/line-tokens.ts';
 export type AttachCall = ServerRawCall;
 export type CarryCall = ServerRawCall;
 
+interface Attach {
+  /** When it is asked. */
+  readonly opensLines: boolean;
+  draining: boolean;
+  lines: AttachedLines | undefined;
+}
+
 export interface TakenLine extends Line {
   /** It led nowhere. */
   readonly distrust: () => void;
@@ -22,13 +29,15 @@ export class AttachedAgent {
   readonly agentId: string;
   readonly #limits: TunnelLimits;
   readonly #connections = new Set<GrpcConnection>();
-  readonly #attaches = new Map<AttachCall, { draining: boolean; readonly lines: AttachedLines | undefined }>();
+  readonly #linesOf: (call: AttachCall) => AttachedLines;
+  readonly #attaches = new Map<AttachCall, Attach>();
   readonly #idle = new Set<CarryCall>();
   readonly #busy = new Set<CarryCall>();
   readonly #waiters = new Set<Waiter>();
 
-  constructor(agentId: string, limits: TunnelLimits) {
+  constructor(agentId: string, limits: TunnelLimits, linesOf: (call: AttachCall) => AttachedLines) {
     this.agentId = agentId;
+    this.#linesOf = linesOf;
     this.#limits = limits;
   }
 
@@ -67,10 +76,9 @@ export class AttachedAgent {
     this.#connections.delete(connection);
   }
 
-  /** `lines` where the agent opens some when it is asked. */
-  addAttach(call: AttachCall, lines: AttachedLines | undefined): boolean {
+  addAttach(call: AttachCall, { opensLines }: { readonly opensLines: boolean }): boolean {
     if (this.#attaches.size >= this.#limits.connectionsPerAgent) return false;
-    this.#attaches.set(call, { draining: false, lines });
+    this.#attaches.set(call, { opensLines, draining: false, lines: undefined });
     return true;
   }
   markDraining(call: AttachCall): void {
@@ -111,9 +119,12 @@ export class AttachedAgent {
 
   /** A line of the newest attachment; undefined where the agent gives none. */
   async takeLine(signal: AbortSignal): Promise<TakenLine | undefined> {
-    const lines = [...this.#attaches.values()].findLast(({ draining }) => !draining)?.lines;
-    const line = this.#sessions < this.#limits.carriesPerAgent ? await lines?.take(signal) : undefined;
-    return line && { ...line, distrust: () => lines?.distrust() };
+    const [call, attach] = [...this.#attaches].findLast(([, { draining }]) => !draining) ?? [];
+    if (call === undefined || attach?.opensLines !== true || this.#sessions >= this.#limits.carriesPerAgent) return undefined;
+    // Thousands of agents are attached, and few of them are used: 3 kB each.
+    const lines = (attach.lines ??= this.#linesOf(call));
+    const line = await lines.take(signal);
+    return line && { ...line, distrust: () => lines.distrust() };
   }
 
   /** An idle stream, or the next that the agent opens; rejects when the signal is aborted. */

@@ -198,7 +198,7 @@ export class ReverseTunnelServer {
       if (frame?.$case === 'drain') return agent.markDraining(call);
       if (frame?.$case !== 'hello' || attached) return;
       clearTimeout(helloTimer);
-      if (!agent.addAttach(call, this.#linesOf(call, frame.value.opensLines)))
+      if (!agent.addAttach(call, { opensLines: this.#options.asksForLines === true && frame.value.opensLines }))
         return endCall(call, `an agent may attach ${limits.connectionsPerAgent} times to one proxy`);
       attached = true;
       // The session answers it before anybody here hears of it: thousands of idle agents wake this process once a beat each, for a moment.
@@ -219,8 +219,7 @@ export class ReverseTunnelServer {
     });
   }
 
-  #linesOf(call: AttachCall, opensLines: boolean): AttachedLines | undefined {
-    if (!opensLines || this.#options.asksForLines !== true) return undefined;
+  #linesOf(call: AttachCall): AttachedLines {
     const ask = (makeTokens: () => Buffer[]) => {
       if (!hears(call)) return false;
       tell(call, { frame: { $case: 'openLines', value: { tokens: makeTokens() } } });
@@ -261,7 +260,7 @@ export class ReverseTunnelServer {
   #agentOf(agentId: string): AttachedAgent {
     const known = this.#agents.get(agentId);
     if (known) return known;
-    const agent = new AttachedAgent(agentId, this.#limits);
+    const agent = new AttachedAgent(agentId, this.#limits, (call) => this.#linesOf(call));
     this.#agents.set(agentId, agent);
     return agent;
   }
