@@ -40,7 +40,7 @@ const secured = async (proxy: RunningProxy, name = 'example') => {
 async function failedAfterMs(proxy: RunningProxy, name = 'example'): Promise<number> {
   const beganMs = performance.now();
   const session = openSession(proxy, cluster.ticket(name)).on('error', () => undefined);
-  await once(session, 'close');
+  await new Promise((resolve) => session.once('close', resolve));
   return performance.now() - beganMs;
 }
 /** Opens a Carry at a proxy's tunnel door with somebody's certificate, and tells how it was refused. */
