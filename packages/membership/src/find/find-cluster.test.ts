@@ -172,6 +172,20 @@ describe('a cluster is not found', () => {
     }
   });
 
+  it('where what answers does not speak TLS', async () => {
+    const plain = createServer((socket) => void socket.on('error', () => undefined).end('HTTP/1.1 400 Bad Request\r\n\r\n'));
+    plain.listen(0, '127.0.0.1');
+    await new Promise((resolve) => plain.once('listening', resolve));
+    const address = plain.address();
+    const port = typeof address === 'object' ? address?.port : 0;
+    try {
+      const error = await refusal(findCluster({ proxy: `127.0.0.1:${port}`, insecure: true }));
+      expect(error.message).toBe(`cannot connect to 127.0.0.1:${port}: what answers there does not speak TLS (EPROTO): is the port right?`);
+    } finally {
+      plain.close();
+    }
+  });
+
   it('where nobody listens', async () => {
     const gone = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => gone.once('listening', resolve));

@@ -18,7 +18,7 @@ const REST_MS = 5 * 60_000;
 /** The lines of one attachment, at the proxy: asked for, waiting for a session, and busy with one. They end with it. */
 export class AttachedLines {
   readonly #options: AttachedLinesOptions;
-  readonly #waiters = new Set<(line: Line) => void>();
+  readonly #waiters = new Set<(line?: Line) => void>();
   /** With what listens while they wait. */
   readonly #idle = new Map<Line, () => void>();
   readonly #busy = new Set<Line>();
@@ -81,6 +81,8 @@ export class AttachedLines {
 
   end(): void {
     this.#ended = true;
+    for (const goWithout of this.#waiters) goWithout();
+    this.#waiters.clear();
     for (const { socket } of [...this.#idle.keys(), ...this.#busy]) socket.destroy();
   }
 

@@ -3,10 +3,8 @@ import { once } from 'node:events';
 import { connect, createServer, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { PosternError } from '@postern/api';
-import { afterEach, describe, expect, it, vi } from 'vitest';
-import { AttachedLines } from '#reverse/attached-lines.ts';
-import { LINE_NAME_BYTES, lineHello, lineNameOf } from '#reverse/line-hello.ts';
-import { LineTokens } from '#reverse/line-tokens.ts';
+import { afterEach, describe, expect, it } from 'vitest';
+import { LINE_NAME_BYTES, lineHello } from '#reverse/line-hello.ts';
 import type { ReverseTunnelClient } from '#reverse/tunnel-client.ts';
 import { listen } from '#testing/echo.ts';
 import { type TestProxy, testAgent, testProxy } from '#testing/tunnel-pair.ts';
@@ -196,31 +194,6 @@ describe('a line', () => {
     }
   });
 
-  it('that waits is not kept where the agent closes it, or says something before it is dialled', async () => {
-    const tokens = new LineTokens();
-    const asked: Buffer[] = [];
-    const lines = new AttachedLines({ tokens, ask: (makeTokens) => asked.push(...makeTokens()) > 0 });
-    const server = createServer((line) => void line.once('readable', () => tokens.redeem(String(line.read()), line)));
-    const port = await listen(server);
-    const taken = lines.take(new AbortController().signal);
-    const agents = asked.map(() =>
-      connect(port, '127.0.0.1')
-        .on('error', () => undefined)
-        .resume()
-        .setNoDelay(true),
-    );
-    for (const [i, far] of agents.entries()) far.write(asked[i]?.toString('hex', 0, LINE_NAME_BYTES) ?? '');
-    expect((await taken)?.socket).toBeInstanceOf(Socket);
-    await expect.poll(() => lines.idleCount).toBe(2);
-    agents[1]?.end();
-    agents[2]?.write('!');
-    await expect.poll(() => lines.idleCount).toBe(0);
-    expect(lines.busyCount).toBe(1);
-    lines.end();
-    await expect.poll(() => agents.every(({ closed }) => closed)).toBe(true);
-    server.close();
-  });
-
   it('counts as a session where there is a limit to them', async () => {
     const p = await proxy({ limits: { carriesPerAgent: 10, dialMs: 1_000 } });
     await agent(p, { limits: { carriesPerAgent: 10 } });
@@ -291,33 +264,5 @@ describe('a line', () => {
     }
     expect(p.tunnels.counts()).toEqual(before);
     await answers(stream, 'untouched');
-  });
-});
-
-describe('the tokens of lines', () => {
-  afterEach(() => void vi.useRealTimers());
-
-  it('are good once, and for ten seconds', () => {
-    vi.useFakeTimers();
-    const tokens = new LineTokens();
-    const [line, came, expired] = [new Socket(), vi.fn(), vi.fn()];
-    const issue = () => tokens.issue(came, expired).toString('hex', 0, LINE_NAME_BYTES);
-    const [once_, late] = [issue(), issue()];
-    expect(tokens.redeem(once_, line)).toBe(true);
-    expect(tokens.redeem(once_, line)).toBe(false);
-    vi.advanceTimersByTime(9_999);
-    expect(expired).not.toHaveBeenCalled();
-    vi.advanceTimersByTime(1);
-    expect(expired).toHaveBeenCalledTimes(1);
-    expect(tokens.redeem(late, line)).toBe(false);
-    expect(tokens.redeem('', line)).toBe(false);
-    expect(came).toHaveBeenCalledTimes(1);
-  });
-
-  it('are read out of the name of a line and of no other', () => {
-    const token = randomBytes(LINE_NAME_BYTES).toString('hex');
-    expect(lineNameOf(`${token}.line.postern.internal`)).toBe(token);
-    for (const name of ['line.postern.internal', 'x.session.postern.internal', `${token}.line.postern.internal.evil.example`, ''])
-      expect(lineNameOf(name)).toBeUndefined();
   });
 });
