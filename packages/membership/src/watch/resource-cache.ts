@@ -269,7 +269,7 @@ async function orStopped(event: Promise<void> | undefined, signal: AbortSignal):
 
 function delay(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
+    if (signal.aborted || ms <= 0) return resolve();
     const done = () => {
       clearTimeout(timer);
       signal.removeEventListener('abort', done);
