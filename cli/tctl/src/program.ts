@@ -8,6 +8,7 @@ import { addUserCommands } from '#users/user-commands.ts';
 import { examples } from '#examples.ts';
 import { type Format, formatOption } from '@postern/terminal/output';
 import { dressCommands } from '@postern/terminal/dress-commands';
+import { versionText } from '@postern/terminal/version';
 import { runProgram } from '@postern/terminal/run-program';
 
 /** The command line of tctl. Each command is loaded when it is called: nothing here may import gRPC, zod or yaml. */
@@ -19,6 +20,7 @@ export function tctlProgram(version: string): Command {
   const tctl = new Command('tctl')
     .description('administer a cluster')
     .exitOverride()
+    .version(versionText(version), '--version', 'the version, as the command of this name has it')
     .addOption(new Option('-c, --config <file>', 'teleport.yaml of the auth host (TELEPORT_CONFIG_FILE)'))
     .option('--auth-server <host:port>', 'the auth server to dial (TELEPORT_AUTH_SERVER)')
     .option('-i, --identity <file>', 'act with the identity in this file')

@@ -6,6 +6,7 @@ import type { StartFlags } from '#start/start-command.ts';
 import { examples } from '#examples.ts';
 import { collectList, type Format, formatOption, parseLabels } from '@postern/terminal/output';
 import { dressCommands } from '@postern/terminal/dress-commands';
+import { versionText } from '@postern/terminal/version';
 import { runProgram } from '@postern/terminal/run-program';
 
 const DEFAULT_CONFIG = '/etc/teleport.yaml';
@@ -19,6 +20,7 @@ export function teleportProgram(version: string): Command {
   const teleport = new Command('teleport')
     .description('the services of a cluster: auth, proxy, database and application agents')
     .exitOverride()
+    .version(versionText(version), '--version', 'the version, as the command of this name has it')
     .option('-d, --debug', 'log more, and print the stack of an error');
   const start = async (flags: StartFlags) => {
     const { startCommand } = await import('#start/start-command.ts');

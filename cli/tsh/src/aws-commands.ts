@@ -52,7 +52,8 @@ export function addAppCommands(tsh: Command, globals: Globals): void {
         .choices(['text', 'uri', 'ca', 'cert', 'key', 'json', 'yaml', 'aws-credential-process'])
         .default('text'),
     )
-    .action(async (name: string | undefined, options: { awsRole?: string; format: string }) => {
+    .option('--require-up', 'fail where tsh up does not run')
+    .action(async (name: string | undefined, options: { awsRole?: string; format: string; requireUp?: boolean }) => {
       const { appConfig, isAppConfigFormat } = await import('#apps/app-config.ts');
       const format = isAppConfigFormat(options.format) ? options.format : 'text';
       await appConfig({ globals: globals(), name, ...options, format });

@@ -46,7 +46,9 @@ describe('tsh', () => {
   });
 
   it('prints a version whose second word scripts can read, in both ways', async () => {
-    expect((await tsh('version')).stdout).toMatch(/^Postern v\d+\.\d+\.\d+ /);
+    const { stdout } = await tsh('version');
+    expect(stdout).toMatch(/^Postern v\d+\.\d+\.\d+ /);
+    expect(await tsh('--version')).toMatchObject({ code: 0, stdout });
     expect(JSON.parse((await tsh('version -f json')).stdout)).toMatchObject({
       version: expect.stringMatching(/^\d+\.\d+\.\d+$/) as unknown,
     });

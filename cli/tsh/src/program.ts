@@ -6,6 +6,7 @@ import { portNumber } from '#port-number.ts';
 import type { GlobalOptions } from '@postern/profile/signed-in';
 import { collectList, type Format, formatOption, parseLabels } from '@postern/terminal/output';
 import { dressCommands } from '@postern/terminal/dress-commands';
+import { versionText } from '@postern/terminal/version';
 import { runProgram } from '@postern/terminal/run-program';
 
 /** The command line of tsh. Each command is loaded when it is called: nothing here may import gRPC, zod or yaml. */
@@ -17,6 +18,7 @@ export function tshProgram(version: string): Command {
   const tsh = new Command('tsh')
     .description('sign in to a cluster and reach its databases and applications')
     .exitOverride()
+    .version(versionText(version), '--version', 'the version, as the command of this name has it')
     .option('--proxy <host:port>', 'the proxy of the cluster (TELEPORT_PROXY)')
     .option('--user <name>', 'the user to sign in as (TELEPORT_USER)')
     .addOption(new Option('--ttl <minutes>', 'how long the sign-in should last').argParser(positive))

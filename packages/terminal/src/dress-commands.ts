@@ -11,7 +11,7 @@ export type Examples = Readonly<Record<string, readonly string[]>>;
 export function dressCommands(program: Command, examples: Examples): Command {
   visit(program, program.name(), (command, path) => {
     command
-      .configureHelp({ showGlobalOptions: true })
+      .configureHelp({ showGlobalOptions: true, visibleGlobalOptions: () => [...program.options] })
       .configureOutput({
         outputError: (text, write) => write(text.replace(/^error: /, `${styleText('red', 'ERROR:', { stream: process.stderr })} `)),
       })

@@ -98,7 +98,8 @@ describe('bad input at an application', () => {
     await cluster.admin('tctl users add carol --roles=aws-dynamodb-access --password-stdin', { input: `${PASSWORD}\n` });
     await cluster.signIn('carol');
     await cluster.mustSh(`tsh apps login --aws-role=${ROLE} aws`, { person: 'carol' });
-    await cluster.admin("tctl lock --user=carol --message='left the company'");
+    const locked = await cluster.sh(`tctl -c ${cluster.authConfig} lock --user=carol --message='left the company'`, { person: 'nobody' });
+    expect(locked).toMatchObject({ code: 0, stderr: '' });
     const said = await until('the lock to act', 10_000, async () => {
       const answer = await cluster.sh('tsh aws sts get-caller-identity', { person: 'carol', env: clientEnv() });
       return answer.code === 0 ? undefined : answer.stderr;
@@ -106,6 +107,12 @@ describe('bad input at an application', () => {
     const lines = said.split('\n').filter((line) => line.includes('left the company'));
     expect(lines.filter((line) => !/An error occurred|aws: \[ERROR\]/.test(line))).toHaveLength(1);
     expect(lines).toHaveLength(2);
+  });
+
+  it('warns of a lock that locks nobody', async () => {
+    const said = await cluster.sh(`tctl -c ${cluster.authConfig} lock --user=carlo --ttl=1m`, { person: 'nobody' });
+    expect(said.stdout).toMatch(/^Created a lock/);
+    expect(said.stderr).toContain('there is no user "carlo": was another meant?');
   });
 
   it('goes on with what is stored while auth is away', async () => {

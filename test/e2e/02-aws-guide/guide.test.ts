@@ -169,8 +169,19 @@ describe.skipIf(cannot !== undefined)('the guide for AWS applications, typed as 
       expect(await cluster.mustSh(node, { env: { ...env, SCRIPT: script } })).toBe('[]\n');
     });
 
+    it('is not waited for by a program while nobody serves it', async () => {
+      const env = profileEnv({ AWS_PROFILE: 'dynamo' });
+      expect(await cluster.mustSh('tsh down')).toMatch(/^Stopped serving port \d+\.\n$/);
+      const said = await cluster.sh('aws dynamodb list-tables', { env });
+      expect(said.code).not.toBe(0);
+      expect(said.stderr).toContain('nothing serves the local port of this profile: run tsh up');
+      await cluster.mustSh('tsh up', { env });
+      expect(JSON.parse(await cluster.mustSh('aws dynamodb list-tables', { env }))).toEqual({ TableNames: [] });
+    });
+
     it('goes on after another sign-in, for programs that ask for credentials then', async () => {
-      await cluster.signIn();
+      const said = await cluster.sh(`tsh login --proxy=${cluster.proxy} --user=alice`, { input: `${PASSWORD}\n` });
+      expect(said.stderr).toMatch(/have ended with it.*\n\n\$ tsh apps login --aws-role=arn:\S+ aws\n/s);
       const env = profileEnv({ AWS_PROFILE: 'dynamo' });
       expect(JSON.parse(await cluster.mustSh('aws dynamodb list-tables', { env }))).toEqual({ TableNames: [] });
       // What was printed before belongs to the sign-in before.

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { callUnary, ResourcesService } from '@postern/api';
+import type { Client } from '@grpc/grpc-js';
+import { callUnary, PosternError, ResourcesService } from '@postern/api';
 import { type AdminOptions, asAdministrator } from '#connection/administrator.ts';
 import { type Format, print } from '@postern/terminal/output';
+import { warn } from '@postern/terminal/output';
 import { UsageError } from '@postern/terminal/usage-error';
 
 export interface LockFlags {
@@ -20,10 +22,24 @@ export async function createLock(options: AdminOptions, flags: LockFlags & { rea
   const expires = expiryOf(flags);
   const name = randomUUID();
   const lock = { kind: 'lock', version: 'v2', metadata: { name }, spec: { target: { user, role, server_id }, message, expires } };
-  await asAdministrator(options, ({ client }) =>
-    callUnary(client, ResourcesService.createResource, { kind: 'lock', json: Buffer.from(JSON.stringify(lock)) }),
-  );
+  const unknown = await asAdministrator(options, async ({ client }) => {
+    await callUnary(client, ResourcesService.createResource, { kind: 'lock', json: Buffer.from(JSON.stringify(lock)) });
+    return unknownTargets(client, { user, role });
+  });
+  for (const target of unknown) warn(`there is no ${target}: was another meant? The lock holds for whoever comes under this name`);
   await print(flags.format, JSON.parse(JSON.stringify(lock)), () => `Created a lock with name "${name}".`);
+}
+
+/** A lock may come before its user does; more often the name was typed wrong, and the one who was meant goes on. */
+async function unknownTargets(client: Client, targets: Readonly<Record<'user' | 'role', string | undefined>>): Promise<readonly string[]> {
+  const unknown: string[] = [];
+  for (const [kind, name] of Object.entries(targets)) {
+    if (name === undefined) continue;
+    await callUnary(client, ResourcesService.getResource, { kind, name, withSecrets: false }).catch((error: unknown) => {
+      if (error instanceof PosternError && error.code === 'not_found') unknown.push(`${kind} "${name}"`);
+    });
+  }
+  return unknown;
 }
 
 function expiryOf({ expires, ttl }: LockFlags): string | undefined {

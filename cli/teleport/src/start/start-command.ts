@@ -4,6 +4,7 @@ import { PosternError } from '@postern/api/errors';
 import { type LogConfig, readTeleportConfig, type TeleportConfig } from '@postern/config';
 import { createLogger, createMetrics, Health, type Logger, type Metrics, processMetrics, serveDiagnostics } from '@postern/telemetry';
 import { type Running, stopAll } from '#start/running.ts';
+import { sayReady } from '#start/say-ready.ts';
 import { addressText, startServices } from '#start/start-services.ts';
 import { UsageError } from '@postern/terminal/usage-error';
 
@@ -52,14 +53,13 @@ async function runUntil(stopping: Promise<string>, { flags, config, logger }: St
   const starting = startServices({ config, logger, metrics, env: process.env, insecure: flags.insecure === true });
   const running = await Promise.race([starting, stopping.then(() => undefined)]);
   if (running === undefined) throw new PosternError('internal', 'stopped before everything had started');
-  const diagnostics = await serveHealth(
-    running,
-    flags.diagAddr ?? (config.diagAddress === undefined ? undefined : addressText(config.diagAddress)),
-    { logger, metrics },
-  );
+  const health = healthOf(running);
+  const address = flags.diagAddr ?? (config.diagAddress === undefined ? undefined : addressText(config.diagAddress));
+  const diagnostics = address === undefined ? undefined : await serveHealth(health, address, { logger, metrics });
   if (flags.pidFile !== undefined) writeFileSync(flags.pidFile, `${process.pid}\n`);
-  logger.info({ pid: process.pid }, 'ready');
+  const sayNoMore = sayReady(health, logger);
   const reason = await stopping;
+  sayNoMore();
   logger.info({ reason }, 'stopping');
   try {
     await drained(running);
@@ -120,18 +120,17 @@ async function drained(running: Running): Promise<void> {
   await Promise.race([stopAll(running), late]).finally(() => clearTimeout(timer));
 }
 
-async function serveHealth(
-  running: Running,
-  address: string | undefined,
-  { logger, metrics }: { readonly logger: Logger; readonly metrics: Metrics },
-) {
-  if (address === undefined) return undefined;
-  const [, host, port] = /^(\[[^\]]+\]|[^:]+):(\d{1,5})$/.exec(address) ?? [];
-  if (host === undefined) throw new UsageError(`--diag-addr: "${address}" is not host:port`);
+function healthOf(running: Running): Health {
   const health = new Health();
   for (const [name, part] of Object.entries(running)) {
     health.add({ name, decides: 'ready', check: () => (part as NonNullable<Running['auth']>).ready() });
   }
+  return health;
+}
+
+async function serveHealth(health: Health, address: string, { logger, metrics }: { readonly logger: Logger; readonly metrics: Metrics }) {
+  const [, host, port] = /^(\[[^\]]+\]|[^:]+):(\d{1,5})$/.exec(address) ?? [];
+  if (host === undefined) throw new UsageError(`--diag-addr: "${address}" is not host:port`);
   processMetrics(metrics);
   const server = await serveDiagnostics({ health, metrics, host: host.replace(/^\[|\]$/g, ''), port: Number(port) });
   logger.info({ component: 'diagnostics', listenAddress: `${server.address.host}:${server.address.port}` }, 'diagnostics have started');

@@ -1,5 +1,7 @@
 import { type GlobalOptions, signedIn } from '@postern/profile/signed-in';
 import { print, printable } from '@postern/terminal/output';
+import { PosternError } from '@postern/api/errors';
+import { askControl } from '#endpoint/control-socket.ts';
 import { filesOf } from '#apps/app-login.ts';
 import { appInUse } from '#apps/app-in-use.ts';
 
@@ -15,11 +17,16 @@ export interface AppConfigOptions {
   readonly name: string | undefined;
   readonly awsRole?: string;
   readonly format: AppConfigFormat;
+  /** What is printed is of use through the port of tsh up alone. */
+  readonly requireUp?: boolean;
 }
 
 /** What programs need to be told of an application: paths, and for `credential_process` the throw-away key itself. */
-export async function appConfig({ globals, name, awsRole, format }: AppConfigOptions): Promise<void> {
+export async function appConfig({ globals, name, awsRole, format, requireUp }: AppConfigOptions): Promise<void> {
   const who = signedIn(globals, process.env, Date.now());
+  // An SDK would try a port that nobody listens on for half a minute, and say no more than that.
+  if (requireUp === true && (await askControl(who.store, 'status')) === undefined)
+    throw new PosternError('unavailable', 'nothing serves the local port of this profile: run tsh up');
   const { login, key } = await appInUse(who, {
     ...(name === undefined ? {} : { app: name }),
     isOperand: true,

@@ -21,7 +21,7 @@ export interface AppLogin {
 const BUNDLE = '-localca.pem';
 const IDENTITY = '-x509.pem';
 
-export function loadLogin({ store, profile }: SignedIn, name: string): AppLogin | undefined {
+export function loadLogin({ store, profile }: Pick<SignedIn, 'store' | 'profile'>, name: string): AppLogin | undefined {
   const text = store.kept(profile, 'app').load(name);
   if (text === undefined) return undefined;
   try {

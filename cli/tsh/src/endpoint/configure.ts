@@ -63,6 +63,7 @@ function credentialProcess({ profile }: SignedIn, { login, key }: AppInUse): str
     login.name,
     `--aws-role=${key.roleArn}`,
     '--format=aws-credential-process',
+    '--require-up',
   ]
     .map(quoted)
     .join(' ');

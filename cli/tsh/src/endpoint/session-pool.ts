@@ -100,13 +100,16 @@ export class SessionPool {
 
   #find(accessKeyId: string): { readonly who: SignedIn; readonly key: LocalKey } {
     const { store, globals } = this.#options;
-    for (const profile of store.list()) {
+    const profiles = store.list();
+    for (const profile of profiles) {
       const key = loadKey({ store, profile }, accessKeyId);
       if (key !== undefined) return { who: signedInAs(profile, { globals, store, nowMs: this.#nowMs() }), key };
     }
     throw new PosternError(
       'unauthenticated',
-      `no login of yours has the access key ${accessKeyId}: run tsh apps login, and let the program ask for credentials anew`,
+      profiles.length === 0
+        ? 'not logged in: run tsh login, and let the program ask for credentials anew'
+        : `no login of yours has the access key ${accessKeyId}: run tsh apps login, and let the program ask for credentials anew`,
     );
   }
 

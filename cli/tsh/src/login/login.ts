@@ -3,12 +3,13 @@ import { type Found, findCluster, openAuthChannel } from '@postern/membership';
 import { caPin, generateKey } from '@postern/pki';
 import { findProxy } from '#login/find-proxy.ts';
 import { profileOf } from '#login/profile-of.ts';
+import { sessionsBefore } from '#login/sessions-before.ts';
 import { printStatus } from '#login/status.ts';
 import type { Profile } from '@postern/profile/profile';
 import { ProfileStore } from '@postern/profile/profile-store';
 import { reachAuth } from '@postern/profile/reach-auth';
 import { activeProfile, type GlobalOptions, globalsFrom } from '@postern/profile/signed-in';
-import { warn } from '@postern/terminal/output';
+import { say, warn } from '@postern/terminal/output';
 import { askHidden, readSecretLine } from '@postern/terminal/secrets';
 import { UsageError } from '@postern/terminal/usage-error';
 
@@ -42,7 +43,7 @@ export async function login(options: LoginOptions): Promise<void> {
   if (user === undefined || user === '') throw new UsageError('--user is missing: run tsh login --user=<name>');
   const password = await passwordOf(user, proxy);
   if (password === '') {
-    if (stillValid) return printStatus(store, before.proxy, 'text');
+    if (stillValid && options.ttlMinutes === undefined) return printStatus(store, before.proxy, 'text');
     throw new UsageError('no password: type it on a terminal, or give it as one line on standard input');
   }
 
@@ -59,8 +60,10 @@ export async function login(options: LoginOptions): Promise<void> {
     },
   });
   const profile = profileOf({ proxy, answer, verified });
+  const forgotten = sessionsBefore(store, proxy, user);
   store.save(profile, { privateKeyPem: key.privateKeyPem, certificatePem: answer.certificatePem });
   await printStatus(store, proxy, 'text');
+  if (forgotten.length > 0) say(`The sessions of your last login have ended with it. To have them again:\n\n${forgotten.join('\n')}\n`);
 }
 
 /**

@@ -44,7 +44,7 @@ export async function openAwsDoor(who: SignedIn, { login, key }: AppInUse, optio
   const listener = await listenLocally(address, (socket, port) => {
     void serveProxyConnection(socket, {
       // Between two looks of the watch a key that is gone opens nothing either.
-      openStream: (headers) => (kept.has(key.accessKeyId) ? session.openStream(headers) : Promise.reject(loggedOut(login.name))),
+      openStream: (headers) => (kept.has(key.accessKeyId) ? session.openStream(headers) : Promise.reject(loggedOut(who, login.name))),
       headers: { [CONNECT_KEYS.localPort]: String(port), [CONNECT_KEYS.localKey]: localKey },
       certificates,
       isOwnHost: (host) => ownHosts.has(host),

@@ -14,12 +14,15 @@ export function watchLogin(
   const timer = setInterval(() => {
     if (kept.has(accessKeyId)) return;
     clearInterval(timer);
-    onGone(loggedOut(app));
+    onGone(loggedOut({ store, profile }, app));
   }, LOOK_EVERY_MS);
   timer.unref();
   return () => clearInterval(timer);
 }
 
-export function loggedOut(app: string): PosternError {
-  return new PosternError('unauthenticated', `logged out of application "${app}": run tsh apps login --aws-role=<role> ${app}`);
+/** By `tsh apps logout`, or with the whole sign-in. */
+export function loggedOut({ store, profile }: Pick<SignedIn, 'store' | 'profile'>, app: string): PosternError {
+  const { proxy, user } = profile;
+  const first = store.load(proxy)?.user === user ? '' : `tsh login --proxy=${proxy} --user=${user}, then `;
+  return new PosternError('unauthenticated', `logged out of application "${app}": run ${first}tsh apps login --aws-role=<role> ${app}`);
 }

@@ -37,6 +37,9 @@ async function askToJoin(auth: TrustedAuth, options: JoinOptions): Promise<Membe
         cause: error,
       });
     }
+    // Auth says no more of a token that it does not take: whoever guesses is told as little.
+    if (error instanceof PosternError && error.code === 'denied')
+      throw new PosternError('denied', `${error.message}: tctl tokens add --type=${role} makes a new one`, { cause: error });
     throw error;
   } finally {
     client.close();
