@@ -15,7 +15,7 @@ export function sayReady(health: Health, logger: Logger): () => void {
   const look = async () => {
     const { ok, checks } = await health.report('ready');
     if (over) return;
-    if (ok) return void logger.info({ pid: process.pid }, 'ready');
+    if (ok) return logger.info({ pid: process.pid }, 'ready');
     if (!told && performance.now() - startedMs >= PATIENCE_MS) {
       told = true;
       const missing = Object.entries(checks).flatMap(([part, check]) => (check.ok ? [] : [`${part}: ${check.reason ?? 'not ready'}`]));

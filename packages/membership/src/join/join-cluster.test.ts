@@ -123,10 +123,10 @@ describe('a host does not join, and its token is never sent', () => {
 describe('an answer to a join is refused', () => {
   const direct = () => ({ ...settings, authServer: auth.address, caPins: pins() });
 
-  it('where the token is not valid, in the words of auth', async () => {
+  it('where the token is not valid, in the words of auth and with the next command', async () => {
     expect(await refusal({ ...direct(), token: 'f'.repeat(32) })).toMatchObject({
       code: 'denied',
-      message: 'the host cannot join: the token is not valid',
+      message: 'the host cannot join: the token is not valid: tctl tokens add --type=db makes a new one',
     });
   });
 
