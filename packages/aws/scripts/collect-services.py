@@ -17,8 +17,13 @@ from endpoint_rules import loader, signing_of
 
 # Secrets that the models do not name as such: keys of one service, which work without a signature.
 ALSO_SECRET = {'iam': {'CreateServiceSpecificCredential', 'ResetServiceSpecificCredential'}}
-# The model has the member, and AWS says that only the creating operation fills it.
-NEVER_SECRET = {('lightsail', 'GetBucketAccessKeys')}
+# The model has the member, and AWS says that only the creating operation fills it; or it is a field's name within another service's secret.
+NEVER_SECRET = {
+    ('lightsail', 'GetBucketAccessKeys'),
+    ('iot', 'CreateTopicRuleDestination'),
+    ('iot', 'GetTopicRuleDestination'),
+    ('iot', 'ListTopicRuleDestinations'),
+}
 # Asked for only with this in the query.
 ONLY_WITH = {('datazone', 'GetConnection'): 'withSecret'}
 

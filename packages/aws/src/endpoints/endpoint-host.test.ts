@@ -6,6 +6,7 @@ import { isLater } from '#testing/botocore-version.ts';
 
 const ask = (given: Partial<EndpointHostInput>) =>
   endpointHost({ method: 'POST', path: '/', query: '', headers: [], service: 'dynamodb', region: 'eu-west-1', ...given });
+const form = ['content-type', 'application/x-www-form-urlencoded'];
 const target = (text: string) => ['x-amz-target', text];
 
 describe('endpointHost', () => {
@@ -18,7 +19,7 @@ describe('endpointHost', () => {
     ['111122223333.s3-control.eu-west-1.amazonaws.com', { service: 's3', headers: ['X-Amz-Account-Id', '111122223333'] }],
     ['sts.eu-west-1.amazonaws.com', { service: 'sts' }],
     ['lambda.eu-west-1.amazonaws.com', { service: 'lambda', path: '/2015-03-31/functions/' }],
-    ['email.eu-west-1.amazonaws.com', { service: 'ses', headers: ['content-type', 'application/x-www-form-urlencoded'] }],
+    ['email.eu-west-1.amazonaws.com', { service: 'ses', headers: form }],
     ['email.eu-west-1.amazonaws.com', { service: 'ses', path: '/v2/email/outbound-emails' }],
     ['mail-manager.eu-west-1.amazonaws.com', { service: 'ses', headers: target('MailManagerSvc.ListArchives') }],
     ['api.sagemaker.eu-west-1.amazonaws.com', { service: 'sagemaker', headers: target('SageMaker.ListModels') }],
@@ -28,6 +29,7 @@ describe('endpointHost', () => {
     ['bedrock-agent-runtime.eu-west-1.amazonaws.com', { service: 'bedrock', path: '/agents/A/agentAliases/B/sessions/C/text' }],
     ['bedrock-agent.eu-west-1.amazonaws.com', { service: 'bedrock', method: 'GET', path: '/agents/A/agentAliases/B' }],
     ['sync-states.eu-west-1.amazonaws.com', { service: 'states', headers: target('AWSStepFunctions.StartSyncExecution') }],
+    ['iam-toolbox.eu-west-1.amazonaws.com', { service: 'iam', path: '/request-authorization' }],
     ['states.eu-west-1.amazonaws.com', { service: 'states', headers: target('AWSStepFunctions.StartExecution') }],
   ])('%s', (host, given) =>
     expect(ask(given)).toMatchObject({ host, region: given.region ?? 'eu-west-1', service: given.service ?? 'dynamodb' }),
@@ -41,7 +43,7 @@ describe('endpointHost', () => {
     ['organizations', 'eu-west-1', 'organizations.us-east-1.amazonaws.com', 'us-east-1'],
     ['networkmanager', 'eu-west-1', 'networkmanager.us-west-2.amazonaws.com', 'us-west-2'],
   ])('%s asked for in %s is at %s, signed for %s', (service, region, host, signed) =>
-    expect(ask({ service, region })).toMatchObject({ host, region: signed }),
+    expect(ask({ service, region, headers: form })).toMatchObject({ host, region: signed }),
   );
 
   test.each<[string, Partial<EndpointHostInput>, RegExp]>([

@@ -117,14 +117,14 @@ describe('capDurations', () => {
     });
   });
 
-  test('services that count in the query string, in seconds or in minutes', () => {
+  test('services that count in the query string', () => {
     expect(cap('GetDataAccess', { service: 's3', query: 'target=s3%3A%2F%2Fb&durationSeconds=43200&permission=READ' })).toMatchObject({
       query: 'target=s3%3A%2F%2Fb&permission=READ&durationSeconds=1800',
       lifeSeconds: 1800,
     });
-    expect(cap('GetProgrammaticAccessCredentials', { service: 'finspace-api', query: 'environmentId=e', left: 1859 })).toMatchObject({
-      query: 'environmentId=e&durationInMinutes=30',
-      lifeSeconds: 1800,
+    expect(cap('GetRoleCredentials', { service: 'account-access', query: 'tenantId=aa-1', left: 1859 })).toMatchObject({
+      query: 'tenantId=aa-1&sessionDuration=1859',
+      lifeSeconds: 1859,
     });
   });
 
@@ -178,8 +178,8 @@ describe('capDurations', () => {
 });
 
 describe('credentialOperation', () => {
-  test('knows 37 operations, in whatever case, and S3 under each of its names', () => {
-    expect(serviceTable().credentials).toHaveLength(37);
+  test('knows 40 operations, in whatever case, and S3 under each of its names', () => {
+    expect(serviceTable().credentials).toHaveLength(40);
     expect(credentialOperation('sts', 'assumerole')).toMatchObject({ operation: 'AssumeRole' });
     expect(credentialOperation('s3express', 'CreateSession')).toMatchObject({ service: 's3' });
   });

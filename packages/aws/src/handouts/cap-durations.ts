@@ -47,13 +47,13 @@ export function capDurations({ operation, query, body, remainingSeconds }: CapIn
       refusal: `${name} hands out keys for ${spanOf(shortestSeconds)} at least, and your session ends in ${left}: sign in again with tsh login`,
     };
   }
-  const { member, unitSeconds, defaultSeconds } = life;
-  const most = Math.floor(remainingSeconds / unitSeconds);
-  const wanted = { member, most, otherwise: Math.min(most, defaultSeconds / unitSeconds) };
+  const { member, defaultSeconds } = life;
+  const most = Math.floor(remainingSeconds);
+  const wanted = { member, most, otherwise: Math.min(most, defaultSeconds) };
   const capped =
     life.place === 'json' ? capInJson(wanted, { query, body }) : capInForm(wanted, { query, body, readsBody: life.place === 'form' });
   if ('refusal' in capped) return { refusal: `${name}: ${capped.refusal}` };
-  return { query: capped.query, body: capped.body, lifeSeconds: capped.duration * unitSeconds };
+  return { query: capped.query, body: capped.body, lifeSeconds: capped.duration };
 }
 
 /** `7 h 5 min`, `14 min`, `40 s`. */

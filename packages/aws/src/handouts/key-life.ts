@@ -1,7 +1,7 @@
 /**
  * How long keys live that an operation hands out.
  * - `duration`: the request says so, in the parameter `member` of the form (whichever of body and query string it comes in), of the query string,
- *   or of the JSON body, in units of so many seconds;
+ *   or of the JSON body, in seconds;
  * - `fixed`: AWS decides, and it is so many seconds at most;
  * - `lasting`: until somebody deletes them;
  * - `withheld`: however short, for they are good for nothing here: `why`, and what there is instead.
@@ -11,7 +11,6 @@ export type KeyLife =
       readonly kind: 'duration';
       readonly place: 'form' | 'query' | 'json';
       readonly member: string;
-      readonly unitSeconds: number;
       /** where the request does not say */
       readonly defaultSeconds: number;
     }
@@ -20,8 +19,8 @@ export type KeyLife =
   | { readonly kind: 'withheld'; readonly why: string };
 
 const hour = 3600;
-const form = { kind: 'duration', place: 'form', member: 'DurationSeconds', unitSeconds: 1 } as const;
-const json = { kind: 'duration', place: 'json', member: 'DurationSeconds', unitSeconds: 1, defaultSeconds: hour } as const;
+const form = { kind: 'duration', place: 'form', member: 'DurationSeconds' } as const;
+const json = { kind: 'duration', place: 'json', member: 'DurationSeconds', defaultSeconds: hour } as const;
 const lasting = { kind: 'lasting' } as const;
 const ofExpress = {
   kind: 'withheld',
@@ -38,19 +37,21 @@ const lives: Readonly<Record<string, KeyLife>> = {
   'sts AssumeRoleWithWebIdentity': { ...form, defaultSeconds: hour },
   'sts AssumeRoot': { ...form, defaultSeconds: 900 },
   'sts GetFederationToken': { ...form, defaultSeconds: 12 * hour },
+  'sts GetScopedCredentials': { ...form, defaultSeconds: hour },
   'sts GetSessionToken': { ...form, defaultSeconds: 12 * hour },
   'lakeformation AssumeDecoratedRoleWithSAML': json,
   'lakeformation GetTemporaryDataLocationCredentials': json,
   'lakeformation GetTemporaryGluePartitionCredentials': json,
   'lakeformation GetTemporaryGlueTableCredentials': json,
-  's3 GetDataAccess': { kind: 'duration', place: 'query', member: 'durationSeconds', unitSeconds: 1, defaultSeconds: hour },
-  'finspace-api GetProgrammaticAccessCredentials': {
+  's3 GetDataAccess': { kind: 'duration', place: 'query', member: 'durationSeconds', defaultSeconds: hour },
+  'account-access GetRoleCredentials': {
     kind: 'duration',
     place: 'query',
-    member: 'durationInMinutes',
-    unitSeconds: 60,
+    member: 'sessionDuration',
     defaultSeconds: hour,
   },
+  'cloudwatch GetSpaceCredentialsForOrganization': { kind: 'fixed', seconds: hour },
+  'cloudwatch GetSpaceDataAccess': { kind: 'fixed', seconds: hour },
   's3 CreateSession': ofExpress,
   'cognito-identity GetCredentialsForIdentity': { kind: 'fixed', seconds: hour },
   'iam CreateAccessKey': lasting,

@@ -222,6 +222,6 @@ describe('a service whose operations hand out keys is understood without doubt, 
 
 test('a request that says nothing is answered in what its service speaks', () => {
   expect(
-    ['iam', 'kms', 'dynamodb', 'cloudfront', 's3', 'lambda', ''].map((service) => protocolOf(head({ service, method: 'GET' }))),
+    ['sts', 'kms', 'dynamodb', 'cloudfront', 's3', 'lambda', ''].map((service) => protocolOf(head({ service, method: 'GET' }))),
   ).toEqual(['query', 'json-1.1', 'json-1.0', 'rest-xml', 's3', 'rest-json', 'rest-json']);
 });
