@@ -3,7 +3,8 @@ import { Aftermath } from '@postern/test-harness/aftermath.ts';
 import { getItem, HANG_MS, Load } from '@postern/test-harness/load.ts';
 import { type Daemon, isAlive, until } from '@postern/test-harness/processes.ts';
 import { lacking } from '@postern/test-harness/programs.ts';
-import { Stage } from '@postern/test-harness/stage.ts';
+import { PASSWORD, ROLE } from '@postern/test-harness/cluster.ts';
+import { DATABASE, Stage } from '@postern/test-harness/stage.ts';
 import { authAway, furnishForAway } from '#auth-away.ts';
 
 const cannot = lacking('openssl');
@@ -47,6 +48,44 @@ describe.skipIf(cannot !== undefined)('auth and the proxy away, each on a host o
     expect((await getItem(ports.alice)).status).toBe(503);
     cluster.startAuthHost();
     await stage.recovers(ports.alice, 30_000);
+  });
+
+  // Its kernel goes on accepting: browsers hung for 30 s and got no answer, programs for 5 s, and 10 s where they ask twice.
+  it('F-22 auth frozen: a kept certificate opens a new tunnel, and what cannot be had is refused within 2 s, to browsers too', async () => {
+    const page = (path: string, more = '') => `curl -sk -b jar -c jar ${more} -w '\\n%{http_code}' 'https://${cluster.proxy}${path}'`;
+    const csrf = /name="_csrf" value="([^"]+)"/.exec(await cluster.mustSh(page('/web/login')))?.[1] ?? '';
+    const form = (password: string) =>
+      `--data-urlencode '_csrf=${csrf}' --data-urlencode user=carol --data-urlencode 'password=${password}' -H 'Origin: https://${cluster.proxy}'`;
+    expect(await cluster.mustSh(page('/web/login', form(PASSWORD)))).toMatch(/303$/);
+    expect(await cluster.mustSh(page('/web'))).toMatch(/200$/);
+    const load = new Load(ports.alice, { connections: 2 });
+    cluster.authHost?.child.kill('SIGSTOP');
+    try {
+      const startedMs = performance.now();
+      await cluster.sh('tsh status');
+      const startMs = performance.now() - startedMs;
+      const refused = async (line: string, expected: object, input = '') => {
+        const askedMs = performance.now();
+        const said = await cluster.sh(line, { input, timeoutMs: 30_000, person: 'carol' });
+        expect({ line, ...said }).toMatchObject(expected);
+        expect([line, performance.now() - askedMs < 2_000 + Math.max(1_500, 3 * startMs)]).toEqual([line, true]);
+      };
+      const away = { code: 6, stderr: expect.stringMatching(/the proxy at \S+ cannot reach auth: it is down or restarting/) as unknown };
+      await refused(`tsh login --proxy=${cluster.proxy} --user=carol`, away, `${PASSWORD}\n`);
+      await refused(`tsh db login --db-user=${ROLE} ${DATABASE}`, away);
+      await refused('tsh apps login aws', away);
+      await refused('tsh db ls', { code: 0, stdout: expect.stringContaining(DATABASE) as unknown });
+      for (const path of ['/web', '/web/launch/aws?role=Reader'])
+        await refused(page(path), { code: 0, stdout: expect.stringMatching(/Auth does not answer now.*\n503$/s) as unknown });
+      const fresh = await cluster.openTunnel('carol');
+      expect((await getItem(fresh.port)).status).toBe(200);
+      await fresh.daemon.stop();
+    } finally {
+      cluster.authHost?.child.kill('SIGCONT');
+    }
+    await until('a sign-in again', 15_000, () => cluster.signIn('carol').catch(() => undefined));
+    await cluster.mustSh(`tsh db login --db-user=${ROLE} ${DATABASE}`, { person: 'carol' });
+    expect((await load.stop()).filter(({ status }) => status !== 200)).toEqual([]);
   });
 
   it('F-39 auth stands still for 5 s, as if its event loop were blocked: requests go on, and it answers within 2 s after', async () => {

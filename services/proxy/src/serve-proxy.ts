@@ -23,6 +23,7 @@ import { AgentDirectory, isServer } from '#routing/agent-directory.ts';
 import { appHosts } from '#routing/app-hosts.ts';
 import { RouteKeys } from '#routing/route-keys.ts';
 import { authDoor } from '#tcp/auth-door.ts';
+import { AuthPulse } from '#tcp/auth-pulse.ts';
 import type { Door } from '#tcp/doors.ts';
 import { listenPublicly } from '#tcp/public-listener.ts';
 import { sessionDoor } from '#tcp/session-door.ts';
@@ -159,8 +160,10 @@ export async function serveProxy({ config, cluster, logger, metrics, nowMs }: Se
   const sessions = new Set<object>();
   const routing = { routeKeys, directory, tunnels, peers, isLocked };
   const authAddress = splitAddress(config.authAddress);
+  const pulse = new AuthPulse();
   const auth = new AuthForBrowsers({
     authAddress,
+    pulse,
     connectAuthMs: limits.connectAuthMs,
     member,
     signingKey: () => routeKeys.signingKey,
@@ -197,7 +200,7 @@ export async function serveProxy({ config, cluster, logger, metrics, nowMs }: Se
           logger.info({ ...session, ...counts }, 'session closed');
         },
       }),
-      auth: authDoor({ authAddress, signingKey: () => routeKeys.signingKey, limits, onRefused }),
+      auth: authDoor({ authAddress, pulse, signingKey: () => routeKeys.signingKey, limits, onRefused }),
       tunnel: ({ socket, head, clientAddress, proven }) => {
         socket.unshift(head);
         tunnelDoor.accept(socket, { remoteAddress: clientAddress, onSecure: proven });

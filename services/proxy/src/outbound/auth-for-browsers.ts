@@ -83,7 +83,7 @@ export class AuthForBrowsers {
     as: { readonly clientAddress: string; readonly session?: IdentityMaterial },
     ask: (connection: RawConnection) => Promise<T>,
   ): Promise<T> {
-    const { member, nowMs, authAddress, connectAuthMs } = this.#options;
+    const { member, nowMs, authAddress, connectAuthMs, pulse } = this.#options;
     const { hostCaPems } = member.current();
     const connection = new RawConnection({
       address: 'auth',
@@ -91,7 +91,7 @@ export class AuthForBrowsers {
       context: clientContextOptions(hostCaPems, as.session),
       checkServer: serverIdentityCheck({ cluster: member.cluster, kinds: [Identity_Kind.AUTH], hostCaPems, nowMs }),
       dial: async () => {
-        const socket = await dialAuth({ authAddress, connectAuthMs });
+        const socket = await dialAuth({ authAddress, connectAuthMs, pulse });
         const key = this.#options.signingKey();
         const { host, port } = splitAddress(as.clientAddress);
         if (key !== undefined) socket.write(proxyHeader({ clientAddress: host, clientPort: port, key }));
