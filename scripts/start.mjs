@@ -255,6 +255,9 @@ function instructions({ port, target, aws }, { auth }) {
     `  ${keys} AWS_DEFAULT_REGION=${target.region} aws dynamodb list-tables --endpoint-url=http://localhost:8000`,
     'The console and the whole API, in every region:',
     `  tsh apps login --aws-role ${target.role} ${APPLICATION} && tsh aws sts get-caller-identity`,
+    ...(aws
+      ? []
+      : ["(The console itself is AWS's: in front of an emulator a browser that opens it is sent to a page that does not know it.)"]),
   ].join('\n');
 }
 

@@ -85,7 +85,11 @@ export function writePrivateFile(path: string, text: string): void {
 }
 
 export function removePrivateFile(path: string): void {
-  rmSync(path, { force: true, recursive: true });
+  try {
+    rmSync(path, { force: true, recursive: true });
+  } catch (error) {
+    throw unusable(path, error);
+  }
 }
 
 function checkOwner(path: string, stat: { readonly uid: number; readonly mode: number }, cure: string): void {
@@ -102,7 +106,22 @@ function checkOwner(path: string, stat: { readonly uid: number; readonly mode: n
 
 function unusable(path: string, error: unknown): PosternError {
   if (codeOf(error) === 'ELOOP') return new PosternError('denied', `${path} is a link: it is not followed, remove it`);
-  return new PosternError('bad_request', `cannot use ${path}: ${codeOf(error) ?? 'unknown error'}`, { cause: error });
+  return new PosternError('bad_request', `cannot use ${path}: ${fileFault(error)}`, { cause: error });
+}
+
+const FAULTS: ReadonlyMap<string, string> = new Map([
+  ['EACCES', 'you have no permission (EACCES): chmod or chown it, or move it away'],
+  ['EPERM', 'you have no permission (EPERM): chmod or chown it, or move it away'],
+  ['EISDIR', 'it is a folder (EISDIR): move it away'],
+  ['ENOTDIR', 'a part of its path is no folder (ENOTDIR): move that away'],
+  ['ENOSPC', 'the disk is full (ENOSPC)'],
+  ['EROFS', 'the disk is read-only (EROFS)'],
+]);
+
+/** What keeps a file from being used, and what to do about it; codes that people do not meet stand as they are. */
+export function fileFault(error: unknown): string {
+  const code = codeOf(error) ?? 'unknown error';
+  return FAULTS.get(code) ?? code;
 }
 
 function codeOf(error: unknown): string | undefined {

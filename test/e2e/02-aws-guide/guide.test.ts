@@ -133,11 +133,15 @@ describe.skipIf(cannot !== undefined)('the guide for AWS applications, typed as 
     const page = await cluster.mustSh(`curl -sSL -c jar -b jar '${at}'`);
     expect(page).toContain(`${ROLE}/alice`);
     const opened = join(cluster.dir, 'opened');
-    writeFileSync(join(cluster.dir, 'browser'), `#!/bin/sh\nprintf %s "$1" > ${opened}\n`, { mode: 0o755 });
+    const browser = `#!/bin/sh\nprintf %s "$1" > ${opened}-with\nexec curl -s -o ${opened}-page -w '%{redirect_url}' "$1" > ${opened}\n`;
+    writeFileSync(join(cluster.dir, 'browser'), browser, { mode: 0o755 });
     const said = await cluster.sh(`tsh apps console aws --aws-role ${ROLE} --browser=${join(cluster.dir, 'browser')}`);
     expect(said).toMatchObject({ code: 0, stdout: '' });
-    expect(readFileSync(opened, 'utf8')).toMatch(/^https:\/\/signin\.aws\.amazon\.com\//);
+    const led = await until('the browser to be led on', 10_000, () => readFileSync(opened, 'utf8') || undefined);
+    expect(led).toMatch(/^https:\/\/signin\.aws\.amazon\.com\//);
     expect(said.stderr).not.toContain('SigninToken');
+    // Every user of the machine may read the arguments of a browser.
+    expect(readFileSync(`${opened}-with`, 'utf8')).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/[0-9a-f]{32}$/);
   });
 
   describe('without a proxy', () => {

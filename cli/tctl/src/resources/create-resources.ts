@@ -4,7 +4,7 @@ import { parseDocuments, type Resource } from '@postern/resources';
 import { misspeltArns } from '#access/misspelt-arns.ts';
 import { type AdminOptions, asAdministrator } from '#connection/administrator.ts';
 import { titleOf } from '#resources/resource-ref.ts';
-import { warn } from '@postern/terminal/output';
+import { say, warn } from '@postern/terminal/output';
 import { UsageError } from '@postern/terminal/usage-error';
 
 const MAX_BYTES = 4 * 1024 * 1024;
@@ -25,6 +25,7 @@ export async function createResources(
       if (input.force) {
         const { created } = await callUnary(client, ResourcesService.putResource, request);
         process.stdout.write(`${title} has been ${created ? 'created' : 'updated'}\n`);
+        if (created) sayWhatIsMissing(resource);
       } else {
         await callUnary(client, ResourcesService.createResource, request).catch((error: unknown) => {
           const exists = error instanceof PosternError && error.code === 'already_exists';
@@ -33,9 +34,15 @@ export async function createResources(
             : error;
         });
         process.stdout.write(`${title} has been created\n`);
+        sayWhatIsMissing(resource);
       }
     }
   });
+}
+
+/** A resource holds no password. */
+function sayWhatIsMissing({ kind, metadata }: Resource): void {
+  if (kind === 'user') say(`${metadata.name} cannot sign in yet: tctl users reset ${metadata.name} sets a password`);
 }
 
 function arnsOf(resource: Resource): readonly string[] {

@@ -46,6 +46,11 @@ export function filesOf({ store, profile }: SignedIn, name: string): LoginFiles 
   return { caPath: kept.pathBeside(name, BUNDLE), identityPath: kept.pathBeside(name, IDENTITY) };
 }
 
+/** Programs read it at a path that was printed: one that was removed or damaged would fail them with words about AWS. */
+export function putBundle({ store, profile }: SignedIn, { name, authority }: Pick<AppLogin, 'name' | 'authority'>): string {
+  return store.kept(profile, 'app').saveBeside(name, BUNDLE, authority.certificatePem);
+}
+
 export interface AppInUse {
   readonly login: AppLogin;
   readonly key: LocalKey;
@@ -78,7 +83,7 @@ export async function logIn(who: SignedIn, app: LoggableApp, { roleArn, keepsCur
       nowMs: Date.now(),
     }));
   const kept = store.kept(profile, 'app');
-  kept.saveBeside(app.name, BUNDLE, authority.certificatePem);
+  putBundle(who, { name: app.name, authority });
   kept.saveBeside(app.name, IDENTITY, grant.privateKeyPem + grant.certificatePem);
   saveKey(who, key);
   const login: AppLogin = { name: app.name, uri: app.uri, roleArn: keepsCurrent ? (earlier?.roleArn ?? roleArn) : roleArn, authority };

@@ -22,7 +22,9 @@ export async function listApps(options: ListAppsOptions): Promise<void> {
     apps.map(({ json }) => json),
     () => (options.verbose === true ? verboseTable(apps, loggedIn) : shortTable(apps, loggedIn)),
   );
-  if (options.format === 'text' && apps.length === 0)
+  if (options.format !== 'text' || apps.length > 0) return;
+  if (known.resources.length > 0) say('no application here has these labels and words: tsh apps ls shows all');
+  else
     say(
       `no application here for the roles of ${who.profile.user}: tctl access explain --user=${who.profile.user} --app=<name> says why, to an administrator`,
     );

@@ -2,7 +2,7 @@ import { type GlobalOptions, signedIn } from '@postern/profile/signed-in';
 import { PosternError } from '@postern/api/errors';
 import { printable } from '@postern/terminal/output';
 import { logOut, sessionsOf } from '#apps/app-login.ts';
-import { profileOwner, takeOutProfiles } from '#endpoint/aws-config-file.ts';
+import { profiledApps, profileOwner, takeOutProfiles } from '#endpoint/aws-config-file.ts';
 import { endSessions } from '#sessions/end-sessions.ts';
 
 /**
@@ -13,9 +13,11 @@ export async function logoutOfApp(options: { readonly globals: GlobalOptions; re
   const who = signedIn(options.globals, process.env, Date.now());
   const held = who.store.kept(who.profile, 'app').names();
   const { name } = options;
-  if (name !== undefined && !held.includes(name))
+  // Profiles outlive a login: a program that uses one logs in anew on its way.
+  const profiled = profiledApps(process.env, profileOwner(who));
+  if (name !== undefined && !held.includes(name) && !profiled.includes(name))
     throw new PosternError('not_found', `not logged in to application "${name}": tsh apps ls marks those you are logged in to`);
-  const gone = name === undefined ? held : [name];
+  const gone = name === undefined ? [...new Set([...held, ...profiled])] : [name];
   const sessionIds = gone.flatMap((one) => sessionsOf(who, one));
   for (const one of gone) logOut(who, one);
   try {

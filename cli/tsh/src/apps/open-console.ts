@@ -7,6 +7,7 @@ import { reachAuth } from '@postern/profile/reach-auth';
 import { type GlobalOptions, type SignedIn, signedIn } from '@postern/profile/signed-in';
 import { durationText, say } from '@postern/terminal/output';
 import { appInUse } from '#apps/app-in-use.ts';
+import { handOver } from '#apps/hand-over.ts';
 import { isAway } from '#sessions/is-away.ts';
 import { issueGrant, type SessionGrant } from '#sessions/session-grant.ts';
 import { shown, wordsOf } from '#sessions/resource-kind.ts';
@@ -33,9 +34,10 @@ export async function openConsole(options: OpenConsoleOptions): Promise<void> {
   // It goes to a terminal, or becomes an argument of another program; and a stolen agent sends nobody to a page of its own.
   if (!isSignInUrl(url)) throw new PosternError('internal', "the agent answered with something that is no address of AWS's sign-in");
   if (options.print === true || options.browser === 'none') return void process.stdout.write(`${url}\n`);
+  say('Opening the AWS console in the browser…');
   const opened = await open(options.browser ?? systemBrowser(), url);
   if (!opened)
-    throw new PosternError('bad_request', 'no browser could be started: run the command again with --print, and open what it prints');
+    throw new PosternError('bad_request', 'no browser has opened it: run the command again with --print, and open what it prints');
   say(`Opened the AWS console as ${key.roleArn} for ${durationText(sessionSeconds * 1000)}.`);
 }
 
@@ -69,22 +71,26 @@ function ask({ profile }: SignedIn, grant: SessionGrant, destination: string): P
   return reachAuth(channel, profile.proxy, (client) => callUnary(client, AgentSession.signInToConsole, { destination, issuer: '' }));
 }
 
+/** A browser that has to start first, on a slow machine. */
+const COMES_MS = 60_000;
+
 function systemBrowser(): string {
   if (process.platform === 'darwin') return 'open';
   return process.platform === 'win32' ? 'explorer' : 'xdg-open';
 }
 
-/** False where it cannot be started, or says at once that it cannot open anything. */
-function open(browser: string, url: string): Promise<boolean> {
-  const SETTLED_MS = 1_000;
-  return new Promise((resolve) => {
-    const child = spawn(browser, [url], { stdio: 'ignore', detached: true });
-    const timer = setTimeout(() => resolve(true), SETTLED_MS);
-    const settle = (opened: boolean) => {
-      clearTimeout(timer);
-      resolve(opened);
-    };
-    child.once('error', () => settle(false)).once('exit', (code) => settle(code === 0));
-    child.unref();
-  });
+/** False where it cannot be started, says that it cannot open anything, or never comes for the address. */
+async function open(browser: string, url: string): Promise<boolean> {
+  const over = await handOver(url);
+  const { promise: gone, resolve } = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => resolve(false), COMES_MS);
+  const child = spawn(browser, [over.address], { stdio: 'ignore', detached: true });
+  child.once('error', () => resolve(false)).once('exit', (code) => code !== 0 && resolve(false));
+  child.unref();
+  try {
+    return await Promise.race([gone, over.taken.then(() => true)]);
+  } finally {
+    clearTimeout(timer);
+    over.close();
+  }
 }

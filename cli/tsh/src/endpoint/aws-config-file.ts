@@ -3,9 +3,19 @@ import { mkdirSync, openSync, closeSync, fsyncSync, readFileSync, realpathSync, 
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { PosternError } from '@postern/api/errors';
+import { fileFault } from '@postern/profile/private-files';
 import type { ProfileStore } from '@postern/profile/profile-store';
 import type { SignedIn } from '@postern/profile/signed-in';
-import { type EndpointProfile, type ProfileOwner, withoutProfiles, withPort, withProfile } from '#endpoint/aws-config-text.ts';
+import {
+  appsIn,
+  type EndpointProfile,
+  type IsSignedIn,
+  type ProfileOwner,
+  regionIn,
+  withoutProfiles,
+  withPort,
+  withProfile,
+} from '#endpoint/aws-config-text.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -25,8 +35,24 @@ function homeOf(store: ProfileStore): string {
 }
 
 /** Returns the file that holds it now. */
-export function putProfile(env: Environment, profile: EndpointProfile): string {
-  return change(env, (text, file) => withProfile(text, profile, file));
+export function putProfile(env: Environment, profile: EndpointProfile, isSignedIn?: IsSignedIn): string {
+  return change(env, (text, file) => withProfile(text, profile, file, isSignedIn));
+}
+
+/** The applications that this owner has profiles of. None where the file cannot be read: who takes them out says so. */
+export function profiledApps(env: Environment, owner: ProfileOwner): readonly string[] {
+  try {
+    const file = awsConfigFile(env);
+    return appsIn(read(file), owner, file);
+  } catch {
+    return [];
+  }
+}
+
+/** The region of a profile of ours, where it stands already. */
+export function profileRegion(env: Environment, profile: string): string | undefined {
+  const file = awsConfigFile(env);
+  return regionIn(read(file), profile, file);
 }
 
 export function takeOutProfiles(env: Environment, of: ProfileOwner & { readonly app: string }): void {
@@ -83,7 +109,7 @@ function targetOf(file: string): string {
 }
 
 function unusable(file: string, error: unknown): PosternError {
-  return new PosternError('bad_request', `cannot write ${file}: ${codeOf(error) ?? 'unknown error'}`, { cause: error });
+  return new PosternError('bad_request', `cannot write ${file}: ${fileFault(error)}`, { cause: error });
 }
 
 function codeOf(error: unknown): string | undefined {

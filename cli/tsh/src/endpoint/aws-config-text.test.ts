@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type EndpointProfile, withoutProfiles, withPort, withProfile } from '#endpoint/aws-config-text.ts';
+import { appsIn, regionIn, type EndpointProfile, withoutProfiles, withPort, withProfile } from '#endpoint/aws-config-text.ts';
 
 const FILE = '/home/alice/.aws/config';
 const profile: EndpointProfile = {
@@ -55,6 +55,22 @@ describe('a profile in a person’s configuration', () => {
     expect(() => withProfile(text, { ...profile, ...other }, FILE)).toThrow(words);
     const beside = withProfile(text, { ...profile, ...other, profile: 'beside' }, FILE);
     expect(withoutProfiles(beside, { ...profile, ...other }, FILE)).toBe(text);
+  });
+
+  it('takes the place of one whose owner has logged out in the same folder, and of no other', () => {
+    const text = withProfile(own, profile, FILE);
+    const bobs = { ...profile, user: 'bob' };
+    const nobody = () => false;
+    expect(withoutProfiles(withProfile(text, bobs, FILE, nobody), bobs, FILE).trimEnd()).toBe(own);
+    expect(() => withProfile(text, { ...bobs, home: '/elsewhere' }, FILE, nobody)).toThrow(/choose another name/);
+  });
+
+  it('is found again by its owner: the applications that have one, and its region', () => {
+    const text = withProfile(withProfile(own, profile, FILE), { ...profile, profile: 'b', app: 'billing', region: 'eu-west-3' }, FILE);
+    expect(appsIn(text, profile, FILE)).toEqual(['aws', 'billing']);
+    expect(appsIn(text, { ...profile, user: 'bob' }, FILE)).toEqual([]);
+    expect(regionIn(text, 'b', FILE)).toBe('eu-west-3');
+    expect(regionIn(text, 'c', FILE)).toBeUndefined();
   });
 
   it('moves to another port with every other of its folder of logins, and nobody else’s does', () => {

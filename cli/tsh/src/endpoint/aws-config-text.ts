@@ -19,6 +19,9 @@ export interface EndpointProfile extends ProfileOwner {
   readonly credentialProcess: string;
 }
 
+/** Of owners whose login lies in the same folder. */
+export type IsSignedIn = (owner: ProfileOwner) => boolean;
+
 const BEGIN = '# BEGIN postern';
 const END = '# END postern';
 const BEGIN_LINE = /^# BEGIN postern profile=(\S+) proxy=(\S+) user=(\S+) home=(\S+) app=(\S+)/;
@@ -67,14 +70,16 @@ function damaged(file: string, line: string): PosternError {
  * The file's text with the profile in it; the same profile of the same owner is replaced. One that is the person's, or hangs on another login, is
  * left and refused: a program that names it would go to another cluster, or nowhere.
  */
-export function withProfile(text: string, profile: EndpointProfile, file: string): string {
+export function withProfile(text: string, profile: EndpointProfile, file: string, isSignedIn: IsSignedIn = () => true): string {
   const pieces = piecesOf(text, file);
   if (pieces.some(({ ours, lines }) => ours === undefined && lines.some((line) => sectionOf(line) === profile.profile)))
     throw new PosternError('already_exists', `${file} has a profile "${profile.profile}" of your own: choose another name with --profile`);
   const block: Piece = { lines: blockOf(profile), ours: profile };
   const at = pieces.findIndex(({ ours }) => ours?.profile === profile.profile);
   const other = pieces[at]?.ours;
-  if (other !== undefined && !isOwnedBy(other, profile)) throw taken(file, other);
+  // Who has logged out of a login in this folder has nothing to lose, and nobody could do it for him.
+  const isLeft = other?.home === profile.home && !isSignedIn(other);
+  if (other !== undefined && !isOwnedBy(other, profile) && !isLeft) throw taken(file, other);
   if (at >= 0) pieces[at] = block;
   else pieces.push(...(needsGap(pieces) ? [{ lines: [''] }] : []), block);
   return textOf(pieces);
@@ -98,6 +103,17 @@ function sectionOf(line: string): string | undefined {
 function needsGap(pieces: readonly Piece[]): boolean {
   const last = pieces.at(-1);
   return last !== undefined && last.ours === undefined && last.lines.at(-1) !== '';
+}
+
+/** Of which applications an owner has profiles. */
+export function appsIn(text: string, owner: ProfileOwner, file: string): readonly string[] {
+  const apps = piecesOf(text, file).flatMap(({ ours }) => (ours !== undefined && isOwnedBy(ours, owner) ? [ours.app] : []));
+  return [...new Set(apps)];
+}
+
+export function regionIn(text: string, profile: string, file: string): string | undefined {
+  const lines = piecesOf(text, file).find(({ ours }) => ours?.profile === profile)?.lines ?? [];
+  return lines.flatMap((line) => /^region = (.+)$/.exec(line)?.[1] ?? [])[0];
 }
 
 /** Without the profiles of one application. */

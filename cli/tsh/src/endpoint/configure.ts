@@ -1,10 +1,12 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type GlobalOptions, type SignedIn, signedIn } from '@postern/profile/signed-in';
+import { partitionOf } from '@postern/aws';
+import { warn } from '@postern/terminal/output';
 import { UsageError } from '@postern/terminal/usage-error';
 import type { AppInUse } from '#apps/app-login.ts';
 import { appInUse } from '#apps/app-in-use.ts';
-import { profileOwner, putProfile } from '#endpoint/aws-config-file.ts';
+import { profileOwner, profileRegion, putProfile } from '#endpoint/aws-config-file.ts';
 import { askControl } from '#endpoint/control-socket.ts';
 import { endpointPort } from '#endpoint/endpoint-port.ts';
 
@@ -23,20 +25,37 @@ export async function configure(options: ConfigureOptions): Promise<void> {
   const use = await appInUse(who, { ...(app === undefined ? {} : { app }), ...(awsRole === undefined ? {} : { awsRole }) });
   const role = use.key.roleArn.split('/').at(-1) ?? '';
   const profile = checked('--profile', options.profile ?? `${use.login.name}-${role}`, /^[\w.@+=,-]{1,128}$/);
-  const asked = options.region ?? process.env['AWS_REGION'] ?? process.env['AWS_DEFAULT_REGION'] ?? homeRegion(use.key.roleArn);
-  const region = checked('--region', asked, /^[a-z0-9-]{1,32}$/);
+  const region = regionOf(options.region ?? profileRegion(process.env, profile), use.key.roleArn);
   // Whatever keeps tsh up from being asked is said where it is started.
   const running = await askControl(who.store, 'status').catch(() => undefined);
-  const file = putProfile(process.env, {
-    ...profileOwner(who),
-    profile,
-    app: use.login.name,
-    region,
-    port: running?.port ?? endpointPort(who.store),
-    credentialProcess: credentialProcess(who, use),
-  });
+  const file = putProfile(
+    process.env,
+    {
+      ...profileOwner(who),
+      profile,
+      app: use.login.name,
+      region,
+      port: running?.port ?? endpointPort(who.store),
+      credentialProcess: credentialProcess(who, use),
+    },
+    ({ proxy, user }) => who.store.load(proxy)?.user === user,
+  );
   const next = running === undefined ? 'Start the local endpoint, then use it:\n\n$ tsh up' : 'tsh up serves it already:\n';
-  process.stdout.write(`Wrote profile "${profile}" to ${file}. ${next}\n$ aws --profile ${profile} s3 ls\n`);
+  process.stdout.write(
+    `Wrote profile "${profile}" (role ${role}, region ${region}) to ${file}. ${next}\n$ aws --profile ${profile} s3 ls\n`,
+  );
+}
+
+/** Every region of AWS is named so: `us-esat-1` is none. */
+const DIRECTION = /-(?:(?:north|south)?(?:east|west)|north|south|central)-\d+$/;
+
+/** What a shell says is for programs that it starts; a profile that stands keeps its own. */
+function regionOf(said: string | undefined, roleArn: string): string {
+  const region = said ?? process.env['AWS_REGION'] ?? process.env['AWS_DEFAULT_REGION'] ?? homeRegion(roleArn);
+  if (partitionOf(region) === undefined)
+    throw new UsageError(`--region: "${region}" is no region of AWS: write one such as ${homeRegion(roleArn)}`);
+  if (!DIRECTION.test(region)) warn(`AWS names no region like "${region}": was another meant?`);
+  return region;
 }
 
 function checked(flag: string, text: string, shape: RegExp): string {

@@ -40,7 +40,7 @@ export async function login(options: LoginOptions): Promise<void> {
   const verified = options.caPins.length > 0 || globals.insecure !== true;
   if (!verified) warn(`${proxy} is not verified (--insecure): whoever answers there may read what you send`);
   const user = globals.user ?? before?.user ?? process.env['USER'];
-  if (user === undefined || user === '') throw new UsageError('--user is missing: run tsh login --user=<name>');
+  if (user === undefined || user === '') throw new UsageError(`--user is missing: run tsh login --proxy=${proxy} --user=<name>`);
   const password = await passwordOf(user, proxy);
   if (password === '') {
     if (stillValid && options.ttlMinutes === undefined) return printStatus(store, before.proxy, 'text');
@@ -61,8 +61,11 @@ export async function login(options: LoginOptions): Promise<void> {
   });
   const profile = profileOf({ proxy, answer, verified });
   const forgotten = sessionsBefore(store, proxy, user);
+  const other = store.load(proxy)?.user;
   store.save(profile, { privateKeyPem: key.privateKeyPem, certificatePem: answer.certificatePem });
   await printStatus(store, proxy, 'text');
+  if (other !== undefined && other !== user)
+    say(`${other} is logged out of ${proxy}: there is one login for each proxy and TELEPORT_HOME.`);
   if (forgotten.length > 0) say(`The sessions of your last login have ended with it. To have them again:\n\n${forgotten.join('\n')}\n`);
 }
 

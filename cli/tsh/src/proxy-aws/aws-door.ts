@@ -1,7 +1,7 @@
 import { CONNECT_KEYS } from '@postern/api/connect-keys';
 import type { SignedIn } from '@postern/profile/signed-in';
 import { messageOf } from '@postern/terminal/run-program';
-import { type AppInUse, filesOf } from '#apps/app-login.ts';
+import { type AppInUse, putBundle } from '#apps/app-login.ts';
 import { renewKey } from '#apps/local-key.ts';
 import { signingKey } from '#apps/signing-key.ts';
 import { listenLocally, localAddress } from '#local-port/listen-locally.ts';
@@ -31,6 +31,7 @@ export interface AwsDoor {
 /** The forward proxy of one application under one role. */
 export async function openAwsDoor(who: SignedIn, { login, key }: AppInUse, options: AwsDoorOptions): Promise<AwsDoor> {
   const { env, notice } = options;
+  const caBundle = putBundle(who, login);
   const { accessKeyId, secretAccessKey } = signingKey(env, key);
   const localKey = `${accessKeyId}:${secretAccessKey}`;
   const certificates = new LocalCertificates(login.authority);
@@ -62,7 +63,7 @@ export async function openAwsDoor(who: SignedIn, { login, key }: AppInUse, optio
   await session.connect().catch((error: unknown) => notice(messageOf(error)));
   return {
     port: listener.port,
-    variables: { accessKeyId, secretAccessKey, caBundle: filesOf(who, login.name).caPath, proxy: `http://127.0.0.1:${listener.port}` },
+    variables: { accessKeyId, secretAccessKey, caBundle, proxy: `http://127.0.0.1:${listener.port}` },
     over: over.promise,
     close: () => {
       stopWatching();

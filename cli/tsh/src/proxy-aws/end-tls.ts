@@ -47,9 +47,19 @@ export function endTls(socket: Socket, { host, context, offersHttp2 }: EndTlsOpt
       limits.handshakeMs,
     );
     secure
-      .on('error', (error) => fail(error))
+      .on('error', (error) => fail(inWords(error, host)))
       .once('close', onClose)
       .once('secure', onSecure);
+  });
+}
+
+/** TLS alerts of a client that does not know our authority; OpenSSL's own words for them are of its source files. */
+const DISTRUST = /alert (?:unknown ca|bad certificate|certificate unknown)/;
+
+function inWords(error: Error, host: string): Error {
+  if (!DISTRUST.test(error.message)) return error;
+  return new Error(`a program does not trust this proxy for ${host}: give it the bundle that tsh printed as AWS_CA_BUNDLE`, {
+    cause: error,
   });
 }
 

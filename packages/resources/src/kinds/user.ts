@@ -7,7 +7,12 @@ import { kept, name, traits, unenforced } from '#kinds/fields.ts';
 const status = z.looseObject({ is_locked: unenforced([], 'a user is locked with `tctl lock --user=NAME`, not by a resource').optional() });
 
 export const userSpec = z.strictObject({
-  roles: z.array(name).max(limits.rolesPerUser).optional(),
+  // A role that is added by hand to a list that has it already.
+  roles: z
+    .array(name)
+    .max(limits.rolesPerUser)
+    .overwrite((roles) => [...new Set(roles)])
+    .optional(),
   traits: traits.nullable().optional(),
   status: status.nullable().optional(),
   created_by: kept.optional(),
