@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 
 import botocore
 
-from endpoint_rules import answers, loader, partitions, real, signing_of
+from endpoint_rules import S3, answers, given_by, loader, names_somebody, partitions, real, signing_of
 
 suffixes = {
     region: (p['id'], p['outputs']['dnsSuffix'], p['outputs']['dualStackDnsSuffix'])
@@ -21,14 +21,12 @@ suffixes = {
 }
 # Hosts of single customers, or of one service whose signing name is theirs: there is no default.
 CUSTOMERS = {'apigatewaymanagementapi', 'cloudsearchdomain', 'mediastore-data', 'iot-data', 'signin', 'connectparticipant'}
-# Told apart by a rule of their own.
-S3 = {'s3', 's3control', 's3outposts'}
 
 
-def place_of(service):
-    """The place of a service, and the hosts of partitions and regions where it is elsewhere; `=` for the region asked for."""
+def place_of(service, given):
+    """The place of what gives a service's rules this, and the hosts of partitions and regions where it is elsewhere; `=` the region asked for."""
     labels, hosts = Counter(), defaultdict(dict)
-    for host, _, signing_region, (fips, dual), region in answers(service):
+    for host, _, signing_region, (fips, dual), region in answers(service, given):
         if fips or dual or region not in real or region in hosts[suffixes[region][0]]:
             continue
         partition, *tails = suffixes[region]
@@ -52,12 +50,34 @@ def place_of(service):
     return label, fixed
 
 
-def routes_of(model, place):
-    for operation in model['operations'].values():
-        prefix = operation.get('endpoint', {}).get('hostPrefix', '')
+def places_of(service, model):
+    """The place of operations that give the rules nothing, of each operation, and what `@x` stands for; None where no host can be told."""
+    known, hosts, places = {}, {}, {}
+
+    def place(given, name):
+        key = json.dumps(given, sort_keys=True)
+        if key not in known:
+            label, fixed = place_of(service, given)
+            entry = {'place': label, 'fixed': fixed}
+            # operations that give something else may still go to the same
+            name = next((other for other, found in hosts.items() if found == entry), name)
+            if fixed:
+                hosts[name] = entry
+            known[key] = f'@{name}' if fixed else label
+        return known[key]
+
+    usual = place({}, service)
+    for name, operation in model['operations'].items():
+        found = None if names_somebody(service, model, operation) else place(given_by(operation), f'{service}/{name}')
+        places[name] = None if found is None else operation.get('endpoint', {}).get('hostPrefix', '') + found
+    return usual, places, hosts
+
+
+def routes_of(model, places):
+    for name, operation in model['operations'].items():
         path = operation['http']['requestUri'].partition('?')[0]
         segments = ['**' if '+}' in s else '*' if '{' in s else s.lower() for s in path.split('/') if s]
-        yield (*segments, ' ' + operation['http']['method']), None if '{' in prefix else prefix + place
+        yield (*segments, ' ' + operation['http']['method']), places[name]
 
 
 def tried(routes):
@@ -72,52 +92,50 @@ def tried(routes):
     return [((first, *rest), place) for first, some in sorted(below.items()) for rest, place in tried(some)]
 
 
-names = defaultdict(dict)
+def targets_of(services):
+    """What X-Amz-Target names, and where it leads: prefixes, and operations where they lead elsewhere or two services share a prefix."""
+    targets, shared = {}, Counter(model['metadata']['targetPrefix'] for _, _, model in services)
+    for usual, places, model in services:
+        prefix = model['metadata']['targetPrefix']
+        if shared[prefix] == 1:
+            # a later operation goes where one goes that says nothing; where each has to say something, nowhere
+            targets[prefix] = usual
+        for name, place in places.items():
+            target = f'{prefix}.{name}'
+            if place != usual or shared[prefix] > 1:
+                # an operation that both have cannot be told apart
+                targets[target] = None if targets.get(target, place) != place else place
+    return targets
+
+
+names, hosts = defaultdict(list), {}
 for service in loader.list_available_services('endpoint-rule-set-1'):
     if service in CUSTOMERS | S3:
         continue
     signing, metadata = signing_of(service)
-    label, fixed = place_of(service)
-    if label is None and not fixed:
-        continue
-    names[signing][service] = (label, fixed, loader.load_service_model(service, 'service-2'))
+    model = loader.load_service_model(service, 'service-2')
+    usual, places, found = places_of(service, model)
+    if any(places.values()):
+        names[signing].append((usual, places, model))
+        hosts.update(found)
 
-def targets_of(services):
-    """What X-Amz-Target names, and where it leads: prefixes, and operations where they lead elsewhere or two services share a prefix."""
-    targets, shared = {}, Counter()
-    for service, place, model in services:
-        shared[model['metadata']['targetPrefix']] += 1
-    for service, place, model in services:
-        prefix = model['metadata']['targetPrefix']
-        if shared[prefix] == 1:
-            targets[prefix] = place
-        for name, operation in model['operations'].items():
-            label = operation.get('endpoint', {}).get('hostPrefix', '')
-            target = f'{prefix}.{name}'
-            if label or shared[prefix] > 1:
-                # an operation that both have cannot be told apart
-                targets[target] = '' if targets.get(target, label + place) != label + place else label + place
-    return targets
-
-
-out, hosts = {}, {}
+out = {}
 for signing, services in sorted(names.items()):
     spoken_json, routes, forms = [], [], set()
-    for service, (label, fixed, model) in services.items():
-        if fixed:
-            hosts[service] = {'place': label, 'fixed': fixed}
-        place = f'@{service}' if fixed else label
+    for usual, places, model in services:
         spoken = set(model['metadata'].get('protocols', [model['metadata']['protocol']]))
         if spoken & {'json', 'smithy-rpc-v2-cbor'}:
-            spoken_json.append((service, place, model))
+            spoken_json.append((usual, places, model))
         if spoken & {'query', 'ec2'}:
-            forms.add(place)
+            forms |= set(places.values())
+            if len(forms) > 1:
+                raise SystemExit(f'{signing}: a form does not tell {forms} apart')
         if spoken & {'rest-json', 'rest-xml'}:
-            routes += routes_of(model, place)
+            routes += routes_of(model, places)
     targets = targets_of(spoken_json)
-    places = set(targets.values()) | {p for _, p in routes} | forms
-    if len(places) == 1:
-        out[signing] = {'place': places.pop()}
+    where = set(targets.values()) | {p for _, p in routes} | forms
+    if len(where) == 1:
+        out[signing] = {'place': where.pop()}
         continue
     # what two services have alike, such as tags, cannot be told apart
     by_route = defaultdict(set)

@@ -3,7 +3,7 @@
     python3 packages/aws/scripts/collect-hosts.py > packages/aws/data/aws-hosts.json && npx biome format --write packages/aws/data/aws-hosts.json
 
 Run it with a new botocore to learn of new services, then `npm run generate`. For each service, region, FIPS and dual-stack choice the
-service's own endpoint rules are asked; what they answer is sorted into labels in front of the region, and hosts without a region.
+service's own endpoint rules are asked, with what its operations give them; what they answer is sorted into labels in front of the region, and hosts without a region.
 """
 import json
 import sys
@@ -11,7 +11,7 @@ from collections import defaultdict
 
 import botocore
 
-from endpoint_rules import answers, loader, operations_of, real, suffixes
+from endpoint_rules import all_given, answers, loader, operations_of, real, suffixes
 
 
 def split(host, region):
@@ -29,7 +29,7 @@ operations = defaultdict(set)
 for service in loader.list_available_services('endpoint-rule-set-1'):
     if service == 'signin':
         continue  # signing in to the console is federation, never a signed request
-    for host, signing, signing_region, *_ in answers(service):
+    for host, signing, signing_region, *_ in (answer for given in all_given(service) for answer in answers(service, given)):
         labels = split(host, signing_region)
         if labels is None:
             regionless[host].add((signing, signing_region))

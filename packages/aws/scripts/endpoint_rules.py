@@ -12,6 +12,10 @@ suffixes = sorted(
 )
 regions = [region for p in partitions['partitions'] for region in p['regions']]
 real = {region for region in regions if not region.endswith('-global')}
+# Its hosts have rules of their own here (s3-hosts.ts), and most of them name a bucket.
+S3 = {'s3', 's3control', 's3outposts'}
+# Stands for the id of a customer: no host of AWS's own has it.
+SOMEBODY = 'id-of-somebody'
 
 
 def signing_of(service):
@@ -27,7 +31,33 @@ def operations_of(service):
             yield prefix
 
 
-def answers(service):
+def given_by(operation):
+    """What an operation always gives the rules of its service, to choose among the service's hosts."""
+    return {name: param['value'] for name, param in operation.get('staticContextParams', {}).items()}
+
+
+def names_somebody(service, model, operation):
+    """Whether the host holds an id that the client has to fill in: such a host is a customer's, and never in a table."""
+    if '{' in operation.get('endpoint', {}).get('hostPrefix', ''):
+        return True
+    shape = model['shapes'][operation['input']['shape']] if 'input' in operation else {'members': {}}
+    needed = [shape['members'][member].get('contextParam') for member in shape.get('required', ())]
+    filled = {param['name']: SOMEBODY for param in needed if param}
+    return bool(filled) and any(SOMEBODY in host for host, *_ in answers(service, {**given_by(operation), **filled}))
+
+
+def all_given(service):
+    """What the operations of a service give its rules, each once; nothing is among them."""
+    found = [{}]
+    model = loader.load_service_model(service, 'service-2')
+    for operation in model['operations'].values() if service not in S3 else ():
+        given = given_by(operation)
+        if given not in found and not names_somebody(service, model, operation):
+            found.append(given)
+    return found
+
+
+def answers(service, given):
     """(host, signing name, signing region, (fips, dual-stack), region asked for) for every choice that the rules of a service give an answer to."""
     rules = loader.load_service_model(service, 'endpoint-rule-set-1')
     provider = EndpointProvider(rules, partitions)
@@ -39,16 +69,15 @@ def answers(service):
     for region in regions:
         for fips in (False, True):
             for dual in (False, True):
-                for control_plane in (False, True) if 'UseControlPlaneEndpoint' in known else (False,):
-                    params = {'Region': region, 'UseFIPS': fips, 'UseDualStack': dual, 'UseControlPlaneEndpoint': control_plane}
-                    if 'UseGlobalEndpoint' in known:
-                        params['UseGlobalEndpoint'] = False
-                    try:
-                        endpoint = provider.resolve_endpoint(**{key: value for key, value in params.items() if key in known})
-                    except EndpointProviderError:
-                        continue
-                    scheme = next((s for s in endpoint.properties.get('authSchemes', []) if s.get('name', '').startswith('sigv4')), {})
-                    host = re.sub(r'^https://([^/]+).*$', r'\1', endpoint.url)
-                    # http://localhost of the region "local", and names that hold a region which is none.
-                    if '://' not in host and (region not in host or region in real):
-                        yield host, scheme.get('signingName', name), scheme.get('signingRegion', region), (fips, dual), region
+                params = {'Region': region, 'UseFIPS': fips, 'UseDualStack': dual, 'UseGlobalEndpoint': False, **given}
+                try:
+                    endpoint = provider.resolve_endpoint(**{key: value for key, value in params.items() if key in known})
+                except EndpointProviderError:
+                    continue
+                schemes = {scheme.get('name'): scheme for scheme in endpoint.properties.get('authSchemes', [])}
+                # SigV4a, where both are taken, has no region: what is signed here is SigV4.
+                scheme = schemes.get('sigv4', schemes.get('sigv4a', {}))
+                host = re.sub(r'^https://([^/]+).*$', r'\1', endpoint.url)
+                # http://localhost of the region "local", and names that hold a region which is none.
+                if '://' not in host and (region not in host or region in real):
+                    yield host, scheme.get('signingName', name), scheme.get('signingRegion', region), (fips, dual), region

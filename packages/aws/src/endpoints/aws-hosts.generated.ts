@@ -8,6 +8,7 @@ abuse abuse*
 access-analyzer access-analyzer*
 account account*
 account-access account-access*
+acm acm* acm-acme
 acm-pca acm-pca*
 aco-automation aco-automation*
 agent-discovery agent-discovery
@@ -120,7 +121,7 @@ drs drs*
 ds ds*
 ds-data ds-data*
 dsql dsql*
-dynamodb dynamodb* streams-dynamodb* streams.dynamodb*
+dynamodb dynamodb* search-dynamodb* streams-dynamodb* streams.dynamodb*
 ebs ebs*
 ec2 ec2*
 ec2-instance-connect ec2-instance-connect*
@@ -191,7 +192,7 @@ kafka kafka* kafka-api*
 kafkaconnect kafkaconnect*
 kendra kendra*
 kendra-ranking kendra-ranking*
-kinesis kinesis*
+kinesis kinesis* kinesis-queues*
 kinesisanalytics kinesisanalytics*
 kinesisvideo kinesisvideo*
 kms kms*
@@ -231,6 +232,7 @@ mpa mpa*
 mq mq*
 mturk-requester mturk-requester*
 neptune-db neptune-db*
+neptune-graph neptune-graph*
 network-firewall network-firewall*
 network-security-manager network-security-manager*
 networkflowmonitor networkflowmonitor*
@@ -354,7 +356,7 @@ vpc-lattice vpc-lattice*
 waf waf*
 waf-regional waf-regional*
 wafv2 wafv2*
-wellarchitected wellarchitected*
+wellarchitected wellarchitected* wellarchitected-agent*
 wickr admin.wickr*
 wisdom wisdom*
 workdocs workdocs*
@@ -390,6 +392,41 @@ thinclient api.
 
 /** A line: host, signing name, the regions it signs for. */
 export const regionlessHosts = `
+api.sustainability.af-south-1.api.aws sustainability us-east-1
+api.sustainability.ap-east-1.api.aws sustainability us-east-1
+api.sustainability.ap-east-2.api.aws sustainability us-east-1
+api.sustainability.ap-northeast-1.api.aws sustainability us-east-1
+api.sustainability.ap-northeast-2.api.aws sustainability us-east-1
+api.sustainability.ap-northeast-3.api.aws sustainability us-east-1
+api.sustainability.ap-south-1.api.aws sustainability us-east-1
+api.sustainability.ap-south-2.api.aws sustainability us-east-1
+api.sustainability.ap-southeast-1.api.aws sustainability us-east-1
+api.sustainability.ap-southeast-2.api.aws sustainability us-east-1
+api.sustainability.ap-southeast-3.api.aws sustainability us-east-1
+api.sustainability.ap-southeast-4.api.aws sustainability us-east-1
+api.sustainability.ap-southeast-5.api.aws sustainability us-east-1
+api.sustainability.ap-southeast-6.api.aws sustainability us-east-1
+api.sustainability.ap-southeast-7.api.aws sustainability us-east-1
+api.sustainability.ca-central-1.api.aws sustainability us-east-1
+api.sustainability.ca-west-1.api.aws sustainability us-east-1
+api.sustainability.eu-central-1.api.aws sustainability us-east-1
+api.sustainability.eu-central-2.api.aws sustainability us-east-1
+api.sustainability.eu-north-1.api.aws sustainability us-east-1
+api.sustainability.eu-south-1.api.aws sustainability us-east-1
+api.sustainability.eu-south-2.api.aws sustainability us-east-1
+api.sustainability.eu-west-1.api.aws sustainability us-east-1
+api.sustainability.eu-west-2.api.aws sustainability us-east-1
+api.sustainability.eu-west-3.api.aws sustainability us-east-1
+api.sustainability.il-central-1.api.aws sustainability us-east-1
+api.sustainability.me-central-1.api.aws sustainability us-east-1
+api.sustainability.me-south-1.api.aws sustainability us-east-1
+api.sustainability.me-west-1.api.aws sustainability us-east-1
+api.sustainability.mx-central-1.api.aws sustainability us-east-1
+api.sustainability.sa-east-1.api.aws sustainability us-east-1
+api.sustainability.sa-west-1.api.aws sustainability us-east-1
+api.sustainability.us-east-2.api.aws sustainability us-east-1
+api.sustainability.us-west-1.api.aws sustainability us-east-1
+api.sustainability.us-west-2.api.aws sustainability us-east-1
 budgets-fips.amazonaws.com budgets us-east-1 us-gov-west-1
 budgets-fips.amazonaws.com.cn budgets cn-northwest-1
 budgets-fips.amazonaws.eu budgets eusc-de-east-1
@@ -468,38 +505,38 @@ iam.global.api.amazonwebservices.eu iam eusc-de-east-1
 iam.global.api.aws iam us-east-1
 iam.us-gov.amazonaws.com iam us-gov-west-1
 iam.us-gov.api.aws iam us-gov-west-1
-partnercentral-channel-fips.global.api.amazonwebservices.com.cn partnercentral-channel cn-north-1 cn-northwest-1
+partnercentral-channel-fips.global.api.amazonwebservices.com.cn partnercentral-channel cn-northwest-1
 partnercentral-channel-fips.global.api.amazonwebservices.eu partnercentral-channel eusc-de-east-1
-partnercentral-channel-fips.global.api.aws partnercentral-channel af-south-1 ap-east-1 ap-east-2 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-south-2 ap-southeast-1 ap-southeast-2 ap-southeast-3 ap-southeast-4 ap-southeast-5 ap-southeast-6 ap-southeast-7 ca-central-1 ca-west-1 eu-central-1 eu-central-2 eu-north-1 eu-south-1 eu-south-2 eu-west-1 eu-west-2 eu-west-3 il-central-1 me-central-1 me-south-1 me-west-1 mx-central-1 sa-east-1 sa-west-1 us-east-1 us-east-2 us-west-1 us-west-2
-partnercentral-channel-fips.global.api.aws.hci.ic.gov partnercentral-channel us-isof-east-1 us-isof-south-1
-partnercentral-channel-fips.global.api.aws.ic.gov partnercentral-channel us-iso-east-1 us-iso-west-1
-partnercentral-channel-fips.global.api.aws.scloud partnercentral-channel us-isob-east-1 us-isob-west-1
+partnercentral-channel-fips.global.api.aws partnercentral-channel us-east-1
+partnercentral-channel-fips.global.api.aws.hci.ic.gov partnercentral-channel us-isof-south-1
+partnercentral-channel-fips.global.api.aws.ic.gov partnercentral-channel us-iso-east-1
+partnercentral-channel-fips.global.api.aws.scloud partnercentral-channel us-isob-east-1
 partnercentral-channel-fips.global.api.cloud-aws.adc-e.uk partnercentral-channel eu-isoe-west-1
-partnercentral-channel-fips.us-gov.api.aws partnercentral-channel us-gov-east-1 us-gov-west-1
-partnercentral-channel.global.api.amazonwebservices.com.cn partnercentral-channel cn-north-1 cn-northwest-1
+partnercentral-channel-fips.us-gov.api.aws partnercentral-channel us-gov-west-1
+partnercentral-channel.global.api.amazonwebservices.com.cn partnercentral-channel cn-northwest-1
 partnercentral-channel.global.api.amazonwebservices.eu partnercentral-channel eusc-de-east-1
-partnercentral-channel.global.api.aws partnercentral-channel af-south-1 ap-east-1 ap-east-2 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-south-2 ap-southeast-1 ap-southeast-2 ap-southeast-3 ap-southeast-4 ap-southeast-5 ap-southeast-6 ap-southeast-7 ca-central-1 ca-west-1 eu-central-1 eu-central-2 eu-north-1 eu-south-1 eu-south-2 eu-west-1 eu-west-2 eu-west-3 il-central-1 me-central-1 me-south-1 me-west-1 mx-central-1 sa-east-1 sa-west-1 us-east-1 us-east-2 us-west-1 us-west-2
-partnercentral-channel.global.api.aws.hci.ic.gov partnercentral-channel us-isof-east-1 us-isof-south-1
-partnercentral-channel.global.api.aws.ic.gov partnercentral-channel us-iso-east-1 us-iso-west-1
-partnercentral-channel.global.api.aws.scloud partnercentral-channel us-isob-east-1 us-isob-west-1
+partnercentral-channel.global.api.aws partnercentral-channel us-east-1
+partnercentral-channel.global.api.aws.hci.ic.gov partnercentral-channel us-isof-south-1
+partnercentral-channel.global.api.aws.ic.gov partnercentral-channel us-iso-east-1
+partnercentral-channel.global.api.aws.scloud partnercentral-channel us-isob-east-1
 partnercentral-channel.global.api.cloud-aws.adc-e.uk partnercentral-channel eu-isoe-west-1
-partnercentral-channel.us-gov.api.aws partnercentral-channel us-gov-east-1 us-gov-west-1
-partnercentral-prm-fips.global.api.amazonwebservices.com.cn partnercentral cn-north-1 cn-northwest-1
+partnercentral-channel.us-gov.api.aws partnercentral-channel us-gov-west-1
+partnercentral-prm-fips.global.api.amazonwebservices.com.cn partnercentral cn-northwest-1
 partnercentral-prm-fips.global.api.amazonwebservices.eu partnercentral eusc-de-east-1
-partnercentral-prm-fips.global.api.aws partnercentral af-south-1 ap-east-1 ap-east-2 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-south-2 ap-southeast-1 ap-southeast-2 ap-southeast-3 ap-southeast-4 ap-southeast-5 ap-southeast-6 ap-southeast-7 ca-central-1 ca-west-1 eu-central-1 eu-central-2 eu-north-1 eu-south-1 eu-south-2 eu-west-1 eu-west-2 eu-west-3 il-central-1 me-central-1 me-south-1 me-west-1 mx-central-1 sa-east-1 sa-west-1 us-east-1 us-east-2 us-west-1 us-west-2
-partnercentral-prm-fips.global.api.aws.hci.ic.gov partnercentral us-isof-east-1 us-isof-south-1
-partnercentral-prm-fips.global.api.aws.ic.gov partnercentral us-iso-east-1 us-iso-west-1
-partnercentral-prm-fips.global.api.aws.scloud partnercentral us-isob-east-1 us-isob-west-1
+partnercentral-prm-fips.global.api.aws partnercentral us-east-1
+partnercentral-prm-fips.global.api.aws.hci.ic.gov partnercentral us-isof-south-1
+partnercentral-prm-fips.global.api.aws.ic.gov partnercentral us-iso-east-1
+partnercentral-prm-fips.global.api.aws.scloud partnercentral us-isob-east-1
 partnercentral-prm-fips.global.api.cloud-aws.adc-e.uk partnercentral eu-isoe-west-1
-partnercentral-prm-fips.us-gov.api.aws partnercentral us-gov-east-1 us-gov-west-1
-partnercentral-prm.global.api.amazonwebservices.com.cn partnercentral cn-north-1 cn-northwest-1
+partnercentral-prm-fips.us-gov.api.aws partnercentral us-gov-west-1
+partnercentral-prm.global.api.amazonwebservices.com.cn partnercentral cn-northwest-1
 partnercentral-prm.global.api.amazonwebservices.eu partnercentral eusc-de-east-1
-partnercentral-prm.global.api.aws partnercentral af-south-1 ap-east-1 ap-east-2 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-south-2 ap-southeast-1 ap-southeast-2 ap-southeast-3 ap-southeast-4 ap-southeast-5 ap-southeast-6 ap-southeast-7 ca-central-1 ca-west-1 eu-central-1 eu-central-2 eu-north-1 eu-south-1 eu-south-2 eu-west-1 eu-west-2 eu-west-3 il-central-1 me-central-1 me-south-1 me-west-1 mx-central-1 sa-east-1 sa-west-1 us-east-1 us-east-2 us-west-1 us-west-2
-partnercentral-prm.global.api.aws.hci.ic.gov partnercentral us-isof-east-1 us-isof-south-1
-partnercentral-prm.global.api.aws.ic.gov partnercentral us-iso-east-1 us-iso-west-1
-partnercentral-prm.global.api.aws.scloud partnercentral us-isob-east-1 us-isob-west-1
+partnercentral-prm.global.api.aws partnercentral us-east-1
+partnercentral-prm.global.api.aws.hci.ic.gov partnercentral us-isof-south-1
+partnercentral-prm.global.api.aws.ic.gov partnercentral us-iso-east-1
+partnercentral-prm.global.api.aws.scloud partnercentral us-isob-east-1
 partnercentral-prm.global.api.cloud-aws.adc-e.uk partnercentral eu-isoe-west-1
-partnercentral-prm.us-gov.api.aws partnercentral us-gov-east-1 us-gov-west-1
+partnercentral-prm.us-gov.api.aws partnercentral us-gov-west-1
 route53-fips.amazonaws.com route53 us-east-1
 route53-fips.amazonaws.com.cn route53 cn-northwest-1
 route53-fips.amazonaws.eu route53 eusc-de-east-1
@@ -543,21 +580,21 @@ savingsplans.amazonaws.com savingsplans us-east-1
 savingsplans.global.api.aws savingsplans us-east-1
 sdb.amazonaws.com sdb us-east-1
 sts.amazonaws.com sts us-east-1
-sustainability-fips.global.api.amazonwebservices.com.cn sustainability cn-north-1 cn-northwest-1
+sustainability-fips.global.api.amazonwebservices.com.cn sustainability cn-northwest-1
 sustainability-fips.global.api.amazonwebservices.eu sustainability eusc-de-east-1
-sustainability-fips.global.api.aws sustainability af-south-1 ap-east-1 ap-east-2 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-south-2 ap-southeast-1 ap-southeast-2 ap-southeast-3 ap-southeast-4 ap-southeast-5 ap-southeast-6 ap-southeast-7 ca-central-1 ca-west-1 eu-central-1 eu-central-2 eu-north-1 eu-south-1 eu-south-2 eu-west-1 eu-west-2 eu-west-3 il-central-1 me-central-1 me-south-1 me-west-1 mx-central-1 sa-east-1 sa-west-1 us-east-1 us-east-2 us-west-1 us-west-2
-sustainability-fips.global.api.aws.hci.ic.gov sustainability us-isof-east-1 us-isof-south-1
-sustainability-fips.global.api.aws.ic.gov sustainability us-iso-east-1 us-iso-west-1
-sustainability-fips.global.api.aws.scloud sustainability us-isob-east-1 us-isob-west-1
+sustainability-fips.global.api.aws sustainability us-east-1
+sustainability-fips.global.api.aws.hci.ic.gov sustainability us-isof-south-1
+sustainability-fips.global.api.aws.ic.gov sustainability us-iso-east-1
+sustainability-fips.global.api.aws.scloud sustainability us-isob-east-1
 sustainability-fips.global.api.cloud-aws.adc-e.uk sustainability eu-isoe-west-1
-sustainability-fips.us-gov.api.aws sustainability us-gov-east-1 us-gov-west-1
-sustainability.global.api.amazonwebservices.com.cn sustainability cn-north-1 cn-northwest-1
+sustainability-fips.us-gov.api.aws sustainability us-gov-west-1
+sustainability.global.api.amazonwebservices.com.cn sustainability cn-northwest-1
 sustainability.global.api.amazonwebservices.eu sustainability eusc-de-east-1
-sustainability.global.api.aws.hci.ic.gov sustainability us-isof-east-1 us-isof-south-1
-sustainability.global.api.aws.ic.gov sustainability us-iso-east-1 us-iso-west-1
-sustainability.global.api.aws.scloud sustainability us-isob-east-1 us-isob-west-1
+sustainability.global.api.aws.hci.ic.gov sustainability us-isof-south-1
+sustainability.global.api.aws.ic.gov sustainability us-iso-east-1
+sustainability.global.api.aws.scloud sustainability us-isob-east-1
 sustainability.global.api.cloud-aws.adc-e.uk sustainability eu-isoe-west-1
-sustainability.us-gov.api.aws sustainability us-gov-east-1 us-gov-west-1
+sustainability.us-gov.api.aws sustainability us-gov-west-1
 waf-fips.amazonaws.com waf us-east-1
 waf.amazonaws.com waf us-east-1
 `;

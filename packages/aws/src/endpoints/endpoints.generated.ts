@@ -31,7 +31,6 @@ apprunner
 appstream appstream2
 appsync
 aps
-arc-region-switch arc-region-switch!
 arc-zonal-shift
 artifact @artifact
 athena
@@ -166,7 +165,6 @@ kafka
 kafkaconnect
 kendra
 kendra-ranking kendra-ranking!
-kinesis
 kinesisanalytics
 kinesisvideo
 kms
@@ -214,7 +212,6 @@ observabilityadmin
 odb
 organizations @organizations
 osis
-osm @opensearchmemory
 outposts
 partnercentral @partnercentral-revenue-measurement
 partnercentral-account partnercentral-account!
@@ -313,7 +310,6 @@ vpc-lattice
 waf @waf
 waf-regional
 wafv2
-wellarchitected
 wickr admin.wickr
 wisdom
 workdocs
@@ -327,6 +323,47 @@ xray
 
 /** A line of a signing name with several places: `target` or `form` or a method or `-`, what the request says, the place or `-`. */
 export const placeRules = `
+acm target CertificateManager -
+acm target CertificateManager.AddTagsToCertificate acm
+acm target CertificateManager.CreateAcmeDomainValidation acm-acme!
+acm target CertificateManager.CreateAcmeEndpoint acm-acme!
+acm target CertificateManager.CreateAcmeExternalAccountBinding acm-acme!
+acm target CertificateManager.DeleteAcmeDomainValidation acm-acme!
+acm target CertificateManager.DeleteAcmeEndpoint acm-acme!
+acm target CertificateManager.DeleteAcmeExternalAccountBinding acm-acme!
+acm target CertificateManager.DeleteCertificate acm
+acm target CertificateManager.DescribeAcmeAccount acm-acme!
+acm target CertificateManager.DescribeAcmeDomainValidation acm-acme!
+acm target CertificateManager.DescribeAcmeEndpoint acm-acme!
+acm target CertificateManager.DescribeAcmeExternalAccountBinding acm-acme!
+acm target CertificateManager.DescribeCertificate acm
+acm target CertificateManager.ExportCertificate acm
+acm target CertificateManager.GetAccountConfiguration acm
+acm target CertificateManager.GetAcmeExternalAccountBindingCredentials acm-acme!
+acm target CertificateManager.GetCertificate acm
+acm target CertificateManager.ImportCertificate acm
+acm target CertificateManager.ListAcmeAccounts acm-acme!
+acm target CertificateManager.ListAcmeDomainValidations acm-acme!
+acm target CertificateManager.ListAcmeEndpoints acm-acme!
+acm target CertificateManager.ListAcmeExternalAccountBindings acm-acme!
+acm target CertificateManager.ListCertificateDomainValidations acm
+acm target CertificateManager.ListCertificates acm
+acm target CertificateManager.ListTagsForCertificate acm
+acm target CertificateManager.ListTagsForResource acm
+acm target CertificateManager.PutAccountConfiguration acm
+acm target CertificateManager.RemoveTagsFromCertificate acm
+acm target CertificateManager.RenewCertificate acm
+acm target CertificateManager.RequestCertificate acm
+acm target CertificateManager.ResendValidationEmail acm
+acm target CertificateManager.RevokeAcmeAccount acm-acme!
+acm target CertificateManager.RevokeAcmeExternalAccountBinding acm-acme!
+acm target CertificateManager.RevokeCertificate acm
+acm target CertificateManager.SearchCertificates acm
+acm target CertificateManager.TagResource acm
+acm target CertificateManager.UntagResource acm
+acm target CertificateManager.UpdateAcmeDomainValidation acm-acme!
+acm target CertificateManager.UpdateAcmeEndpoint acm-acme!
+acm target CertificateManager.UpdateCertificateOptions acm
 agent-registry - associations @agent-registry-control
 agent-registry - discoverable-records-batch @agent-registry
 agent-registry - discoverable-records-search @agent-registry
@@ -365,6 +402,16 @@ appconfig - extensionassociations appconfig
 appconfig - extensions appconfig
 appconfig - settings appconfig
 appconfig - tags appconfig
+arc-region-switch target ArcRegionSwitch arc-region-switch!
+arc-region-switch target ArcRegionSwitch.CreatePlan @arc-region-switch/CreatePlan
+arc-region-switch target ArcRegionSwitch.DeletePlan @arc-region-switch/CreatePlan
+arc-region-switch target ArcRegionSwitch.GetPlan @arc-region-switch/CreatePlan
+arc-region-switch target ArcRegionSwitch.ListPlans @arc-region-switch/CreatePlan
+arc-region-switch target ArcRegionSwitch.ListRoute53HealthChecks @arc-region-switch/CreatePlan
+arc-region-switch target ArcRegionSwitch.ListTagsForResource @arc-region-switch/CreatePlan
+arc-region-switch target ArcRegionSwitch.TagResource @arc-region-switch/CreatePlan
+arc-region-switch target ArcRegionSwitch.UntagResource @arc-region-switch/CreatePlan
+arc-region-switch target ArcRegionSwitch.UpdatePlan @arc-region-switch/CreatePlan
 aws-marketplace target AWSMPCommerceService_v20200301 agreement-marketplace
 aws-marketplace target AWSMPEntitlementService @marketplace-entitlement
 aws-marketplace target AWSMPMeteringService @meteringmarketplace
@@ -815,6 +862,7 @@ deadline - 2023-10-12/metered-products management.deadline
 deadline - 2023-10-12/monitors management.deadline
 deadline - 2023-10-12/tags management.deadline
 dynamodb target DynamoDB_20120810 dynamodb
+dynamodb target DynamoDB_20120810.SearchVectors search-dynamodb
 dynamodb target DynamoDBStreams_20120810 streams.dynamodb
 events target AWSEventsV2 eventsv2
 events target AWSEvents events
@@ -1035,6 +1083,19 @@ ivs - updatefailoverslateconfiguration ivs
 ivs - updateingestconfiguration ivsrealtime
 ivs - updateplaybackrestrictionpolicy ivs
 ivs - updatestage ivsrealtime
+kinesis target Kinesis_20131202 kinesis
+kinesis target Kinesis_20131202.AcknowledgeDeadLetterQueueRecords kinesis-queues
+kinesis target Kinesis_20131202.AcknowledgeQueueRecords kinesis-queues
+kinesis target Kinesis_20131202.CreateQueue kinesis-queues
+kinesis target Kinesis_20131202.DeleteQueue kinesis-queues
+kinesis target Kinesis_20131202.DescribeQueue kinesis-queues
+kinesis target Kinesis_20131202.ListQueues kinesis-queues
+kinesis target Kinesis_20131202.ReceiveDeadLetterQueueRecords kinesis-queues
+kinesis target Kinesis_20131202.ReceiveQueueRecords kinesis-queues
+kinesis target Kinesis_20131202.RestoreDeadLetterQueueRecords kinesis-queues
+kinesis target Kinesis_20131202.UpdateDeadLetterQueueRecordsVisibility kinesis-queues
+kinesis target Kinesis_20131202.UpdateQueue kinesis-queues
+kinesis target Kinesis_20131202.UpdateQueueRecordsVisibility kinesis-queues
 lakeformation - addlftagstoresource lakeformation
 lakeformation - assumedecoratedrolewithsaml lakeformation
 lakeformation - attachrlspolicy lakeformation
@@ -1165,6 +1226,13 @@ medical-imaging - startdicomimportjob medical-imaging
 medical-imaging - tags medical-imaging
 mgh target AWSMigrationHub mgh
 mgh target AWSMigrationHubMultiAccountService migrationhub-config
+neptune-graph - exporttasks neptune-graph
+neptune-graph - graphs neptune-graph
+neptune-graph - importtasks neptune-graph
+neptune-graph - queries -
+neptune-graph - snapshots neptune-graph
+neptune-graph - summary -
+neptune-graph - tags neptune-graph
 omics - annotationstore analytics-omics
 omics - annotationstores analytics-omics
 omics - configuration workflows-omics
@@ -1211,6 +1279,19 @@ omics - tags tags-omics
 omics - variantstore analytics-omics
 omics - variantstores analytics-omics
 omics - workflow workflows-omics
+osm target OpenSearchMemory @opensearchmemory
+osm target OpenSearchMemory.BatchGetEvent -
+osm target OpenSearchMemory.CreateEvent -
+osm target OpenSearchMemory.CreateMemory -
+osm target OpenSearchMemory.DeleteEvent -
+osm target OpenSearchMemory.DeleteMemory -
+osm target OpenSearchMemory.GetEvent -
+osm target OpenSearchMemory.GetMemory -
+osm target OpenSearchMemory.ListEvents -
+osm target OpenSearchMemory.ListMemories -
+osm target OpenSearchMemory.SearchEvents -
+osm target OpenSearchMemory.SearchMemories -
+osm target OpenSearchMemory.UpdateMemory -
 payment-cryptography target PaymentCryptographyControlPlane controlplane.payment-cryptography
 payment-cryptography - * dataplane.payment-cryptography
 personalize target AmazonPersonalize personalize
@@ -1294,6 +1375,22 @@ timestream target Timestream_20181101.ResumeBatchLoadTask ingest.timestream
 timestream target Timestream_20181101.UpdateDatabase ingest.timestream
 timestream target Timestream_20181101.UpdateTable ingest.timestream
 timestream target Timestream_20181101.WriteRecords ingest.timestream
+wellarchitected - api wellarchitected-agent
+wellarchitected - consolidatedreport wellarchitected
+wellarchitected - global-settings wellarchitected
+wellarchitected - importlens wellarchitected
+wellarchitected - lenses wellarchitected
+wellarchitected - notifications wellarchitected
+wellarchitected - profilenotifications wellarchitected
+wellarchitected - profiles wellarchitected
+wellarchitected - profilesummaries wellarchitected
+wellarchitected - profiletemplate wellarchitected
+wellarchitected - reviewtemplates wellarchitected
+wellarchitected - shareinvitations wellarchitected
+wellarchitected - tags wellarchitected
+wellarchitected - templates wellarchitected
+wellarchitected - workloads wellarchitected
+wellarchitected - workloadssummaries wellarchitected
 `;
 
 /** A line: service, partition or region, host, region to sign for, `=` the region asked for; or service, `place`, and where it is elsewhere. */
@@ -1331,6 +1428,13 @@ agent-registry-control us-isob-west-1 agent-registry-control.us-isob-west-1.api.
 agent-registry-control aws-iso-e agent-registry-control.eu-isoe-west-1.api.aws =
 agent-registry-control us-isof-east-1 agent-registry-control.us-isof-east-1.api.aws =
 agent-registry-control us-isof-south-1 agent-registry-control.us-isof-south-1.api.aws =
+arc-region-switch/CreatePlan place arc-region-switch-control-plane!
+arc-region-switch/CreatePlan aws arc-region-switch-control-plane.us-east-1.api.aws us-east-1
+arc-region-switch/CreatePlan aws-cn arc-region-switch-control-plane.cn-north-1.api.amazonwebservices.com.cn cn-north-1
+arc-region-switch/CreatePlan aws-iso arc-region-switch-control-plane.us-iso-east-1.api.aws.ic.gov us-iso-east-1
+arc-region-switch/CreatePlan aws-iso-b arc-region-switch-control-plane.us-isob-east-1.api.aws.scloud us-isob-east-1
+arc-region-switch/CreatePlan aws-iso-f arc-region-switch-control-plane.us-isof-south-1.api.aws.hci.ic.gov us-isof-south-1
+arc-region-switch/CreatePlan aws-us-gov arc-region-switch-control-plane.us-gov-west-1.api.aws us-gov-west-1
 artifact place artifact
 artifact aws artifact.us-east-1.amazonaws.com us-east-1
 artifact aws-cn artifact.cn-northwest-1.amazonaws.com.cn cn-northwest-1
@@ -1496,22 +1600,22 @@ organizations aws-iso organizations.us-iso-east-1.c2s.ic.gov us-iso-east-1
 organizations aws-iso-b organizations.us-isob-east-1.sc2s.sgov.gov us-isob-east-1
 organizations aws-iso-f organizations.us-isof-south-1.csp.hci.ic.gov us-isof-south-1
 organizations aws-us-gov organizations.us-gov-west-1.amazonaws.com us-gov-west-1
-partnercentral-channel aws partnercentral-channel.global.api.aws =
-partnercentral-channel aws-cn partnercentral-channel.global.api.amazonwebservices.com.cn =
+partnercentral-channel aws partnercentral-channel.global.api.aws us-east-1
+partnercentral-channel aws-cn partnercentral-channel.global.api.amazonwebservices.com.cn cn-northwest-1
 partnercentral-channel aws-eusc partnercentral-channel.global.api.amazonwebservices.eu =
-partnercentral-channel aws-iso partnercentral-channel.global.api.aws.ic.gov =
-partnercentral-channel aws-iso-b partnercentral-channel.global.api.aws.scloud =
+partnercentral-channel aws-iso partnercentral-channel.global.api.aws.ic.gov us-iso-east-1
+partnercentral-channel aws-iso-b partnercentral-channel.global.api.aws.scloud us-isob-east-1
 partnercentral-channel aws-iso-e partnercentral-channel.global.api.cloud-aws.adc-e.uk =
-partnercentral-channel aws-iso-f partnercentral-channel.global.api.aws.hci.ic.gov =
-partnercentral-channel aws-us-gov partnercentral-channel.us-gov.api.aws =
-partnercentral-revenue-measurement aws partnercentral-prm.global.api.aws =
-partnercentral-revenue-measurement aws-cn partnercentral-prm.global.api.amazonwebservices.com.cn =
+partnercentral-channel aws-iso-f partnercentral-channel.global.api.aws.hci.ic.gov us-isof-south-1
+partnercentral-channel aws-us-gov partnercentral-channel.us-gov.api.aws us-gov-west-1
+partnercentral-revenue-measurement aws partnercentral-prm.global.api.aws us-east-1
+partnercentral-revenue-measurement aws-cn partnercentral-prm.global.api.amazonwebservices.com.cn cn-northwest-1
 partnercentral-revenue-measurement aws-eusc partnercentral-prm.global.api.amazonwebservices.eu =
-partnercentral-revenue-measurement aws-iso partnercentral-prm.global.api.aws.ic.gov =
-partnercentral-revenue-measurement aws-iso-b partnercentral-prm.global.api.aws.scloud =
+partnercentral-revenue-measurement aws-iso partnercentral-prm.global.api.aws.ic.gov us-iso-east-1
+partnercentral-revenue-measurement aws-iso-b partnercentral-prm.global.api.aws.scloud us-isob-east-1
 partnercentral-revenue-measurement aws-iso-e partnercentral-prm.global.api.cloud-aws.adc-e.uk =
-partnercentral-revenue-measurement aws-iso-f partnercentral-prm.global.api.aws.hci.ic.gov =
-partnercentral-revenue-measurement aws-us-gov partnercentral-prm.us-gov.api.aws =
+partnercentral-revenue-measurement aws-iso-f partnercentral-prm.global.api.aws.hci.ic.gov us-isof-south-1
+partnercentral-revenue-measurement aws-us-gov partnercentral-prm.us-gov.api.aws us-gov-west-1
 payments place payments!
 payments aws payments.us-east-1.api.aws us-east-1
 payments aws-cn payments.cn-northwest-1.api.amazonwebservices.com.cn cn-northwest-1
@@ -1557,13 +1661,48 @@ support aws-iso-b support.us-isob-east-1.sc2s.sgov.gov us-isob-east-1
 support aws-iso-f support.us-isof-south-1.csp.hci.ic.gov us-isof-south-1
 support aws-us-gov support.us-gov-west-1.amazonaws.com us-gov-west-1
 sustainability place api.sustainability!
-sustainability aws-cn sustainability.global.api.amazonwebservices.com.cn =
+sustainability af-south-1 api.sustainability.af-south-1.api.aws us-east-1
+sustainability ap-east-1 api.sustainability.ap-east-1.api.aws us-east-1
+sustainability ap-east-2 api.sustainability.ap-east-2.api.aws us-east-1
+sustainability ap-northeast-1 api.sustainability.ap-northeast-1.api.aws us-east-1
+sustainability ap-northeast-2 api.sustainability.ap-northeast-2.api.aws us-east-1
+sustainability ap-northeast-3 api.sustainability.ap-northeast-3.api.aws us-east-1
+sustainability ap-south-1 api.sustainability.ap-south-1.api.aws us-east-1
+sustainability ap-south-2 api.sustainability.ap-south-2.api.aws us-east-1
+sustainability ap-southeast-1 api.sustainability.ap-southeast-1.api.aws us-east-1
+sustainability ap-southeast-2 api.sustainability.ap-southeast-2.api.aws us-east-1
+sustainability ap-southeast-3 api.sustainability.ap-southeast-3.api.aws us-east-1
+sustainability ap-southeast-4 api.sustainability.ap-southeast-4.api.aws us-east-1
+sustainability ap-southeast-5 api.sustainability.ap-southeast-5.api.aws us-east-1
+sustainability ap-southeast-6 api.sustainability.ap-southeast-6.api.aws us-east-1
+sustainability ap-southeast-7 api.sustainability.ap-southeast-7.api.aws us-east-1
+sustainability ca-central-1 api.sustainability.ca-central-1.api.aws us-east-1
+sustainability ca-west-1 api.sustainability.ca-west-1.api.aws us-east-1
+sustainability eu-central-1 api.sustainability.eu-central-1.api.aws us-east-1
+sustainability eu-central-2 api.sustainability.eu-central-2.api.aws us-east-1
+sustainability eu-north-1 api.sustainability.eu-north-1.api.aws us-east-1
+sustainability eu-south-1 api.sustainability.eu-south-1.api.aws us-east-1
+sustainability eu-south-2 api.sustainability.eu-south-2.api.aws us-east-1
+sustainability eu-west-1 api.sustainability.eu-west-1.api.aws us-east-1
+sustainability eu-west-2 api.sustainability.eu-west-2.api.aws us-east-1
+sustainability eu-west-3 api.sustainability.eu-west-3.api.aws us-east-1
+sustainability il-central-1 api.sustainability.il-central-1.api.aws us-east-1
+sustainability me-central-1 api.sustainability.me-central-1.api.aws us-east-1
+sustainability me-south-1 api.sustainability.me-south-1.api.aws us-east-1
+sustainability me-west-1 api.sustainability.me-west-1.api.aws us-east-1
+sustainability mx-central-1 api.sustainability.mx-central-1.api.aws us-east-1
+sustainability sa-east-1 api.sustainability.sa-east-1.api.aws us-east-1
+sustainability sa-west-1 api.sustainability.sa-west-1.api.aws us-east-1
+sustainability us-east-2 api.sustainability.us-east-2.api.aws us-east-1
+sustainability us-west-1 api.sustainability.us-west-1.api.aws us-east-1
+sustainability us-west-2 api.sustainability.us-west-2.api.aws us-east-1
+sustainability aws-cn sustainability.global.api.amazonwebservices.com.cn cn-northwest-1
 sustainability aws-eusc sustainability.global.api.amazonwebservices.eu =
-sustainability aws-iso sustainability.global.api.aws.ic.gov =
-sustainability aws-iso-b sustainability.global.api.aws.scloud =
+sustainability aws-iso sustainability.global.api.aws.ic.gov us-iso-east-1
+sustainability aws-iso-b sustainability.global.api.aws.scloud us-isob-east-1
 sustainability aws-iso-e sustainability.global.api.cloud-aws.adc-e.uk =
-sustainability aws-iso-f sustainability.global.api.aws.hci.ic.gov =
-sustainability aws-us-gov sustainability.us-gov.api.aws =
+sustainability aws-iso-f sustainability.global.api.aws.hci.ic.gov us-isof-south-1
+sustainability aws-us-gov sustainability.us-gov.api.aws us-gov-west-1
 taxsettings place tax
 taxsettings aws tax.us-east-1.amazonaws.com us-east-1
 taxsettings aws-cn tax.cn-northwest-1.amazonaws.com.cn cn-northwest-1
