@@ -5,7 +5,10 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { allDynamoDbOperations, type DynamoDbOperation, dynamodbOperation } from '#dynamodb/operations.ts';
 import { tablesInSlices, tablesOf } from '#dynamodb/tables-of.ts';
-import { isLater } from '#testing/botocore-version.ts';
+import { ageOf } from '#testing/botocore-version.ts';
+
+/** The botocore that data/dynamodb-operations.json was last compared with; it is written by hand, so later operations wait for a decision. */
+const COMPARED_WITH = '1.43.11';
 
 const place = { region: 'us-east-1', accountId: '123456789012' };
 const arn = 'arn:aws:dynamodb:us-east-1:123456789012:table/Music';
@@ -38,13 +41,16 @@ print(json.dumps({'version': botocore.__version__, **{n: s.get_service_model(n).
       const names: { version: string; dynamodb: string[]; dynamodbstreams: string[] } = JSON.parse(models.stdout);
       const known = (service: string): string[] =>
         allDynamoDbOperations().flatMap((model) => (model.service === service ? [model.operation] : []));
-      // What AWS has added since is unknown here, and so refused.
-      const there = (ours: string[], theirs: string[]) => (isLater(names.version) ? theirs.filter((name) => ours.includes(name)) : theirs);
+      const age = ageOf(names.version, COMPARED_WITH);
       for (const [ours, theirs] of [
         [known('dynamodb'), names.dynamodb],
         [known('streams'), names.dynamodbstreams],
-      ] as const)
-        expect(ours.sort()).toEqual(there(ours, theirs).sort());
+      ] as const) {
+        // What AWS has added since is unknown here, and so refused; an older one lacks what came before the table.
+        expect(theirs.filter((name) => ours.includes(name))).not.toEqual([]);
+        if (age === 'same') expect(theirs.filter((name) => !ours.includes(name))).toEqual([]);
+        if (age !== 'older') expect(ours.filter((name) => !theirs.includes(name))).toEqual([]);
+      }
     },
   );
 

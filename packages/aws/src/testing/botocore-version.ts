@@ -1,7 +1,8 @@
-/** Of the models that the tables in this package were last compared with. */
-const COMPARED_WITH = '1.43.11';
-
-/** Is this botocore later than the tables? */
-export function isLater(version: string): boolean {
-  return version.trim().localeCompare(COMPARED_WITH, 'en', { numeric: true }) > 0;
+/**
+ * How old a botocore is beside the one that a table was compared with. Only the same must agree in full: a later one knows what came after
+ * the table, an older one lacks what the table has, and either may be what a machine has installed.
+ */
+export function ageOf(version: string, comparedWith: string): 'older' | 'same' | 'later' {
+  const order = version.trim().localeCompare(comparedWith, 'en', { numeric: true });
+  return order < 0 ? 'older' : order > 0 ? 'later' : 'same';
 }
