@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 
 import botocore
 
-from endpoint_rules import S3, answers, given_by, loader, names_somebody, partitions, real, signing_of
+from endpoint_rules import STREAMING, S3, answers, given_by, loader, names_somebody, partitions, real, signing_of
 
 suffixes = {
     region: (p['id'], p['outputs']['dnsSuffix'], p['outputs']['dualStackDnsSuffix'])
@@ -147,6 +147,14 @@ for signing, services in sorted(names.items()):
         'forms': sorted(forms),
         'routes': [f"{'/'.join(route).replace('/ ', ' ') or '*'}={place or ''}" for route, place in (tried(clear) if clear else [])],
     }
+
+signing, label = STREAMING['signing'], STREAMING['label']
+hosts[label] = {'place': label, 'fixed': STREAMING['fixed']}
+out[signing] = {
+    'targets': targets_of(names[signing]),
+    'forms': [],
+    'routes': [f'{path}=@{label}' for path in STREAMING['paths']],
+}
 
 json.dump(
     {

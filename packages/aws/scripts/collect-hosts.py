@@ -11,7 +11,7 @@ from collections import defaultdict
 
 import botocore
 
-from endpoint_rules import all_given, answers, loader, operations_of, real, suffixes
+from endpoint_rules import STREAMING, all_given, answers, loader, operations_of, real, suffixes
 
 
 def split(host, region):
@@ -37,6 +37,9 @@ for service in loader.list_available_services('endpoint-rule-set-1'):
             prefixes[signing].add(labels)
         for prefix in operations_of(service):
             operations[signing].add(prefix)
+
+label = STREAMING['label']
+prefixes[STREAMING['signing']] |= {label, f'{label}-fips', f'cn.{label}'}
 
 json.dump(
     {

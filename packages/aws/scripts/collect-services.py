@@ -13,7 +13,7 @@ from collections import defaultdict
 
 import botocore
 
-from endpoint_rules import loader, signing_of
+from endpoint_rules import STREAMING, loader, signing_of
 
 # Secrets that the models do not name as such: keys of one service, which work without a signature.
 ALSO_SECRET = {'iam': {'CreateServiceSpecificCredential', 'ResetServiceSpecificCredential'}}
@@ -82,6 +82,8 @@ for service in loader.list_available_services('service-2'):
             if re.fullmatch(r'pre.?signed.?url', member, re.I):
                 if {'operation': name, 'member': member} not in entry['presigned']:
                     entry['presigned'].append({'operation': name, 'member': member})
+
+services[STREAMING['signing']]['protocols'].add('rest-json')
 
 s3 = loader.load_service_model('s3', 'service-2')
 routes = []

@@ -81,3 +81,18 @@ def answers(service, given):
                 # http://localhost of the region "local", and names that hold a region which is none.
                 if '://' not in host and (region not in host or region in real):
                     yield host, scheme.get('signingName', name), scheme.get('signingRegion', region), (fips, dual), region
+
+
+# Amazon Transcribe streaming: AWS's SDKs for JavaScript, Java and Go have it, and botocore does not, since its calls are conversations.
+# https://docs.aws.amazon.com/general/latest/gr/transcribe.html
+STREAMING = {
+    'signing': 'transcribe',
+    'label': 'transcribestreaming',
+    'fixed': {r: [f'cn.transcribestreaming.{r}.amazonaws.com.cn', '='] for r in ('cn-north-1', 'cn-northwest-1')},
+    'paths': (
+        'stream-transcription',
+        'medical-stream-transcription',
+        'call-analytics-stream-transcription',
+        'medical-scribe-stream',
+    ),
+}

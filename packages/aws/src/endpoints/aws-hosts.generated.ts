@@ -345,7 +345,7 @@ textract textract*
 thinclient thinclient*
 timestream ingest.timestream* query.timestream* timestream-ingest* timestream-query*
 timestream-influxdb timestream-influxdb*
-transcribe cn.transcribe fips.transcribe transcribe*
+transcribe cn.transcribe cn.transcribestreaming fips.transcribe transcribe* transcribestreaming*
 transfer transfer*
 translate translate*
 trustedadvisor trustedadvisor*

@@ -299,7 +299,6 @@ tax @taxsettings
 textract
 thinclient api.thinclient
 timestream-influxdb
-transcribe @transcribe
 transfer
 translate
 trustedadvisor
@@ -1375,6 +1374,11 @@ timestream target Timestream_20181101.ResumeBatchLoadTask ingest.timestream
 timestream target Timestream_20181101.UpdateDatabase ingest.timestream
 timestream target Timestream_20181101.UpdateTable ingest.timestream
 timestream target Timestream_20181101.WriteRecords ingest.timestream
+transcribe target Transcribe @transcribe
+transcribe - stream-transcription @transcribestreaming
+transcribe - medical-stream-transcription @transcribestreaming
+transcribe - call-analytics-stream-transcription @transcribestreaming
+transcribe - medical-scribe-stream @transcribestreaming
 wellarchitected - api wellarchitected-agent
 wellarchitected - consolidatedreport wellarchitected
 wellarchitected - global-settings wellarchitected
@@ -1713,6 +1717,9 @@ taxsettings aws-us-gov tax.us-gov-west-1.amazonaws.com us-gov-west-1
 transcribe place transcribe
 transcribe cn-north-1 cn.transcribe.cn-north-1.amazonaws.com.cn =
 transcribe cn-northwest-1 cn.transcribe.cn-northwest-1.amazonaws.com.cn =
+transcribestreaming place transcribestreaming
+transcribestreaming cn-north-1 cn.transcribestreaming.cn-north-1.amazonaws.com.cn =
+transcribestreaming cn-northwest-1 cn.transcribestreaming.cn-northwest-1.amazonaws.com.cn =
 waf place waf
 waf aws waf.amazonaws.com us-east-1
 `;
