@@ -21,6 +21,6 @@ export type RequestBody = { readonly bytes: Buffer; readonly whole: boolean };
 
 export type AwsRequest = {
   readonly protocol: AwsProtocol;
-  /** AWS's name of it, `GetObject`; absent where the protocol does not tell: a REST service whose method and path must do */
+  /** AWS's name of it, `GetObject`; absent where the request does not tell it without doubt */
   readonly operation?: string;
 };

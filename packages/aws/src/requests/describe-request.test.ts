@@ -49,15 +49,44 @@ describe('what a request says of itself', () => {
       undefined,
       { protocol: 'rpc-v2-cbor', operation: 'GetMetricData' },
     ],
-    ['a REST service', { service: 'lambda', path: '/2015-03-31/functions/f/invocations' }, undefined, { protocol: 'rest-json' }],
-    ['a REST service in XML', { service: 'route53', path: '/2013-04-01/hostedzone' }, undefined, { protocol: 'rest-xml' }],
+    [
+      'a REST service',
+      { service: 'lambda', path: '/2015-03-31/functions/f/invocations' },
+      undefined,
+      { protocol: 'rest-json', operation: 'Invoke' },
+    ],
+    [
+      'a REST service in XML',
+      { service: 'route53', path: '/2013-04-01/hostedzone' },
+      undefined,
+      { protocol: 'rest-xml', operation: 'CreateHostedZone' },
+    ],
     ['an API of a customer', { service: 'execute-api', headers: form }, 'Action=DropTable', { protocol: 'rest-json' }],
     ['a service that no table knows', { service: 'brand-new' }, undefined, { protocol: 'rest-json' }],
     [
       'S3 Control, by its host',
       { service: 's3', path: '/v20180820/jobs', target: { host: '111122223333.s3-control.eu-west-1.amazonaws.com' } },
       undefined,
-      { protocol: 'rest-xml' },
+      { protocol: 'rest-xml', operation: 'CreateJob' },
+    ],
+    // was taken for GetObject
+    [
+      'S3 Control of directory buckets',
+      {
+        service: 's3express',
+        method: 'GET',
+        path: '/v20180820/accesspointfordirectory',
+        target: { host: 's3express-control.eu-west-1.amazonaws.com' },
+      },
+      undefined,
+      { protocol: 's3', operation: 'ListAccessPointsForDirectoryBuckets' },
+    ],
+    // was refused as not spoken by S3
+    [
+      'S3 on Outposts',
+      { service: 's3-outposts', method: 'GET', path: '/S3Outposts/ListEndpoints', target: { host: 's3-outposts.eu-west-1.amazonaws.com' } },
+      undefined,
+      { protocol: 'rest-json', operation: 'ListEndpoints' },
     ],
     ['S3', { service: 's3', method: 'PUT', path: '/b/k' }, undefined, { protocol: 's3', operation: 'PutObject' }],
   ])('%s', (_, given, body, expected) => {
@@ -131,9 +160,9 @@ describe('a service whose operations hand out keys is understood without doubt, 
   test.each<[string, Partial<RequestHead>, string | undefined]>([
     ['an object', { service: 's3', method: 'GET', path: '/b/a%2Fcredentials' }, 'GetObject'],
     ['an object whose key has a backslash', { service: 's3', method: 'PUT', path: '/b/a%5Cb;c' }, 'PutObject'],
-    ['a function by its ARN', { service: 'lambda', path: '/2017-03-31/tags/arn%3Aaws%3Alambda%2Fx', method: 'GET' }, undefined],
+    ['a function by its ARN', { service: 'lambda', path: '/2017-03-31/tags/arn%3Aaws%3Alambda%2Fx', method: 'GET' }, 'ListTags'],
     ['an API of a customer', { service: 'execute-api', path: '/a%2Fb', headers: ['X-HTTP-Method-Override', 'PATCH'] }, undefined],
-    ['a domain of datazone', { service: 'datazone', method: 'GET', path: '/v2/domains/d/environments/a%2Fb' }, undefined],
+    ['a domain of datazone', { service: 'datazone', method: 'GET', path: '/v2/domains/d/environments/a%2Fb' }, 'GetEnvironment'],
   ])('%s with an escaped slash is what it was', (_, given, name) => {
     const described = operation(given);
     expect(described).not.toHaveProperty('refusal');

@@ -2,8 +2,9 @@ import { limits } from '@postern/limits';
 import type { Refusal } from '#refusals/refusal.ts';
 import type { AwsProtocol, AwsRequest, RequestBody, RequestHead } from '#requests/aws-request.ts';
 import { type FormPair, parseForm } from '#requests/form.ts';
-import { isS3Control, protocolOf, spokenName } from '#requests/protocol-of.ts';
+import { isExpressControl, isS3Control, protocolOf, spokenName } from '#requests/protocol-of.ts';
 import { headerValues, onlyHeader } from '#requests/raw-headers.ts';
+import { restOperation } from '#requests/rest-operation.ts';
 import { matchesRoute, overridesMethod } from '#requests/rest-route.ts';
 import { s3Operation } from '#requests/s3-operation.ts';
 import { serviceTable, tableName } from '#requests/service-table.ts';
@@ -49,10 +50,11 @@ function operationOf(head: RequestHead, { protocol, body }: Seen): string | unde
       return actionOf(`${head.query}&${body?.bytes.toString('latin1') ?? ''}`);
     case 's3':
       // asked for so generously because its answer holds keys
-      return matchesRoute({ ...head, path: '/' }, 'GET /?session') ? 'CreateSession' : s3Operation(head);
+      if (matchesRoute({ ...head, path: '/' }, 'GET /?session')) return 'CreateSession';
+      return isExpressControl(head) ? ruledOrNamed({ ...head, service: 's3' }) : s3Operation(head);
     case 'rest-json':
     case 'rest-xml':
-      return restOperation(head);
+      return ruledOrNamed(head);
   }
 }
 
@@ -61,12 +63,13 @@ function actionOf(text: string): string | undefined {
   return another === undefined ? action?.[1] : undefined;
 }
 
-/** Of a REST service the tables know those operations that a rule hangs on, and no other. */
-function restOperation(head: RequestHead): string | undefined {
-  const { credentials, unsigned } = serviceTable();
-  const service = tableName(head.service);
-  const known = [...credentials, ...unsigned].find((one) => one.service === service && one.route && matchesRoute(head, one.route));
-  return known?.operation;
+/** What a rule hangs on is met generously and comes first; no name of such an operation is given to a request that it does not meet. */
+function ruledOrNamed(head: RequestHead): string | undefined {
+  const ruled = serviceTable().ruled.get(tableName(head.service)) ?? [];
+  const known = ruled.find(({ route }) => route !== undefined && matchesRoute(head, route));
+  if (known !== undefined) return known.operation;
+  const name = restOperation(head);
+  return ruled.some(({ operation }) => operation === name) ? undefined : name;
 }
 
 /** Why a request to a watched service may mean something else to AWS than to us. */
@@ -78,7 +81,7 @@ function doubtOf(head: RequestHead, { protocol, body }: Seen): string | undefine
   // Refused rather than removed: no SDK sends one, and the client has perhaps signed it.
   if (overridesMethod(head)) return `requests to ${service} may not ask for another method than their own`;
   if (protocol === 's3' || (protocol === 'rest-xml' && isS3Control(head))) return undefined;
-  if (serviceTable().spoken.get(tableName(service))?.has(spokenName(protocol)) !== true) {
+  if (serviceTable().spoken.get(service)?.has(spokenName(protocol)) !== true) {
     return `${service} is not spoken to in ${protocol}: use an SDK or the AWS CLI as it comes`;
   }
   if (protocol === 'rest-json' || protocol === 'rest-xml') return undefined;

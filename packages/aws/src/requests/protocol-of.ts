@@ -35,6 +35,11 @@ export function isS3Control({ target, headers }: Pick<RequestHead, 'target' | 'h
   return target === undefined ? headerValues(headers, 'x-amz-account-id').length > 0 : /(?:^|\.)s3-control[.-]/.test(target.host);
 }
 
+/** S3 Control of directory buckets is at a host with S3's own operations for them; no bucket there has such a name. */
+export function isExpressControl({ target, path }: Pick<RequestHead, 'target' | 'path'>): boolean {
+  return path.startsWith('/v20180820/') && /^s3express-control[.-]/.test(target?.host ?? '');
+}
+
 function jsonVersion({ headers, service }: RequestHead): AwsProtocol {
   const type = headerValues(headers, 'content-type')[0]?.toLowerCase() ?? '';
   if (type.includes('json-1.0')) return 'json-1.0';

@@ -16,6 +16,8 @@ export type ServiceTable = {
   readonly credentials: readonly (KnownOperation & { readonly keys: readonly string[] })[];
   readonly unsigned: readonly KnownOperation[];
   readonly presigned: readonly (KnownOperation & { readonly member: string })[];
+  /** by service those of the first two kinds, in their order */
+  readonly ruled: ReadonlyMap<string, readonly KnownOperation[]>;
   /** services of which a request must be understood, or it is refused: those with operations of the two kinds above */
   readonly watched: ReadonlySet<string>;
 };
@@ -39,7 +41,9 @@ function readTable(): ServiceTable {
   }));
   const unsigned = lines(unsignedLines).map(([service, operation, ...route]) => known(service, operation, route));
   const presigned = lines(presignedLines).map(([service, operation, member = '']) => ({ ...known(service, operation, []), member }));
-  return { spoken, credentials, unsigned, presigned, watched: new Set([...credentials, ...presigned].map(({ service }) => service)) };
+  const ruled = Map.groupBy<string, KnownOperation>([...credentials, ...unsigned], ({ service }) => service);
+  const watched = new Set([...credentials, ...presigned].map(({ service }) => service));
+  return { spoken, credentials, unsigned, presigned, ruled, watched };
 }
 
 function known(service = '', operation = '', route: readonly string[]): KnownOperation {
