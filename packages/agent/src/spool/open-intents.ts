@@ -1,8 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { EventFields, type SpoolEvent } from '#spool/event.ts';
+import { briefFields, maxBriefBytes } from '#spool/brief-fields.ts';
+import type { EventFields, SpoolEvent } from '#spool/event.ts';
 
-/** Of an intent what an outcome `unknown` has to say, and no more memory than that. */
-type Kept = Pick<SpoolEvent, 'head' | 'id' | 'code' | 'timeMs' | 'success'>;
+/**
+ * Of an intent what an outcome `unknown` has to say. The fields are those that were written, which nobody parses before they are needed, or
+ * of an earlier process the few that are repeated.
+ */
+type Kept = Pick<SpoolEvent, 'head' | 'id' | 'code' | 'timeMs' | 'success' | 'fields'>;
 
 interface OpenIntent {
   readonly event: Kept;
@@ -10,8 +14,6 @@ interface OpenIntent {
   segment: number;
   readonly reservedBytes: number;
 }
-
-const NO_FIELDS = EventFields.of({});
 
 /** Intents on disk whose outcome is not, each with room kept for an outcome `unknown` and for one carried copy. */
 export class OpenIntents {
@@ -36,8 +38,8 @@ export class OpenIntents {
 
   open(requestId: string, intent: Kept, kept: { readonly segment: number; readonly reservedBytes: number }): void {
     this.close(requestId);
-    const { head, id, code, timeMs, success } = intent;
-    this.#byRequest.set(requestId, { event: { head, id, code, timeMs, success }, ...kept });
+    const { head, id, code, timeMs, success, fields } = intent;
+    this.#byRequest.set(requestId, { event: { head, id, code, timeMs, success, fields }, ...kept });
     this.#reservedBytes += kept.reservedBytes;
   }
 
@@ -52,11 +54,11 @@ export class OpenIntents {
     return this.#byRequest.get(requestId)?.reservedBytes ?? 0;
   }
 
-  /** The open intents that only this segment proves, without the fields they had. */
+  /** The open intents that only this segment proves, with the few fields that their outcomes repeat. */
   provedBy(segment: number): readonly SpoolEvent[] {
     return [...this.#byRequest]
       .filter(([, open]) => open.segment === segment)
-      .map(([requestId, { event }]) => ({ ...event, fields: NO_FIELDS, phase: { phase: 'intent', requestId } }));
+      .map(([requestId, { event }]) => ({ ...event, fields: briefOf(event.fields), phase: { phase: 'intent', requestId } }));
   }
 
   carriedTo(requestId: string, segment: number): void {
@@ -69,15 +71,20 @@ export class OpenIntents {
     const known = this.#byRequest.get(requestId);
     if (known === undefined) return undefined;
     const { head, id, code } = known.event;
-    const fields = EventFields.of({ outcome: 'unknown', reason: given.reason, intent_id: id });
+    const fields = briefOf(known.event.fields).and({ outcome: 'unknown', reason: given.reason, intent_id: id });
     return { head, id: randomUUID(), code, timeMs: given.timeMs, success: false, fields, phase: { phase: 'outcome', requestId } };
   }
 }
 
+function briefOf(fields: EventFields): EventFields {
+  return briefFields(JSON.parse(`${fields.open}}`));
+}
+
 /**
- * Room for an outcome `unknown` and for a carried copy: twice the intent without fields of its own, and what the two say
+ * Room for an outcome `unknown` and for a carried copy: twice the intent with those of its fields that they repeat, and what the two say
  * beyond that. A byte or two by which a length prefix differs are within what is added.
  */
 export function reserveForIntent(frameBytes: number, fieldsBytes: number, requestId: string): number {
-  return 2 * (frameBytes - fieldsBytes + '{"request_id":,"phase":"outcome"}'.length + JSON.stringify(requestId).length) + 512;
+  const briefBytes = Math.min(fieldsBytes, maxBriefBytes);
+  return 2 * (frameBytes - fieldsBytes + briefBytes + '{"request_id":,"phase":"outcome"}'.length + JSON.stringify(requestId).length) + 512;
 }

@@ -1,6 +1,7 @@
 import { readFile, truncate } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { AuditEvent, parseAuditFields } from '@postern/api';
+import { briefFields } from '#spool/brief-fields.ts';
 import { EventHead, type Phase } from '#spool/event.ts';
 import { endOfFrame, findFrame } from '#spool/frame.ts';
 import { type OpenIntents, reserveForIntent } from '#spool/open-intents.ts';
@@ -50,17 +51,19 @@ function noteIntent(event: AuditEvent, at: { readonly segment: number; readonly 
   if (found?.phase === 'intent') {
     const { id, code, timeMs, success, fieldsJson } = event;
     const reservedBytes = reserveForIntent(at.frameBytes, fieldsJson.length, found.requestId);
-    intents.open(found.requestId, { head: new EventHead(event), id, code, timeMs, success }, { segment: at.segment, reservedBytes });
+    const intent = { head: new EventHead(event), id, code, timeMs, success, fields: briefFields(found.fields) };
+    intents.open(found.requestId, intent, { segment: at.segment, reservedBytes });
   }
   if (found?.phase === 'outcome') intents.close(found.requestId);
 }
 
-function phaseIn({ id, fieldsJson }: AuditEvent): Phase | undefined {
+function phaseIn({ id, fieldsJson }: AuditEvent): (Phase & { readonly fields: Readonly<Record<string, unknown>> }) | undefined {
   if (fieldsJson.length === 0) return undefined;
   try {
-    const { phase, request_id: requestId } = parseAuditFields(id, fieldsJson);
+    const fields = parseAuditFields(id, fieldsJson);
+    const { phase, request_id: requestId } = fields;
     if ((phase !== 'intent' && phase !== 'outcome') || typeof requestId !== 'string' || requestId === '') return undefined;
-    return { phase, requestId };
+    return { phase, requestId, fields };
   } catch {
     // Written by a version with other rules: it is uploaded, and auth judges it.
     return undefined;

@@ -366,9 +366,43 @@ describe('the spool', () => {
       expect(new Set(received.map((event) => event.id)).size).toBe(received.length);
     });
 
+    it('says in an outcome that it makes up which service, host, region, role and operation the intent told, and nothing else of it', async () => {
+      const told = {
+        app_name: 'aws',
+        aws_role_arn: 'arn:aws:iam::111122223333:role/Reader',
+        aws_service: 'lambda',
+        aws_region: 'eu-west-1',
+        aws_host: 'lambda.eu-west-1.amazonaws.com',
+        operation: 'Invoke',
+      };
+      await open();
+      const written = intent('r-1', { ...told, path: '/x', app_labels: { env: 'dev' }, target: 7 });
+      await write(written);
+      const second = await reopened();
+      const made = (await drainAll(second)).map(fieldsOf).at(-1);
+      const reason = 'the agent stopped before the answer was recorded';
+      expect(made).toEqual({ ...told, outcome: 'unknown', reason, intent_id: written.id, request_id: 'r-1', phase: 'outcome' });
+      await second.close();
+      // and in one for an outcome that auth would refuse, in the process that wrote the intent
+      spool.writeLater(outcome('r-1', { body: 'x'.repeat(70_000) }));
+      await expect.poll(() => spool.stats().waiting).toBe(2);
+      expect((await drainAll(spool)).map(fieldsOf).at(-1)).toMatchObject({ ...told, outcome: 'unknown', intent_id: written.id });
+    });
+
+    it('keeps what it repeats of an intent within 1 KiB, and leaves out what does not fit', async () => {
+      await open();
+      const long = 'r'.repeat(1000);
+      await write(intent('r-1', { aws_role_arn: long, operation: 'Invoke', aws_service: 'lambda' }));
+      const second = await reopened();
+      const made = (await drainAll(second)).map(fieldsOf).at(-1);
+      expect(made).toMatchObject({ outcome: 'unknown', operation: 'Invoke', aws_service: 'lambda' });
+      expect(made).not.toHaveProperty('aws_role_arn');
+      await second.close();
+    });
+
     it('closes an intent whose segment was uploaded and deleted before the crash', async () => {
       await open(1024 * 1024);
-      const long = intent('long');
+      const long = intent('long', { operation: 'PutItem' });
       await write(long);
       for (let i = 0; i < 200; i++) {
         await write(intent(`r-${i}`, { body: 'x'.repeat(1000) }));
@@ -380,7 +414,7 @@ describe('the spool', () => {
       const second = await reopened();
       expect(second.report.closedUnknown).toBe(1);
       const unknown = (await drainAll(second)).filter((event) => fieldsOf(event)['outcome'] === 'unknown');
-      expect(unknown.map(fieldsOf)).toMatchObject([{ request_id: 'long', intent_id: long.id }]);
+      expect(unknown.map(fieldsOf)).toMatchObject([{ request_id: 'long', intent_id: long.id, operation: 'PutItem' }]);
       await second.close();
       spool.writeLater(outcome('long'));
     });
