@@ -12,7 +12,7 @@ from collections import defaultdict
 
 import botocore
 
-from endpoint_rules import answers, loader, operations_of, signing_of
+from endpoint_rules import all_given, answers, loader, operations_of, signing_of
 
 # Its hosts are the customers' own APIs, which may have the same paths.
 CUSTOMERS = {'apigatewaymanagementapi'}
@@ -24,13 +24,12 @@ ONCE_WITH_SLASH = {
 # The rules tell these by parameters of single operations.
 ALSO_AT = {
     's3control': {'s3express-control', 's3express-control-fips', 's3express-control.dualstack', 's3express-control-fips.dualstack'},
-    'wellarchitected': {'wellarchitected-agent', 'wellarchitected-agent-fips'},
 }
 REGION = r'[a-z]{2,4}(?:-[a-z]+)+-\d+\.'
 
 
 def hosts_of(service):
-    found = {re.split(r'\.' + REGION, host)[0] for host, *_ in answers(service) if not re.match(REGION, host)}
+    found = {re.split(r'\.' + REGION, host)[0] for given in all_given(service) for host, *_ in answers(service, given) if not re.match(REGION, host)}
     found |= {operation + label for label in found for operation in operations_of(service)} | ALSO_AT.get(service, set())
     return tuple(label + '*' if label + '-fips' in found else label for label in sorted(found)
                  if not (label.endswith('-fips') and label[:-5] in found))

@@ -5161,7 +5161,7 @@ storage
    cancel POST CancelIndexRebuild
  info GET GetStorageInfo
 system POST ExecuteFastReset
-= neptune-graph
+= neptune-graph neptune-graph*
 exporttasks GET ListExportTasks POST StartExportTask
  * DELETE CancelExportTask GET GetExportTask
 graphs GET ListGraphs POST CreateGraph
