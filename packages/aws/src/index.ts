@@ -37,7 +37,7 @@ export { agentCredentials, type AgentCredentialsOptions, type CredentialSource }
 export { AssumeRoleCache, type AssumeRoleCacheOptions } from '#credentials/assume-role-cache.ts';
 export type { AssumeRoleRequest } from '#credentials/assume-role-request.ts';
 export { agentRegion, type AwsEnv, type AwsLog, dialUrl } from '#credentials/aws-env.ts';
-export { CredentialError, type CredentialErrorCode } from '#credentials/credential-error.ts';
+export { CredentialError, type CredentialErrorCode, isOwnLack } from '#credentials/credential-error.ts';
 export { type HttpAnswer, type HttpRequest, type HttpSend, nodeHttpSend } from '#credentials/http-send.ts';
 
 export { allDynamoDbOperations, type DynamoDbOperation, dynamodbOperation, type OperationClass } from '#dynamodb/operations.ts';

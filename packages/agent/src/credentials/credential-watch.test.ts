@@ -62,6 +62,15 @@ describe('the watch over the agent’s own credentials', () => {
     expect(lines.join('')).not.toContain(keys.secretAccessKey);
   });
 
+  test('tells the log when what is missing becomes another thing', async () => {
+    const { state, lines } = watching();
+    await pass();
+    state.problem = 'STS refuses the AWS credentials of the agent: they have expired';
+    await pass();
+    expect(lines).toHaveLength(2);
+    expect(lines[1]).toContain('they have expired');
+  });
+
   test('looks no more once it is stopped', async () => {
     const { state, watch } = watching();
     await pass();

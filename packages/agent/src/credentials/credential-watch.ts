@@ -45,10 +45,10 @@ export class CredentialWatch {
     if (!this.#stopped) this.#timer = setTimeout(() => void this.#look(), LOOK_EVERY_MS).unref();
   }
 
-  /** Once for each turn, and not for each look. */
+  /** Once for each turn, and not for each look, nor for each request that meets it. */
   #tell(problem: string | undefined): void {
     const { logger } = this.#options;
-    if (problem !== undefined && this.#told === undefined)
+    if (problem !== undefined && problem !== this.#told)
       logger.warn({ reason: problem }, 'the AWS credentials of this agent are in trouble: they are looked for until they are had');
     if (problem === undefined && this.#told !== undefined) logger.info({}, 'the AWS credentials of this agent are there again');
     this.#told = problem;

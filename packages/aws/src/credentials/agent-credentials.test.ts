@@ -169,6 +169,29 @@ describe('where the agent finds its credentials', () => {
     });
     expect(source.generation).toBe(0);
   });
+
+  // The SDK's own sentences stood in ours as they were: "…credentials file(s).; instance metadata: Error response…".
+  test('where there are none an administrator reads one sentence: the next step, and what each place said', async () => {
+    const url = await serve((_request, response) => {
+      response.statusCode = 404;
+      response.end();
+    });
+    vi.stubEnv('AWS_EC2_METADATA_SERVICE_ENDPOINT', url);
+    const source = agentCredentials({ env: noFiles });
+    await expect(source.current()).rejects.toThrow('the agent has no AWS credentials');
+    expect(source.problem).toBe(
+      'the agent has no AWS credentials: set them in its environment, files or instance role (shared files: could not resolve credentials ' +
+        'using profile: [default] in configuration/credentials files; instance metadata: error response received from instance metadata service)',
+    );
+  });
+
+  test('a program that fails is said to fail, and its command line, which may hold a secret, is said nowhere', async () => {
+    const config = join(folder, 'config-with-program');
+    writeFileSync(config, '[default]\ncredential_process = false --token do-not-tell\n');
+    const source = agentCredentials({ env: { ...files, AWS_SHARED_CREDENTIALS_FILE: join(folder, 'none'), AWS_CONFIG_FILE: config } });
+    await expect(source.current()).rejects.toHaveProperty('detail', expect.not.stringContaining('do-not-tell'));
+    expect(source.problem).toContain('(shared files: the credential_process of the profile failed)');
+  });
 });
 
 const minute = 60_000;
@@ -252,7 +275,9 @@ describe('how the agent keeps its credentials', () => {
     const { state, source, temporary } = scripted();
     expect(source.problem).toBeUndefined();
     await source.current().catch(() => undefined);
-    expect(source.problem).toBe('the agent has no AWS credentials: instance metadata: away');
+    expect(source.problem).toBe(
+      'the agent has no AWS credentials: set them in its environment, files or instance role (instance metadata: away)',
+    );
     const first = temporary(1);
     state.next = () => first;
     state.now += 2000;
@@ -282,15 +307,55 @@ describe('how the agent keeps its credentials', () => {
     await vi.waitFor(() => expect(source.generation).toBe(2));
   });
 
-  test('what AWS did not accept is looked for again', async () => {
+  // /readyz went on saying ok where STS took the keys no more: only a look that found none was a problem.
+  test('keys that STS refused are a problem until others are found, which the next request already waits for', async () => {
+    const { state, source, temporary } = scripted();
+    const first = { accessKeyId: 'AKIAFIRSTFIRSTFIRST0', secretAccessKey: 'kept to itself', sessionToken: 'and this' };
+    state.next = () => first;
+    await source.current();
+    source.refused(first, 'STS refuses them');
+    expect(source.problem).toBe('STS refuses them (access key …RST0, instance metadata)');
+    state.now += 2000;
+    state.next = () => ({ ...first });
+    expect(await source.current()).toBe(first);
+    expect(source.problem).toBe('STS refuses them (access key …RST0, instance metadata)');
+    const second = temporary(2);
+    state.next = () => second;
+    state.now += 2000;
+    expect(await source.current()).toBe(second);
+    expect(source.problem).toBeUndefined();
+    source.refused(first, 'an answer that comes late');
+    expect(source.problem).toBeUndefined();
+  });
+
+  test('the same keys with another end are refused still; once STS takes them they are no problem', async () => {
     const { state, source, temporary } = scripted();
     const first = temporary(1);
     state.next = () => first;
     await source.current();
-    source.invalidate();
-    const second = temporary(2);
-    state.next = () => second;
-    expect(await source.current()).toBe(second);
+    source.refused(first, 'STS refuses them');
+    state.now += 2000;
+    state.next = () => temporary(1);
+    const again = await source.current();
+    expect(source.problem).toMatch(/^STS refuses them/);
+    source.taken(again);
+    expect(source.problem).toBeUndefined();
+    expect(source.generation).toBe(1);
+  });
+
+  test('refused keys are looked for every two seconds at most, and while the source is away they are given out as before', async () => {
+    const { state, source } = scripted();
+    const keys = { accessKeyId: 'AKIA1', secretAccessKey: 's' };
+    state.next = () => keys;
+    await source.current();
+    state.next = () => new Error('away');
+    for (let i = 0; i < 20; i += 1) {
+      source.refused(keys, 'STS refuses them');
+      expect(await source.current()).toBe(keys);
+      state.now += 200;
+    }
+    expect(state.calls).toBe(2);
+    expect(source.problem).toMatch(/^STS refuses them/);
   });
 });
 

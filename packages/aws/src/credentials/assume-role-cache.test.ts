@@ -90,8 +90,9 @@ async function startSts(changes: Partial<AssumeRoleCacheOptions> = {}) {
     AWS_ENDPOINT_URL_STS: `http://127.0.0.1:${port}`,
   };
   const now = (): number => state.now;
+  const source = agentCredentials({ env, now });
   const cache = new AssumeRoleCache({
-    source: agentCredentials({ env, now }),
+    source,
     env,
     keys: new SigningKeys(),
     now,
@@ -103,7 +104,7 @@ async function startSts(changes: Partial<AssumeRoleCacheOptions> = {}) {
     log: (_, message) => state.warnings.push(message),
     ...changes,
   });
-  return { cache, calls, state, env };
+  return { cache, calls, state, env, source };
 }
 
 function answerXml(input: { id: string; role: string; session: string; expiresAtMs: number; arn?: string }): string {
@@ -442,6 +443,75 @@ describe('refusals of STS', () => {
     await expect(
       new AssumeRoleCache({ ...options, env: wrong, source: agentCredentials({ env: wrong }) }).credentialsFor(base),
     ).rejects.toMatchObject({ code: 'no_agent_credentials' });
+  });
+
+  test.each([
+    [
+      'ExpiredToken',
+      'The security token included in the request is expired',
+      'they have expired (ExpiredToken); whoever runs it has to renew them',
+    ],
+    [
+      'InvalidClientTokenId',
+      'The security token included in the request is invalid.',
+      'AWS does not know them in region eu-west-1, or they are switched off (InvalidClientTokenId); whoever runs it has to give it others',
+    ],
+    [
+      'SignatureDoesNotMatch',
+      'The request signature we calculated does not match\n\nThe Canonical String was x-amz-security-token:do-not-tell',
+      'their secret access key is wrong (SignatureDoesNotMatch); whoever runs it has to correct it',
+    ],
+    [
+      'SignatureDoesNotMatch',
+      'Signature expired: 20260601T000000Z is now earlier than 20260601T001000Z',
+      'the clock of its machine is wrong (SignatureDoesNotMatch); whoever runs it has to set it',
+    ],
+  ])(
+    '%s: who asks is told, and so is whoever runs the agent, until STS takes the keys; who has a session goes on',
+    async (code, words, said) => {
+      const { cache, state, source } = await startSts();
+      const kept = await cache.credentialsFor(base);
+      state.answer = () => ({ status: 403, body: errorXml(code, words) });
+      const bob = { ...base, user: 'bob', sessionName: 'bob' };
+      const sentence = `STS refuses the AWS credentials of the agent: ${said}`;
+      const error: unknown = await cache.credentialsFor(bob).catch((refused: unknown) => refused);
+      expect(error).toMatchObject({ code: 'no_agent_credentials', message: sentence, detail: expect.not.stringContaining('do-not-tell') });
+      expect(source.problem).toBe(`${sentence} (access key …ENT0, environment, which is read when the agent starts)`);
+      expect(await cache.credentialsFor(base)).toBe(kept);
+      expect(source.problem).toBeDefined();
+      state.answer = () => undefined;
+      await cache.credentialsFor(bob);
+      expect(source.problem).toBeUndefined();
+    },
+  );
+
+  test('renewal in the background finds keys that are refused, says nothing of its own, and what was had is used', async () => {
+    const { cache, state, source } = await startSts();
+    const kept = await cache.credentialsFor(base);
+    state.answer = () => ({ status: 403, body: errorXml('ExpiredToken', 'The security token included in the request is expired') });
+    state.now += 50 * minute;
+    expect(await cache.credentialsFor(base)).toBe(kept);
+    await vi.waitFor(() => expect(source.problem).toMatch(/they have expired/));
+    expect(state.warnings).toEqual([]);
+  });
+
+  // Its keys were taken for the agent's own, and the dead session stayed in the cache for the rest of its hour.
+  test('a first role whose session STS ends early is no fault of the agent’s own keys, and is assumed anew', async () => {
+    const { cache, calls, state, source } = await startSts();
+    const chained = { ...base, assumeRoleArn: 'arn:aws:iam::123456789012:role/Gate' };
+    await cache.credentialsFor(chained);
+    state.answer = ({ accessKeyId }) =>
+      accessKeyId.startsWith('ASIA') ? { status: 403, body: errorXml('ExpiredToken', 'expired') } : undefined;
+    const bob = { ...chained, user: 'bob', sessionName: 'bob' };
+    await expect(cache.credentialsFor(bob)).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringContaining('role/Gate early; try again'),
+    });
+    expect(source.problem).toBeUndefined();
+    state.answer = () => undefined;
+    state.now += 500;
+    await cache.credentialsFor(bob);
+    expect(calls.slice(-2).map(({ accessKeyId }) => accessKeyId)).toEqual([agent.accessKeyId, expect.stringMatching(/^ASIA/)]);
   });
 
   const rich = { ...base, tags: { a: 'b' }, sourceIdentity: 'alice' };

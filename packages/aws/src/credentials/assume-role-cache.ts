@@ -4,7 +4,7 @@ import type { CredentialSource } from '#credentials/agent-credentials.ts';
 import { type AssumeRoleCall, assumeRole, type StsClient } from '#credentials/assume-role.ts';
 import { type AssumeRoleRequest, hopsOf } from '#credentials/assume-role-request.ts';
 import type { AwsEnv, AwsLog } from '#credentials/aws-env.ts';
-import { CredentialError } from '#credentials/credential-error.ts';
+import { CredentialError, isOwnLack } from '#credentials/credential-error.ts';
 import type { Credentials } from '#credentials/credentials.ts';
 import { type HttpSend, nodeHttpSend } from '#credentials/http-send.ts';
 import { extrasNamedIn, extrasOf, RefusedExtras, withoutExtras } from '#credentials/refused-extras.ts';
@@ -99,10 +99,9 @@ export class AssumeRoleCache {
 
   #prepare(request: AssumeRoleRequest): Wanted {
     const { first, last } = hopsOf(request);
-    const agent = (): Promise<Credentials> => this.#source.current();
-    if (first === undefined) return { key: this.#keyOf(request.user, last), user: request.user, call: last, caller: agent };
-    const firstHop = { key: this.#keyOf(undefined, first), user: undefined, call: first, caller: agent };
-    return { key: this.#keyOf(request.user, last, firstHop.key), user: request.user, call: last, caller: () => this.#get(firstHop) };
+    if (first === undefined) return { key: this.#keyOf(request.user, last), user: request.user, call: last };
+    const via = { key: this.#keyOf(undefined, first), user: undefined, call: first };
+    return { key: this.#keyOf(request.user, last, via.key), user: request.user, call: last, via };
   }
 
   #keyOf(user: string | undefined, call: AssumeRoleCall, via?: string): string {
@@ -128,6 +127,8 @@ export class AssumeRoleCache {
   #refresh(entry: Entry, wanted: Wanted): void {
     entry.refreshAtMs = this.#client.now() + retryRefreshMs;
     this.#fetch(entry, wanted).catch((error: unknown) => {
+      // of these the source tells, once for all roles
+      if (isOwnLack(error)) return;
       const detail = error instanceof CredentialError ? (error.detail ?? error.message) : String(error);
       this.#log('warn', 'credentials of a role could not be renewed and the old ones are used', { role: wanted.call.roleArn, detail });
     });
@@ -148,7 +149,7 @@ export class AssumeRoleCache {
     }
     this.#flights += 1;
     try {
-      const credentials = await this.#assume(await wanted.caller(), wanted.call);
+      const credentials = await this.#assumeFrom(wanted);
       const now = this.#client.now();
       const left = (credentials.expiresAtMs ?? now) - now;
       const lead = Math.min(Math.max(left / 4, 5 * minute), 15 * minute) + this.#client.random() * minute;
@@ -158,11 +159,32 @@ export class AssumeRoleCache {
       return credentials;
     } catch (error) {
       if (!(error instanceof CredentialError)) throw error;
-      if (error.code === 'no_agent_credentials') this.#source.invalidate();
       entry.failure = { error, untilMs: this.#client.now() + this.#holdMs(error) };
       throw error;
     } finally {
       this.#flights -= 1;
+    }
+  }
+
+  async #assumeFrom({ via, call }: Wanted): Promise<Credentials> {
+    const caller = via === undefined ? await this.#source.current() : await this.#get(via);
+    try {
+      const credentials = await this.#assume(caller, call);
+      if (via === undefined) this.#source.taken(caller);
+      return credentials;
+    } catch (error) {
+      if (!isOwnLack(error)) throw error;
+      if (via === undefined) {
+        this.#source.refused(caller, error.message);
+        throw error;
+      }
+      // The agent's own keys had opened this session: it has ended before its time, and the next call opens another.
+      if (this.#entries.get(via.key)?.credentials === caller) this.#entries.delete(via.key);
+      throw new CredentialError(
+        'unavailable',
+        `STS has ended the session of role ${via.call.roleArn} early; try again`,
+        error.detail === undefined ? {} : { detail: error.detail },
+      );
     }
   }
 
@@ -197,6 +219,6 @@ type Wanted = {
   readonly key: string;
   readonly user: string | undefined;
   readonly call: AssumeRoleCall;
-  /** whose keys sign the call: the agent's own, or those of the first hop */
-  readonly caller: () => Promise<Credentials>;
+  /** the first hop, whose keys sign the call; the agent's own where there is none */
+  readonly via?: Wanted;
 };

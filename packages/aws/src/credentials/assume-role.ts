@@ -81,7 +81,9 @@ function formOf(call: AssumeRoleCall): URLSearchParams {
 function refusalOf(answer: HttpAnswer, call: AssumeRoleCall): CredentialError {
   const xml = answer.body.toString('utf8');
   const code = element(xml, 'Code') ?? '';
-  const detail = `${answer.status} ${code}: ${element(xml, 'Message') ?? ''}`.slice(0, 1000);
+  // The first line: below it, of a signature that does not match, stands the request as STS read it, session token and all.
+  const words = (element(xml, 'Message') ?? '').split('\n', 1)[0] ?? '';
+  const detail = `${answer.status} ${code}: ${words}`.slice(0, 1000);
   const { roleArn } = call;
   switch (code) {
     case 'AccessDenied':
@@ -95,19 +97,11 @@ function refusalOf(answer: HttpAnswer, call: AssumeRoleCall): CredentialError {
       return new CredentialError('denied', `STS is switched off in region ${call.region} of the agent's account`, { detail });
     case 'PackedPolicyTooLarge':
       return new CredentialError('denied', `the session tags for role ${roleArn} are too large for STS`, { detail });
-    case 'ExpiredToken':
-    case 'ExpiredTokenException':
-    case 'InvalidClientTokenId':
-    case 'UnrecognizedClientException':
-    case 'SignatureDoesNotMatch':
-    case 'IncompleteSignature':
-      return new CredentialError(
-        'no_agent_credentials',
-        'STS does not accept the own AWS credentials of the agent; check them and its clock',
-        { detail },
-      );
     default:
   }
+  const fault = faultOfKeys(code, words, call.region);
+  if (fault !== undefined)
+    return new CredentialError('no_agent_credentials', `STS refuses the AWS credentials of the agent: ${fault}`, { detail });
   if (
     answer.status >= 500 ||
     answer.status === 429 ||
@@ -120,6 +114,25 @@ function refusalOf(answer: HttpAnswer, call: AssumeRoleCall): CredentialError {
     });
   }
   return new CredentialError('invalid', `STS refuses the request to assume role ${roleArn}`, { detail });
+}
+
+/** What is wrong with the keys that signed, and what to do; undefined where the refusal is of something else. */
+function faultOfKeys(code: string, words: string, region: string): string | undefined {
+  switch (code) {
+    case 'ExpiredToken':
+    case 'ExpiredTokenException':
+      return `they have expired (${code}); whoever runs it has to renew them`;
+    case 'InvalidClientTokenId':
+    case 'UnrecognizedClientException':
+      return `AWS does not know them in region ${region}, or they are switched off (${code}); whoever runs it has to give it others`;
+    case 'SignatureDoesNotMatch':
+    case 'IncompleteSignature':
+      return /^Signature (expired|not yet current)/.test(words)
+        ? `the clock of its machine is wrong (${code}); whoever runs it has to set it`
+        : `their secret access key is wrong (${code}); whoever runs it has to correct it`;
+    default:
+      return undefined;
+  }
 }
 
 /** Seconds only: the date form would make our clock part of the wait. At most five minutes. */

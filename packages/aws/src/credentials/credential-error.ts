@@ -20,3 +20,8 @@ export class CredentialError extends Error {
     this.retryAfterMs = more.retryAfterMs;
   }
 }
+
+/** Not of the person's role: whatever it is asked for, the agent cannot sign. */
+export function isOwnLack(error: unknown): error is CredentialError {
+  return error instanceof CredentialError && error.code === 'no_agent_credentials';
+}

@@ -9,6 +9,7 @@ import {
   type CredentialSource,
   getSigninToken,
   type HttpSend,
+  isOwnLack,
   signInUrl,
   signInUrlSeconds,
 } from '@postern/aws';
@@ -87,11 +88,13 @@ function worded(deps: SignInToConsoleDeps, session: LiveSession, error: unknown)
   const known = error instanceof CredentialError ? error : undefined;
   const reason = known?.message ?? 'the sign-in to the console failed';
   const { route } = session.facts;
-  deps.onWarning('a sign-in to the console failed', {
-    user: session.user,
-    resource: `app/${route.resourceName}`,
-    reason: known?.detail === undefined ? reason : `${reason} (${known.detail})`,
-  });
+  // Of its own credentials the agent tells the log by itself, and once.
+  if (!isOwnLack(error))
+    deps.onWarning('a sign-in to the console failed', {
+      user: session.user,
+      resource: `app/${route.resourceName}`,
+      reason: known?.detail === undefined ? reason : `${reason} (${known.detail})`,
+    });
   if (known?.code === 'denied' || known?.code === 'expired') return new PosternError(known.code, reason);
   return new PosternError('unavailable', reason);
 }

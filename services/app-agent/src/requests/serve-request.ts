@@ -5,6 +5,7 @@ import {
   type CredentialOperation,
   credentialOperation,
   type Credentials,
+  isOwnLack,
   type SigningKeys,
   type VerifiedRequest,
 } from '@postern/aws';
@@ -130,7 +131,8 @@ export async function serveRequest(deps: ServeRequestDeps, exchange: ClientExcha
     } catch (error) {
       const refusal = refusedByCredentials(request.wish, error);
       const { user, resource } = request.wish;
-      deps.onWarning('credentials could not be had', { user, resource, reason: refusal.reason });
+      // Of its own the agent tells the log by itself, and once.
+      if (!isOwnLack(error)) deps.onWarning('credentials could not be had', { user, resource, reason: refusal.reason });
       return lost(refusal);
     }
 

@@ -10,7 +10,15 @@ import {
   type SessionPlaces,
   type Upstreams,
 } from '@postern/agent';
-import { type Credentials, type DynamoDbOperation, dynamodbOperation, type SigningKeys, signRequest, tablesInSlices } from '@postern/aws';
+import {
+  type Credentials,
+  type DynamoDbOperation,
+  dynamodbOperation,
+  isOwnLack,
+  type SigningKeys,
+  signRequest,
+  tablesInSlices,
+} from '@postern/aws';
 import { type BodyBudget, readWhole, type WholeRead } from '@postern/http';
 import type { Asked, RequestRecords } from '#audit/request-records.ts';
 import { endpointNames, MAX_BODY_BYTES } from '#config.ts';
@@ -120,7 +128,9 @@ export async function serveRequest(deps: ServeRequestDeps, exchange: ClientExcha
       } catch (error) {
         const refusal = refusedByCredentials(who, operation.operation, error);
         record.end({ kind: 'not_sent', reason: refusal.reason });
-        deps.onWarning('credentials could not be had', { user: who.user, resource: who.resource, reason: refusal.reason });
+        // Of its own the agent tells the log by itself, and once.
+        if (!isOwnLack(error))
+          deps.onWarning('credentials could not be had', { user: who.user, resource: who.resource, reason: refusal.reason });
         answerRefusal(exchange, refusal);
         return;
       }
