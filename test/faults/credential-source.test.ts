@@ -82,4 +82,28 @@ describe.skipIf(cannot !== undefined)('the source of an agent’s own AWS creden
     expect((await load.stop()).filter(({ status }) => status !== 200)).toEqual([]);
     await aftermath.check({ port });
   });
+
+  it('F-47 its keys are refused by STS for a while: said in words and in /readyz, whoever has a session goes on, the next success ends it', async () => {
+    await stage.user('cara', 'dynamo');
+    const cara = await cluster.openTunnel('cara');
+    const aftermath = await Aftermath.before(cluster);
+    const load = new Load(port, { connections: 1, pauseMs: 100 });
+    await cluster.awsFault('AssumeRole', { status: 403, code: 'ExpiredToken' });
+    for (let i = 0; i < 5; i += 1)
+      expect(await getItem(cara.port)).toMatchObject({
+        status: 503,
+        body: expect.stringMatching(/they have expired \(ExpiredToken\)/) as unknown,
+      });
+    await readinessOf(503, /they have expired \(ExpiredToken\).*\(access key …\w{4}, container\)/);
+    // The source gives the same keys anew meanwhile, with a later end: that makes them no better.
+    await agent.says(/ExpiredToken/);
+    await readinessOf(503, /they have expired/);
+
+    await cluster.awsFault('AssumeRole', undefined);
+    expect((await getItem(cara.port)).status).toBe(200);
+    expect((await readiness()).status).toBe(200);
+    expect((await load.stop()).filter(({ status }) => status !== 200)).toEqual([]);
+    expect(agent.log().match(/ExpiredToken/g)).toHaveLength(1);
+    await aftermath.check({ port });
+  });
 });
