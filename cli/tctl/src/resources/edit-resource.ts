@@ -58,7 +58,9 @@ function runEditor(file: string): Promise<void> {
   const [program = 'vi', ...args] = (TELEPORT_EDITOR ?? VISUAL ?? EDITOR ?? 'vi').split(/\s+/).filter((part) => part !== '');
   return new Promise((resolve, reject) => {
     const child = spawn(program, [...args, file], { stdio: 'inherit' });
-    child.on('error', (error) => reject(new PosternError('bad_request', `cannot start the editor ${program}: ${error.message}; set EDITOR to one that there is`)));
+    child.on('error', (error) =>
+      reject(new PosternError('bad_request', `cannot start the editor ${program}: ${error.message}; set EDITOR to one that there is`)),
+    );
     child.on('exit', (code) =>
       code === 0 ? resolve() : reject(new PosternError('bad_request', `the editor ${program} ended with ${code}: nothing was changed`)),
     );
