@@ -14,5 +14,6 @@ export { answerHead } from '#grammar/write-head.ts';
 export { guardedLookup, mayBeDialled, type Resolve } from '#upstream/dial-address.ts';
 export type { AnswerHandler, Flight, Upstream, UpstreamCode, UpstreamFailure, UpstreamRequest } from '#upstream/flight.ts';
 export { Http2Origin } from '#upstream/http2-origin.ts';
+export { Http2Shares } from '#upstream/http2-shares.ts';
 export { Origin } from '#upstream/origin.ts';
 export type { OriginLimits, OriginOptions } from '#upstream/origin-options.ts';

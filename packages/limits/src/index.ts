@@ -34,12 +34,25 @@ export const limits = {
   /** Between two bytes of a request's body. */
   bodyIdleMs: 30 * SECOND,
 
-  /** Connections of an agent to one host of AWS. One user may have as many requests under way to it as half of them. */
+  /** Connections of HTTP/1.1 of an agent to one host of AWS. One user may have as many requests under way to it as half of them, in both protocols. */
   awsConnectionsPerHost: 512,
   /** Requests and tunnels of one user to all hosts. */
   awsRequestsPerUser: 1024,
   /** Requests of all users to one host; those that have no connection wait for one. Beyond it another is refused. */
   awsRequestsPerHost: 1536,
+  /**
+   * Connections of HTTP/2 to all hosts of AWS: of one user, whom alone each serves, and of all. Sixteen carry what he may have under way to one
+   * host even where it takes sixteen streams on each; one that rests makes room for another.
+   */
+  awsHttp2ConnectionsPerUser: 16,
+  awsHttp2Connections: 2048,
+  /**
+   * Requests that are broken off on one connection; then it takes no more. With the hundred that may still be on it that is 150 at the most:
+   * nghttp2, which is strict, ends a connection after a thousand at once, and after 33 a second later on.
+   */
+  awsHttp2ResetsPerConnection: 50,
+  /** And of one user to all hosts: all that he may have under way to one host at once, and so many in each second after that. */
+  awsHttp2ResetsPerUser: { atOnce: 256, perSecond: 10 },
 
   /** In a body of S3's aws-chunked coding: the line before a chunk, of which 173 bytes can be in use, and everything behind the last chunk. */
   awsChunkHeaderBytes: 256,

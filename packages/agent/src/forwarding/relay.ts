@@ -154,7 +154,8 @@ export class AnswerRelay implements AnswerHandler, AnswerObserver {
 
   onFailed(failure: UpstreamFailure): void {
     const left = this.#exchange.isGone;
-    if (!failure.mayHaveLeft) return this.#resolve({ kind: 'not_sent', reason: left ? 'the client left' : describe(failure) });
+    if (!failure.mayHaveLeft && this.#status === 0)
+      return this.#resolve({ kind: 'not_sent', reason: left ? 'the client left' : describe(failure) });
     // Part of an answer was passed on: the client must see it cut, not ended.
     if (this.#status !== 0) this.#endEarly(failure);
     this.#resolve({
@@ -202,6 +203,5 @@ function describe({ code, reason }: UpstreamFailure): string {
   if (code === 'headers_timeout') return 'AWS did not answer in time';
   if (code === 'idle_timeout') return 'AWS stopped in the middle of its answer';
   if (code === 'connect_timeout') return 'AWS could not be reached in time';
-  if (code === 'none_free') return `${reason}: try again`;
   return reason;
 }

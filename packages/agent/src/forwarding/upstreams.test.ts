@@ -10,7 +10,7 @@ afterEach(() => {
 });
 
 /** What is dialled takes connections, and never says a word. */
-async function rig() {
+async function rig({ scheme = 'http' } = {}) {
   const sockets: Socket[] = [];
   const silent = createServer((socket) => {
     sockets.push(socket);
@@ -19,7 +19,7 @@ async function rig() {
   });
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
   const { port } = silent.address() as AddressInfo;
-  const upstreams = new Upstreams({ dialUrl: () => new URL(`http://127.0.0.1:${port}/`) });
+  const upstreams = new Upstreams({ dialUrl: () => new URL(`${scheme}://127.0.0.1:${port}/`) });
   cleanup.push(
     () => upstreams.destroy(),
     () => sockets.forEach((socket) => socket.destroy()),
@@ -88,4 +88,29 @@ describe('requests to a host of AWS', () => {
     expect(upstreams.admit(wish('somebody'))).toEqual({ reason });
     expect(sockets).toHaveLength(limits.awsConnectionsPerHost);
   });
+});
+
+describe('connections of HTTP/2', () => {
+  const h2 = (user: string, at: number) => wish(user, { protocol: 'h2', host: `bucket-${at}.${HOST}` });
+  const send = (upstreams: Upstreams, asked: RequestWish) =>
+    admitted(upstreams, asked).upstream.send({ method: 'GET', target: '/', fields: ['host', asked.host], body: Buffer.alloc(0) }, nothing);
+
+  it('are so many of one person, to whichever host, and so many of all: one more is refused, unless one rests [limit awsHttp2ConnectionsPerUser] [limit awsHttp2Connections]', async () => {
+    const { awsHttp2ConnectionsPerUser, awsHttp2Connections } = limits;
+    const { upstreams, sockets } = await rig({ scheme: 'https' });
+    const users = awsHttp2Connections / awsHttp2ConnectionsPerUser;
+    const flights = Array.from({ length: users }, (_, user) =>
+      Array.from({ length: awsHttp2ConnectionsPerUser }, (__, at) => send(upstreams, h2(`user-${user}`, at))),
+    );
+    const mine = `user-0 has ${awsHttp2ConnectionsPerUser} connections of HTTP/2 in use, as many as one user may: send fewer at a time`;
+    const all = `${awsHttp2Connections} connections of HTTP/2 are in use, and this agent opens no more: try again`;
+    expect(upstreams.admit(h2('user-0', 99))).toEqual({ reason: mine });
+    expect(upstreams.admit(h2('another', 0))).toEqual({ reason: all });
+    // Over what he has to a host more can be sent to it.
+    send(upstreams, h2('user-0', 0));
+    await expect.poll(() => sockets.length, { timeout: 20_000 }).toBe(awsHttp2Connections);
+    flights[0]?.[1]?.abort('enough');
+    send(upstreams, h2('another', 0));
+    expect(upstreams.admit(h2('another', 1))).toEqual({ reason: all });
+  }, 30_000);
 });

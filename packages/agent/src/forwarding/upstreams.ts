@@ -1,4 +1,4 @@
-import { Http2Origin, Origin, type OriginLimits, type OriginOptions, type Resolve, type Upstream } from '@postern/http';
+import { Http2Origin, Http2Shares, Origin, type OriginLimits, type OriginOptions, type Resolve, type Upstream } from '@postern/http';
 import { limits } from '@postern/limits';
 import { UserShares } from '#forwarding/user-shares.ts';
 
@@ -59,6 +59,12 @@ export class Upstreams {
   readonly #pools = new Map<string, Map<string, Pool>>();
   /** Of both protocols, and of pools that were begun anew. */
   readonly #shares: UserShares;
+  readonly #http2 = new Http2Shares({
+    connectionsPerOwner: limits.awsHttp2ConnectionsPerUser,
+    connections: limits.awsHttp2Connections,
+    resetsPerConnection: limits.awsHttp2ResetsPerConnection,
+    resetsPerOwner: limits.awsHttp2ResetsPerUser,
+  });
 
   constructor(options: UpstreamsOptions) {
     const { timeouts } = options;
@@ -76,15 +82,16 @@ export class Upstreams {
 
   /** Before a byte of the request's body is taken. */
   admit({ service, host, user, protocol = 'http/1.1' }: RequestWish): Passage | NoPassage {
-    const upstream = this.#to(service, host, protocol);
-    if (upstream.inFlight >= limits.awsRequestsPerHost)
+    const pool = this.#to(service, host, protocol);
+    if (pool.inFlight >= limits.awsRequestsPerHost)
       return { reason: `${limits.awsRequestsPerHost} requests to ${host} are under way, and this agent takes no more: try again` };
-    const reason = this.#shares.enter(user, host);
+    const isHttp2 = pool instanceof Http2Origin;
+    const reason = (isHttp2 ? pool.refusal(user) : undefined) ?? this.#shares.enter(user, host);
     if (reason !== undefined) return { reason };
-    return { upstream, over: () => this.#shares.leave(user, host) };
+    return { upstream: isHttp2 ? pool.for(user) : pool, over: () => this.#shares.leave(user, host) };
   }
 
-  #to(service: string, host: string, protocol: UpstreamProtocol): Upstream {
+  #to(service: string, host: string, protocol: UpstreamProtocol): Pool {
     const key = protocol === 'h2' ? `h2 ${service}` : service;
     let byHost = this.#pools.get(key);
     if (!byHost) {
@@ -125,6 +132,6 @@ export class Upstreams {
       limits: this.#limits,
     };
     // HTTP/2 is agreed on within TLS; what an operator has in AWS's place without it is spoken to as ever.
-    return protocol === 'h2' && isTls ? new Http2Origin(options) : new Origin(options);
+    return protocol === 'h2' && isTls ? new Http2Origin(options, this.#http2) : new Origin(options);
   }
 }

@@ -39,7 +39,7 @@ export type UpstreamCode =
   /** No connection could be had: name, address, TCP or certificate. */
   | 'unreachable'
   | 'connect_timeout'
-  /** As many connections as there may be, and none became free in time. */
+  /** As many connections as there may be, and none became free in time. The reason says what to do. */
   | 'none_free'
   | 'headers_timeout'
   | 'idle_timeout'

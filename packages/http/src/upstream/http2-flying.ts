@@ -8,12 +8,19 @@ import type { PooledFlight, FlightConnection, UpstreamCode, UpstreamRequest } fr
 const SECRET = ['authorization', 'x-amz-security-token'];
 const DIGITS = /^\d{1,15}$/;
 
+export interface FlyingHooks {
+  readonly sweep: Sweep;
+  readonly onOver: () => void;
+  /** The request was broken off from here. */
+  readonly onReset: () => void;
+}
+
 /** One request of HTTP/2 on its way, and its answer. */
 export class Http2Flying implements FlightConnection {
   readonly #flight: PooledFlight<UpstreamRequest>;
   readonly #stream: ClientHttp2Stream;
   readonly #sweep: Sweep;
-  readonly #onOver: () => void;
+  readonly #hooks: FlyingHooks;
   #requestDone: boolean;
   #hasHead = false;
   #isOver = false;
@@ -22,16 +29,12 @@ export class Http2Flying implements FlightConnection {
   answerBytes = 0;
 
   /** Throws what node:http2 throws of a head that it cannot write. */
-  constructor(
-    session: ClientHttp2Session,
-    flight: PooledFlight<UpstreamRequest>,
-    { sweep, onOver }: { readonly sweep: Sweep; readonly onOver: () => void },
-  ) {
+  constructor(session: ClientHttp2Session, flight: PooledFlight<UpstreamRequest>, hooks: FlyingHooks) {
     const { body, isStreamed, ...head } = flight.request;
     this.#flight = flight;
-    this.#sweep = sweep;
-    this.#onOver = onOver;
-    this.#since = sweep.tick;
+    this.#sweep = hooks.sweep;
+    this.#hooks = hooks;
+    this.#since = this.#sweep.tick;
     this.#requestDone = isStreamed !== true;
     const stream = session.request(headersOf(head), { endStream: this.#requestDone && body.length === 0 });
     this.#stream = stream;
@@ -91,8 +94,8 @@ export class Http2Flying implements FlightConnection {
   }
 
   #onClosed(reason: string): void {
-    // A server that says so has not looked at the request (RFC 9113 8.7).
-    if (this.#stream.rstCode === constants.NGHTTP2_REFUSED_STREAM) this.#flight.mayHaveLeft = false;
+    // A server that says so, and has not answered, has not looked at the request (RFC 9113 8.7).
+    if (this.#stream.rstCode === constants.NGHTTP2_REFUSED_STREAM && !this.#hasHead) this.#flight.mayHaveLeft = false;
     this.fail('closed', reason);
   }
 
@@ -130,6 +133,7 @@ export class Http2Flying implements FlightConnection {
   /** Destroyed and not closed: node:http2 would end what it closes in good order first, and AWS would take half a body for a whole one. */
   #cut(reason: string): void {
     this.#stream.destroy(new Error(reason));
+    this.#hooks.onReset();
   }
 
   look({ headersTicks, idleTicks }: { readonly headersTicks: number; readonly idleTicks: number }): void {
@@ -154,7 +158,7 @@ export class Http2Flying implements FlightConnection {
   #over(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#onOver();
+    this.#hooks.onOver();
   }
 }
 

@@ -1,94 +1,14 @@
-import { createSecureServer, type Http2SecureServer, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import type { ServerHttp2Stream } from 'node:http2';
 import { createServer as createHttps } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { AnswerHead } from '#grammar/parse-head.ts';
+import { createServer as createTls } from 'node:tls';
+import { afterEach, describe, expect, it } from 'vitest';
 import { selfSigned } from '#testing/certificate.ts';
-import type { Flight, UpstreamFailure, UpstreamRequest } from '#upstream/flight.ts';
-import { Http2Origin } from '#upstream/http2-origin.ts';
-import type { OriginLimits, OriginOptions } from '#upstream/origin-options.ts';
+import { far, originTo, send, soon, tls, undo } from '#testing/http2-far.ts';
 
-let tls: { readonly key: string; readonly cert: string };
-beforeAll(() => {
-  tls = selfSigned('DNS:localhost');
-});
-const undo: (() => void)[] = [];
 afterEach(() => {
   for (const one of undo.splice(0)) one();
 });
-const LIMITS: OriginLimits = {
-  connections: 8,
-  connectMs: 10_000,
-  headersMs: 10_000,
-  idleMs: 10_000,
-  keepAliveMs: 10_000,
-  head: { maxBytes: 65_536, maxLines: 256 },
-};
-
-/** On a machine that does other things besides. */
-const soon = <T>(ask: () => T) => expect.poll(ask, { timeout: 10_000 });
-interface Far {
-  readonly port: number;
-  readonly sessions: readonly ServerHttp2Session[];
-}
-
-async function far(serve: (stream: ServerHttp2Stream, headers: Readonly<Record<string, unknown>>) => void, settings = {}): Promise<Far> {
-  const server: Http2SecureServer = createSecureServer({ ...tls, settings });
-  const sessions: ServerHttp2Session[] = [];
-  server.on('session', (session) => sessions.push(session));
-  server.on('stream', (stream, headers) => {
-    stream.on('error', () => undefined);
-    serve(stream, headers);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  undo.push(() => {
-    for (const session of sessions) session.destroy();
-    server.close();
-  });
-  return { port: (server.address() as AddressInfo).port, sessions };
-}
-
-function originTo(port: number, limits: Partial<OriginLimits> = {}, options: Partial<OriginOptions> = {}): Http2Origin {
-  const origin = new Http2Origin({
-    host: 'localhost',
-    port,
-    isTls: true,
-    isGuarded: false,
-    ca: tls.cert,
-    ...options,
-    limits: { ...LIMITS, ...limits },
-  });
-  undo.push(() => origin.destroy());
-  return origin;
-}
-
-type Result = { readonly head: AnswerHead; readonly text: string; readonly bytes: number } | UpstreamFailure;
-
-function send(
-  origin: Http2Origin,
-  wish: Partial<UpstreamRequest> & { readonly onDrain?: () => void; readonly onData?: (flight: () => Flight) => void } = {},
-): { readonly flight: Flight; readonly result: Promise<Result> } {
-  const { onDrain, onData, ...request } = wish;
-  const result = Promise.withResolvers<Result>();
-  let head: AnswerHead | undefined;
-  let text = '';
-  const flight: Flight = origin.send(
-    { method: 'POST', target: '/x?y', fields: ['Host', 'aws.example', 'X-A', '1'], body: Buffer.from('{}'), ...request },
-    {
-      wantsData: true,
-      onHead: (given) => (head = given),
-      onWire: () => expect.unreachable('HTTP/2 has no wire to pass on'),
-      onData: (piece) => {
-        text += piece.toString();
-        onData?.(() => flight);
-      },
-      ...(onDrain === undefined ? {} : { onDrain }),
-      onEnd: (bytes) => (head === undefined ? result.reject(new Error('no head')) : result.resolve({ head, text, bytes })),
-      onFailed: (failure) => result.resolve(failure),
-    },
-  );
-  return { flight, result: result.promise };
-}
 
 describe('a request over HTTP/2', () => {
   it('is sent with its authority, its fields and its body, several on one connection, and answered', async () => {
@@ -177,13 +97,28 @@ describe('a server', () => {
     expect(await send(originTo(closing.port)).result).toMatchObject({ code: 'closed', bytes: 4 });
   });
 
-  it('that says it has not looked at a request is believed', async () => {
+  it('that says it has not looked at a request is believed, unless it has answered', async () => {
     const server = await far((stream) => stream.close(7));
     expect(await send(originTo(server.port)).result).toMatchObject({ code: 'closed', mayHaveLeft: false });
+    const answering = createTls({ ...tls(), ALPNProtocols: ['h2'] }, (socket) => {
+      socket.on('error', () => undefined);
+      let said = Buffer.alloc(0);
+      socket.on('data', (piece) => {
+        said = Buffer.concat([said, piece]);
+        // Behind the preface: the first frame that is a head is answered with ":status: 200", and taken back.
+        for (let at = 24; at + 9 <= said.length; at += 9 + said.readUIntBE(at, 3))
+          if (said[at + 3] === 1) socket.write(Buffer.from('0000010104000000018800000403000000000100000007', 'hex'));
+      });
+      socket.write(Buffer.from('000000040000000000', 'hex'));
+    });
+    await new Promise<void>((resolve) => answering.listen(0, '127.0.0.1', resolve));
+    undo.push(() => answering.close());
+    const { port } = answering.address() as AddressInfo;
+    expect(await send(originTo(port)).result).toMatchObject({ code: 'closed', mayHaveLeft: true });
   });
 
   it('that does not speak HTTP/2, or has a certificate of another, is sent nothing', async () => {
-    const http1 = createHttps({ ...tls }, () => expect.unreachable());
+    const http1 = createHttps({ ...tls() }, () => expect.unreachable());
     await new Promise<void>((resolve) => http1.listen(0, '127.0.0.1', resolve));
     undo.push(() => http1.close());
     const { port } = http1.address() as AddressInfo;

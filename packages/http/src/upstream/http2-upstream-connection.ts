@@ -17,15 +17,19 @@ export interface Http2Rules {
   readonly headersTicks: number;
   readonly idleTicks: number;
   readonly keepAliveTicks: number;
+  /** Of one connection: it takes no further request then. */
+  readonly maxResets: number;
+  readonly onReset: (connection: Http2UpstreamConnection) => void;
   readonly onClosed: (connection: Http2UpstreamConnection) => void;
 }
 
-/** Before the server has said how many it takes, and where it takes more. */
+/** Before the server has said how many it takes, and where it takes more. On a connection that takes no more each may still be reset. */
 const MAX_STREAMS = 100;
 const MAX_SESSION_MEMORY = 64;
 
-/** One connection to an origin, with the requests that are on it; those that came before it was ready wait in it. */
+/** One connection to an origin, with the requests of its owner that are on it; those that came before it was ready wait in it. */
 export class Http2UpstreamConnection {
+  readonly owner: string;
   readonly #rules: Http2Rules;
   readonly #socket: Socket | undefined;
   readonly #waiting = new Set<PooledFlight<UpstreamRequest>>();
@@ -33,10 +37,12 @@ export class Http2UpstreamConnection {
   #session: ClientHttp2Session | undefined;
   #isClosed = false;
   #isRetired = false;
+  #resets = 0;
   #since: number;
   maxStreams = MAX_STREAMS;
 
-  constructor(rules: Http2Rules) {
+  constructor(rules: Http2Rules, owner: string) {
+    this.owner = owner;
     this.#rules = rules;
     this.#since = rules.sweep.tick;
     let socket: Socket;
@@ -57,7 +63,9 @@ export class Http2UpstreamConnection {
 
   get takesMore(): boolean {
     const session = this.#session;
-    return !this.#isClosed && !this.#isRetired && (session === undefined || !(session.closed || session.destroyed));
+    return (
+      !this.#isClosed && !this.#isRetired && this.load < MAX_STREAMS && (session === undefined || !(session.closed || session.destroyed))
+    );
   }
 
   take(flight: PooledFlight<UpstreamRequest>): void {
@@ -101,12 +109,20 @@ export class Http2UpstreamConnection {
           this.#since = this.#rules.sweep.tick;
           if (this.#isRetired && this.load === 0) this.destroy();
         },
+        onReset: () => this.#onReset(),
       });
       this.#flying.add(flying);
     } catch (error) {
       // What no field of HTTP/2 may hold, or a connection that closes just now: nothing has left.
       process.nextTick(() => flight.fail('malformed', describeError(error)));
     }
+  }
+
+  /** Long before the server ends it, with everything that is on it. */
+  #onReset(): void {
+    this.#resets += 1;
+    this.#rules.onReset(this);
+    if (this.#resets >= this.#rules.maxResets) this.retire();
   }
 
   retire(): void {

@@ -93,7 +93,7 @@ export class Origin implements Upstream, Swept {
     for (const [flight, since] of this.#waiting) {
       if (sweep.tick - since < connectTicks) break;
       this.#waiting.delete(flight);
-      flight.fail('none_free', `all ${this.#maxConnections} connections to the server were in use`);
+      flight.fail('none_free', `all ${this.#maxConnections} connections to the server were in use: try again`);
     }
   }
 
