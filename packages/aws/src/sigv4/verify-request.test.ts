@@ -52,6 +52,9 @@ describe('verifyRequest', () => {
   test.each([
     ['no hash', []],
     ['the name of chunks that are none', ['X-Amz-Content-Sha256', 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD']],
+    ['the word that it is not signed', ['X-Amz-Content-Sha256', 'UNSIGNED-PAYLOAD']],
+    ['that word and a trailer', ['X-Amz-Content-Sha256', 'STREAMING-UNSIGNED-PAYLOAD-TRAILER']],
+    ['the hash of no body', ['X-Amz-Content-Sha256', hash('sha256', '')]],
   ])('PutMedia is signed with %s, and is verified before its endless body; nothing else is', (_, headers) => {
     const asked = { method: 'POST', path: '/putMedia', query: '', headers, host: 'h', nowMs };
     const line = headers[1] ?? hash('sha256', '');
@@ -67,7 +70,7 @@ describe('verifyRequest', () => {
       payloadLine: line,
     });
     const others = [of('kinesisvideo', '/putmedia'), of('kinesisvideo', '/getMedia'), of('kinesis', '/putMedia')];
-    for (const other of others) expect(verifyRequest(other, verifier)).not.toMatchObject({ payload: { kind: 'unsigned' } });
+    for (const other of others) expect(verifyRequest(other, verifier)).not.toMatchObject({ payload: { isEndless: true } });
   });
 
   test('over HTTP/2 the JavaScript SDK signs :authority in place of Host: it is the host all the same, and no other', async () => {

@@ -62,9 +62,10 @@ class Sending implements AnswerHandler, BodyTarget {
       const fault = this.#fault;
       if (fault === undefined) return resolve({ outcome });
       if (isConversation) return resolve({ outcome, fault });
-      // What was cut before its last byte is nothing to AWS.
+      // What was cut before its last byte is nothing to AWS, unless it has answered all the same.
+      const isNothing = outcome.kind === 'unknown' && outcome.status === undefined;
       const reason = `${fault.reason}; the request was cut before its end`;
-      resolve({ outcome: outcome.kind === 'unknown' ? { kind: 'not_sent', reason } : outcome, fault });
+      resolve({ outcome: isNothing ? { kind: 'not_sent', reason } : outcome, fault });
     });
   }
 

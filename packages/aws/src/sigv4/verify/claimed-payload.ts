@@ -5,8 +5,6 @@ import { refuse, type SignatureRefusal } from '#sigv4/signature-refusal.ts';
 import type { Claim } from '#sigv4/verify/claim.ts';
 import type { GroupedHeaders } from '#sigv4/verify/grouped-headers.ts';
 
-const CHUNKS_IN_NAME = 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD';
-
 type Asked = { readonly method: string; readonly path: string };
 
 export type ClaimedPayload = { readonly mode: PayloadMode; readonly line: string };
@@ -16,11 +14,11 @@ export function claimedPayload(headers: GroupedHeaders, claim: Claim, asked: Ask
   const { authorization, presigned } = claim;
   const byDefault = presigned !== undefined && isS3Family(authorization.service) ? 'UNSIGNED-PAYLOAD' : undefined;
   const line = headers.get('x-amz-content-sha256')?.[0] ?? claim.queryContentSha256 ?? byDefault;
-  if (isPutMedia(asked, authorization.service) && (line === undefined || line === CHUNKS_IN_NAME))
-    return { mode: { kind: 'unsigned', isEndless: true }, line: line ?? emptySha256 };
   const mode = payloadMode(line);
   if (mode === undefined)
     return refuse('bad_request', 'x-amz-content-sha256 is neither a SHA-256 in hex nor a payload mode that is known here');
+  if (mode.kind !== 'events' && isPutMedia(asked, authorization.service))
+    return { mode: { kind: 'unsigned', isEndless: true }, line: line ?? emptySha256 };
   if (mode.kind === 'signed_chunks') {
     if (mode.algorithm !== authorization.algorithm)
       return refuse('bad_request', `x-amz-content-sha256 and the signature of the request (${authorization.algorithm}) are of two kinds`);
@@ -32,8 +30,9 @@ export function claimedPayload(headers: GroupedHeaders, claim: Claim, asked: Ask
 }
 
 /**
- * A stream without an end, of which no signature knows anything: its clients sign as if there were no body, or (the one in Java) under the name
- * of signed chunks that they do not write. https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/API_dataplane_PutMedia.html
+ * A stream without an end, of which no signature knows anything, whatever stands in the request: its clients sign as if there were no body, or
+ * (the one in Java) under the name of signed chunks that they do not write. AWS acts on each fragment as it comes.
+ * https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/API_dataplane_PutMedia.html
  */
 function isPutMedia({ method, path }: Asked, service: string): boolean {
   return service === 'kinesisvideo' && method === 'POST' && path === '/putMedia';
