@@ -31,6 +31,16 @@ export const limits = {
   /** All that an application agent holds at once, in memory and in files. One user may hold half. */
   appMemoryBytes: 128 * MIB,
   appFilesBytes: 2048 * MIB,
+  /** Kept besides for bodies of up to so much, where all of that is taken: for everybody, and for one user. */
+  appSmallBodyBytes: 64 * KIB,
+  appSmallBodiesBytes: 16 * MIB,
+  appSmallBodiesPerUserBytes: MIB,
+  /**
+   * In each such time so much of what is held has to come, and all of it in half an hour, or whoever sends a byte now and then has taken the room
+   * of others. It is 4 KiB/s, which a modem does; a Lambda archive of 70 MB needs 40 KiB/s (an uplink of 0.4 Mbit/s), and 256 MiB 1.2 Mbit/s.
+   */
+  appHeldPace: { bytes: 240 * KIB, everyMs: MINUTE },
+  appHeldMs: 30 * MINUTE,
   /** Between two bytes of a request's body. */
   bodyIdleMs: 30 * SECOND,
 

@@ -79,6 +79,7 @@ export function createAppService(options: AppServiceOptions): AgentService {
   });
   const records = new RequestRecords({ spool, nowMs, onEnded: (outcome) => requests.add(1, { outcome }) });
   const sessionRecords = new SessionRecords({ spool, nowMs, ...sessionEvents(admitted) });
+  const monotonicMs = () => performance.now();
   const deps: ServeRequestDeps = {
     places: new SessionPlaces(admitted, sessionPlaceMaker(region)),
     // Keys of clients and keys of AWS never meet in one cache.
@@ -86,7 +87,9 @@ export function createAppService(options: AppServiceOptions): AgentService {
     room: {
       memory: new BodyBudget(limits.appMemoryBytes),
       files: new BodyBudget(limits.appFilesBytes),
+      small: new BodyBudget(limits.appSmallBodiesBytes, limits.appSmallBodiesPerUserBytes),
       dir: options.bodiesDir,
+      monotonicMs,
       ...options.room,
     },
     records,
@@ -95,7 +98,7 @@ export function createAppService(options: AppServiceOptions): AgentService {
     upstreams,
     clockSkew: new ClockSkew({
       nowMs,
-      monotonicMs: () => performance.now(),
+      monotonicMs,
       onSkew: (ahead) =>
         logger.warn(
           { reason: `${Math.abs(ahead)} s ${ahead < 0 ? 'behind' : 'ahead of'} the Date of AWS’s answers` },

@@ -5,7 +5,7 @@ import type { Refusal } from '#refusals/refusal.ts';
 export type SignatureRefusal = Refusal & {
   readonly kind: Extract<
     RefusalKind,
-    'missing_key' | 'unknown_key' | 'bad_signature' | 'skewed' | 'expired' | 'denied' | 'bad_request' | 'too_large'
+    'missing_key' | 'unknown_key' | 'bad_signature' | 'skewed' | 'expired' | 'denied' | 'bad_request' | 'too_large' | 'unavailable'
   >;
 };
 

@@ -7,6 +7,8 @@ export type BodyFailure = 'idle' | 'late' | 'malformed' | 'client_gone';
 export interface BodySink {
   /** The client may say nothing for as long as it likes between two pieces: somebody else's limit ends it. */
   readonly mayRest?: boolean;
+  /** Asked now and then while the client is waited for: true, and the body has failed as `late`, since it comes too slowly. */
+  isLate?(): boolean;
   onData(piece: Buffer): void;
   onEnd(): void;
   onFailed(why: BodyFailure): void;

@@ -60,6 +60,9 @@ export class Http1Exchange<C = unknown> implements Exchange<C>, DataSink {
   get mayRest(): boolean {
     return this.#sink?.mayRest === true;
   }
+  isLate(): boolean {
+    return this.#sink?.isLate?.() === true;
+  }
   get isPaused(): boolean {
     return this.#paused;
   }

@@ -185,6 +185,6 @@ export class Http2Exchange<C = unknown> implements Exchange<C> {
     if (this.#stalledSince !== undefined && tick - this.#stalledSince >= stallTicks) return this.cut();
     if (this.#sink === undefined || this.#isPaused || this.#bodyDone) return;
     if (tick - this.#since >= bodyIdleTicks && this.#sink.mayRest !== true) this.failBody('idle');
-    else if (tick - this.#bodySince >= bodyTicks) this.failBody('late');
+    else if (tick - this.#bodySince >= bodyTicks || this.#sink.isLate?.() === true) this.failBody('late');
   }
 }

@@ -230,7 +230,7 @@ export class ServerConnection<C> implements ExchangeConnection<C>, Swept {
         this.#refuse(new HttpFault('the request did not arrive in time', 408));
     } else if (exchange.takesBody) {
       if (passed >= bodyIdleTicks && !exchange.mayRest) exchange.failBody('idle');
-      else if (sweep.tick - this.#bodySince >= bodyTicks) exchange.failBody('late');
+      else if (sweep.tick - this.#bodySince >= bodyTicks || exchange.isLate()) exchange.failBody('late');
     }
   }
 

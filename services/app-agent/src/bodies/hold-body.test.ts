@@ -54,9 +54,11 @@ function room(over: Partial<HoldBodyOptions> = {}): HoldBodyOptions {
     owner: 'alice',
     memory: new BodyBudget(limits.appMemoryBytes),
     files: new BodyBudget(limits.appFilesBytes),
+    small: new BodyBudget(limits.appSmallBodiesBytes, limits.appSmallBodiesPerUserBytes),
     maxMemoryBytes: limits.appHeldInMemoryBytes,
     maxBytes: limits.appHeldBytes,
     dir,
+    monotonicMs: () => 0,
     ...over,
   };
 }
@@ -145,11 +147,95 @@ describe('a body that has to be hashed first', () => {
     const { held: last } = await hold(cut(large, 65_536), room({ files }));
     expect('failed' in last).toBe(false);
     const { held: past } = await hold(cut(large, 65_536), room({ files }));
-    expect(past).toEqual({ failed: 'no_room' });
+    expect(past).toEqual({ failed: 'no_share' });
+    expect(files.take('bob', limits.appFilesBytes / 2 - large.length)).toBe(true);
     const { held: others } = await hold(cut(large, 65_536), room({ files, owner: 'bob' }));
     expect('failed' in others).toBe(false);
+    const { held: none } = await hold(cut(large, 65_536), room({ files, owner: 'carol' }));
+    expect(none).toEqual({ failed: 'no_room' });
+    files.give('bob', limits.appFilesBytes / 2 - large.length);
     for (const held of [last, others]) if (!('failed' in held)) held.release();
     await expect.poll(() => files.heldBytes).toBe(limits.appFilesBytes / 2 - large.length);
+  });
+
+  /** All that is there is another's. */
+  const taken = () => {
+    const budget = new BodyBudget(1, 1);
+    budget.take('mallory', 1);
+    return budget;
+  };
+
+  it('has a reserve where all of that is taken, if it is 64 KiB at the most, and gives it back [limit appSmallBodyBytes]', async () => {
+    const options = room({ memory: taken(), files: taken() });
+    const body = randomBytes(limits.appSmallBodyBytes + 1);
+    const { held } = await hold(cut(body.subarray(0, -1), 10_000), options);
+    expect((await contentOf(held)).equals(body.subarray(0, -1))).toBe(true);
+    expect(options.small.heldBytes).toBe(limits.appSmallBodyBytes);
+    if (!('failed' in held)) held.release();
+    expect((await hold(cut(body, 10_000), options)).held).toEqual({ failed: 'no_share' });
+    expect((await hold([body.subarray(0, 10)], options, body.length)).held).toEqual({ failed: 'no_share' });
+    expect(options.small.heldBytes).toBe(0);
+  });
+
+  it('shares that reserve of 16 MiB with all, of which one person has one [limit appSmallBodiesBytes] [limit appSmallBodiesPerUserBytes]', async () => {
+    const { appSmallBodyBytes, appSmallBodiesBytes, appSmallBodiesPerUserBytes } = limits;
+    const options = room({ memory: new BodyBudget(0, 1), files: new BodyBudget(0, 1e9) });
+    const body = Buffer.alloc(appSmallBodyBytes);
+    const isHeld = async (owner: string) => !('failed' in (await hold([body], { ...options, owner })).held);
+    for (let user = 0; user < appSmallBodiesBytes / appSmallBodiesPerUserBytes; user += 1) {
+      for (let at = 0; at < appSmallBodiesPerUserBytes / appSmallBodyBytes; at += 1) expect(await isHeld(`user-${user}`)).toBe(true);
+      expect(await isHeld(`user-${user}`)).toBe(false);
+    }
+    expect((await hold([body], { ...options, owner: 'another' })).held).toEqual({ failed: 'no_room' });
+  });
+
+  it('goes on from the reserve to the disk where there is room again', async () => {
+    const files = new BodyBudget(1_000_000, 1_000_000);
+    files.take('mallory', 1_000_000);
+    const options = room({ memory: new BodyBudget(0), files });
+    const body = randomBytes(100_000);
+    const client = new Client(-1);
+    const holding = holdBody(client as never, options);
+    client.sink?.onData(body.subarray(0, 50_000));
+    expect(options.small.heldBytes).toBe(50_000);
+    files.give('mallory', 1_000_000);
+    await client.send([body.subarray(50_000)]);
+    const held = await holding;
+    expect((await contentOf(held)).equals(body)).toBe(true);
+    if (!('failed' in held)) held.release();
+    expect(options.small.heldBytes).toBe(0);
+  });
+
+  it('has to come at 240 KiB a minute, each minute, and is waited for as long as it does [limit appHeldPace]', () => {
+    const { bytes, everyMs } = limits.appHeldPace;
+    let nowMs = 0;
+    const client = new Client(-1);
+    void holdBody(client as never, room({ monotonicMs: () => nowMs }));
+    const isLateAfter = (size: number, ms: number) => {
+      client.sink?.onData(Buffer.alloc(size));
+      nowMs += ms;
+      return client.sink?.isLate?.();
+    };
+    expect(isLateAfter(0, everyMs)).toBe(false);
+    expect(isLateAfter(bytes, 1)).toBe(false);
+    expect(isLateAfter(bytes, everyMs + 1)).toBe(false);
+    // What it was ahead helps it to nothing: so it could wait for hours.
+    expect(isLateAfter(10_000_000, everyMs + 1)).toBe(false);
+    expect(isLateAfter(bytes - 1, everyMs + 1)).toBe(true);
+  });
+
+  it('has half an hour in all [limit appHeldMs]', () => {
+    let nowMs = 0;
+    const client = new Client(-1);
+    void holdBody(client as never, room({ monotonicMs: () => nowMs }));
+    for (; nowMs + 60_000 <= limits.appHeldMs; nowMs += 60_000) {
+      client.sink?.onData(Buffer.alloc(1_000_000));
+      expect(client.sink?.isLate?.()).toBe(false);
+    }
+    nowMs = limits.appHeldMs;
+    expect(client.sink?.isLate?.()).toBe(false);
+    nowMs += 1;
+    expect(client.sink?.isLate?.()).toBe(true);
   });
 
   it('gives back what it took where its client leaves, in memory and on the way to the disk', async () => {

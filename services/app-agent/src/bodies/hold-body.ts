@@ -3,22 +3,29 @@ import { constants } from 'node:fs';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BodyBudget, type BodyFailure, type BodySink, type Exchange, isTooFine, Pieces } from '@postern/http';
+import { limits } from '@postern/limits';
 import type { HeldBody } from '#bodies/held-body.ts';
+import { Pace } from '#bodies/pace.ts';
 
 export interface HoldBodyOptions {
   /** Whose share of the budgets it is. */
   readonly owner: string;
   readonly memory: BodyBudget;
   readonly files: BodyBudget;
+  /** For small ones, where those two are taken. */
+  readonly small: BodyBudget;
   readonly maxMemoryBytes: number;
   readonly maxBytes: number;
   /** Exists, and nobody else may look into it. */
   readonly dir: string;
+  readonly monotonicMs: () => number;
 }
 
-/** `no_room`: this user's share of what the agent may hold is taken. `no_file`: the disk refuses. */
-export type HoldFailure = BodyFailure | 'too_large' | 'too_fine' | 'no_room' | 'no_file';
+/** `no_share`: this user's share of what the agent may hold is taken. `no_room`: all of it is. `no_file`: the disk refuses. */
+export type HoldFailure = BodyFailure | 'too_large' | 'too_fine' | 'no_share' | 'no_room' | 'no_file';
 export type Hold = HeldBody | { readonly failed: HoldFailure; readonly cause?: unknown };
+
+type HeldExchange = Pick<Exchange, 'head' | 'readBody' | 'pauseBody' | 'resumeBody'>;
 
 /** Room in the budgets is taken in steps of this. */
 const STEP_BYTES = 256 * 1024;
@@ -29,10 +36,7 @@ const WAITING_BYTES = 1024 * 1024;
  * Takes a body that has to be hashed before it can be signed: in memory as far as that goes, and then in a file that loses its name as
  * soon as it has one, so that nothing of it outlives this process.
  */
-export function holdBody(
-  exchange: Pick<Exchange, 'head' | 'readBody' | 'pauseBody' | 'resumeBody'>,
-  options: HoldBodyOptions,
-): Promise<Hold> {
+export function holdBody(exchange: HeldExchange, options: HoldBodyOptions): Promise<Hold> {
   return new Promise((resolve) => {
     if (exchange.head.length > options.maxBytes) return resolve({ failed: 'too_large' });
     exchange.readBody(new Holding(exchange, options, resolve));
@@ -40,15 +44,17 @@ export function holdBody(
 }
 
 class Holding implements BodySink {
-  readonly #exchange: Pick<Exchange, 'pauseBody' | 'resumeBody'>;
+  readonly #exchange: HeldExchange;
   readonly #options: HoldBodyOptions;
   readonly #settle: (hold: Hold) => void;
   readonly #hash = createHash('sha256');
+  readonly #pace: Pace;
   #pieces = new Pieces();
   #count = 0;
   #size = 0;
   #inMemory = 0;
   #paidMemory = 0;
+  #paidSmall = 0;
   #paidFile = 0;
   #file: FileHandle | undefined;
   /** What waits for the disk, in order; one write at a time. */
@@ -57,26 +63,36 @@ class Holding implements BodySink {
   #isPaused = false;
   #isSettled = false;
 
-  constructor(exchange: Pick<Exchange, 'pauseBody' | 'resumeBody'>, options: HoldBodyOptions, settle: (hold: Hold) => void) {
+  constructor(exchange: HeldExchange, options: HoldBodyOptions, settle: (hold: Hold) => void) {
     this.#exchange = exchange;
     this.#options = options;
     this.#settle = settle;
+    this.#pace = new Pace(options.monotonicMs);
+  }
+
+  isLate(): boolean {
+    return this.#pace.isLate();
   }
 
   onData(piece: Buffer): void {
     if (this.#isSettled) return;
     this.#size += piece.length;
     this.#count += 1;
+    this.#pace.took(piece.length);
     if (this.#size > this.#options.maxBytes) return this.#fail('too_large');
     if (isTooFine(this.#count, this.#size)) return this.#fail('too_fine');
     this.#hash.update(piece);
-    if (this.#writing === undefined && this.#fitsMemory()) {
-      this.#pieces.add(piece);
-      this.#inMemory = this.#size;
-      return;
-    }
-    if (!this.#payForFile()) return this.#fail('no_room');
-    this.#toFile(piece);
+    const isInMemory = this.#writing === undefined;
+    if (isInMemory && this.#fitsMemory()) return this.#keep(piece);
+    const lacks = this.#payForFile();
+    if (lacks === undefined) return this.#toFile(piece);
+    if (isInMemory && this.#fitsSmall()) return this.#keep(piece);
+    this.#fail(lacks === 'share' ? 'no_share' : 'no_room');
+  }
+
+  #keep(piece: Buffer): void {
+    this.#pieces.add(piece);
+    this.#inMemory = this.#size;
   }
 
   onEnd(): void {
@@ -95,19 +111,29 @@ class Holding implements BodySink {
   #fitsMemory(): boolean {
     const { memory, owner, maxMemoryBytes } = this.#options;
     if (this.#size > maxMemoryBytes) return false;
-    if (this.#size <= this.#paidMemory) return true;
-    const wanted = Math.min(maxMemoryBytes, Math.ceil(this.#size / 16_384) * 16_384) - this.#paidMemory;
+    const wanted = Math.min(maxMemoryBytes, Math.ceil(this.#size / 16_384) * 16_384) - this.#paidMemory - this.#paidSmall;
+    if (wanted <= 0) return true;
     // Where memory is short a small body goes to the disk as a large one does.
     if (!memory.take(owner, wanted)) return false;
     this.#paidMemory += wanted;
     return true;
   }
 
-  #payForFile(): boolean {
-    while (this.#size > this.#paidFile) {
-      if (!this.#options.files.take(this.#options.owner, STEP_BYTES)) return false;
-      this.#paidFile += STEP_BYTES;
-    }
+  /** What there is too little of, if there is. */
+  #payForFile(): 'share' | 'total' | undefined {
+    const { files, owner } = this.#options;
+    const wanted = Math.ceil(this.#size / STEP_BYTES) * STEP_BYTES - this.#paidFile;
+    const lacks = files.lacks(owner, wanted);
+    if (lacks === undefined && files.take(owner, wanted)) this.#paidFile += wanted;
+    return lacks;
+  }
+
+  #fitsSmall(): boolean {
+    const { small, owner } = this.#options;
+    if (Math.max(this.#size, this.#exchange.head.length) > limits.appSmallBodyBytes) return false;
+    const wanted = this.#size - this.#paidMemory - this.#paidSmall;
+    if (!small.take(owner, wanted)) return false;
+    this.#paidSmall += wanted;
     return true;
   }
 
@@ -139,6 +165,7 @@ class Holding implements BodySink {
     this.#waiting -= piece.length;
     if (!this.#isPaused || this.#waiting > WAITING_BYTES / 2) return;
     this.#isPaused = false;
+    this.#pace.goesOn();
     this.#exchange.resumeBody();
   }
 
@@ -179,8 +206,11 @@ class Holding implements BodySink {
   }
 
   #giveMemory(): void {
-    this.#options.memory.give(this.#options.owner, this.#paidMemory);
+    const { memory, small, owner } = this.#options;
+    memory.give(owner, this.#paidMemory);
+    small.give(owner, this.#paidSmall);
     this.#paidMemory = 0;
+    this.#paidSmall = 0;
   }
 
   #close(): void {

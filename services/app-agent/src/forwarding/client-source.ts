@@ -1,5 +1,6 @@
 import type { BodyTransform, SignatureRefusal } from '@postern/aws';
 import type { BodyFailure, BodySink, Exchange } from '@postern/http';
+import type { Pace } from '#bodies/pace.ts';
 import { BODY_IDLE_MS } from '#config.ts';
 import type { BodyFault, BodySource, BodyTarget } from '#forwarding/body-source.ts';
 
@@ -10,6 +11,7 @@ export class ClientSource implements BodySource, BodySink {
   readonly #exchange: BodyClient;
   readonly #transform: BodyTransform;
   readonly #mayRest: boolean;
+  readonly #pace: Pace;
   #target: BodyTarget | undefined;
   #mayGoOn = true;
   #isPaused = false;
@@ -20,10 +22,11 @@ export class ClientSource implements BodySource, BodySink {
   constructor(
     exchange: BodyClient,
     begin: (send: (bytes: Buffer) => void) => BodyTransform,
-    { mayRest }: { readonly mayRest: boolean } = { mayRest: false },
+    { mayRest, pace }: { readonly mayRest: boolean; readonly pace: Pace },
   ) {
     this.#exchange = exchange;
     this.#mayRest = mayRest;
+    this.#pace = pace;
     this.#transform = begin((bytes) => {
       if (this.#target !== undefined) this.#mayGoOn = this.#target.write(bytes);
     });
@@ -32,6 +35,11 @@ export class ClientSource implements BodySource, BodySink {
   /** Between two messages, and not within one of which a part is held here. */
   get mayRest(): boolean {
     return this.#mayRest && this.#transform.isBetween !== false;
+  }
+
+  /** Of a message that is not whole: it is held here meanwhile. */
+  isLate(): boolean {
+    return this.#transform.isBetween === false && this.#pace.isLate();
   }
 
   start(target: BodyTarget): void {
@@ -44,6 +52,7 @@ export class ClientSource implements BodySource, BodySink {
     this.#mayGoOn = true;
     if (!this.#isPaused) return;
     this.#isPaused = false;
+    this.#pace.goesOn();
     this.#exchange.resumeBody();
   }
 
@@ -55,8 +64,10 @@ export class ClientSource implements BodySource, BodySink {
   onData(piece: Buffer): void {
     this.bytes += piece.length;
     if (this.#target === undefined) return;
+    if (this.#transform.isBetween !== false) this.#pace.goesOn();
     const refusal = this.#transform.write(piece);
     if (refusal !== undefined) return this.#fail(faultOf(refusal));
+    this.#pace.took(piece.length);
     if (this.#mayGoOn || this.#isPaused) return;
     this.#isPaused = true;
     this.#exchange.pauseBody();
@@ -88,7 +99,7 @@ function faultOf({ kind, refusal }: SignatureRefusal): BodyFault {
 
 const faults: Record<BodyFailure, BodyFault> = {
   idle: { kind: 'bad_request', reason: `the request body stopped for ${BODY_IDLE_MS / 1000} s` },
-  late: { kind: 'bad_request', reason: 'the request body did not arrive in time' },
+  late: { kind: 'bad_request', reason: 'a message of the request body, which is held until it is whole, comes too slowly' },
   malformed: { kind: 'bad_request', reason: 'the request body is malformed' },
   client_gone: { kind: 'bad_request', reason: 'the client left before its request was complete' },
 };

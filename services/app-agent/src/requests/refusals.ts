@@ -101,14 +101,18 @@ export function holdRefusal(failed: HoldFailure): Refusal {
       const reason = `the request body is over ${limits.appHeldBytes / MIB} MiB, and it has to be held until it is hashed: send x-amz-content-sha256, or parts`;
       return { kind: 'too_large', message: reason, reason };
     }
-    case 'no_room': {
-      const reason = `the request bodies that this agent holds for you are over ${limits.appFilesBytes / MIB / 2} MiB: send fewer at a time`;
-      return { kind: 'too_large', message: reason, reason };
-    }
+    case 'no_share':
+      return busy(`the request bodies that this agent holds for you are over ${limits.appFilesBytes / MIB / 2} MiB: send fewer at a time`);
+    case 'no_room':
+      return busy(`the request bodies that this agent holds for everybody are over ${limits.appFilesBytes / MIB} MiB: try again`);
     case 'no_file': {
       const reason = 'this agent has no room on its disk to set the request body aside: tell whoever runs it';
       return { kind: 'unavailable', message: reason, reason };
     }
+    case 'late':
+      return badRequest(
+        `the request body, which has to be held until it is hashed, took over ${limits.appHeldMs / 60_000} minutes or came slower than ${limits.appHeldPace.bytes / 1024} KiB in ${limits.appHeldPace.everyMs / 1000} s: send x-amz-content-sha256, or parts`,
+      );
     case 'too_fine':
       return badRequest('the request body comes in pieces too small to be read: send it in larger chunks');
     case 'malformed':

@@ -28,10 +28,10 @@ export async function send(input: SendInput): Promise<Sent> {
   const { headers, target, chain } = signed;
   const common = { upstream, method: exchange.head.method, target, headers, exchange, onErrorDate };
   if (body.kind === 'streamed') {
-    const { plan, room } = body;
+    const { plan, room, pace } = body;
     const begin = (to: (bytes: Buffer) => void) => plan.start({ send: to, room, ...(chain === undefined ? {} : { signed: chain }) });
     const isConversation = plan.isConversation === true;
-    const source = new ClientSource(exchange, begin, { mayRest: isConversation });
+    const source = new ClientSource(exchange, begin, { mayRest: isConversation, pace });
     const isChunked = plan.bodyLength === 'chunked';
     const sent = await sendStreamed({ ...common, isChunked, asksFirst: exchange.head.expectsContinue, source, isConversation });
     return { ...sent, requestBytes: source.bytes };

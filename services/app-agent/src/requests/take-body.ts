@@ -3,18 +3,22 @@ import type { BodyBudget, Exchange } from '@postern/http';
 import { limits } from '@postern/limits';
 import type { HeldBody } from '#bodies/held-body.ts';
 import { holdBody } from '#bodies/hold-body.ts';
+import { Pace } from '#bodies/pace.ts';
+import { partialRoom } from '#bodies/partial-room.ts';
 import { refusedSignature, type Seed } from '#requests/read-seed.ts';
 import { badRequest, holdRefusal, type Refusal } from '#requests/refusals.ts';
 
 /** A body that is at hand, or one that is taken as it comes. */
 export type TakenBody =
   | { readonly kind: 'held'; readonly body: HeldBody }
-  | { readonly kind: 'streamed'; readonly plan: BodyPlan; readonly room: PartialRoom };
+  | { readonly kind: 'streamed'; readonly plan: BodyPlan; readonly room: PartialRoom; readonly pace: Pace };
 
 export interface BodyRoom {
   readonly memory: BodyBudget;
   readonly files: BodyBudget;
+  readonly small: BodyBudget;
   readonly dir: string;
+  readonly monotonicMs: () => number;
   /** For tests. */
   readonly maxBytes?: number;
   readonly maxMemoryBytes?: number;
@@ -33,11 +37,10 @@ export interface TakeBodyInput {
 
 /** Below this a body whose hash is named is judged before anything leaves, and leaves in one write with its head. */
 const SMALL_BYTES = 64 * 1024;
-const MIB = 1024 * 1024;
 
 /** A body that can be sent as it comes is; only one that must be known first is held. */
 export async function takeBody(input: TakeBodyInput): Promise<TakenBody | Refusal> {
-  const { exchange, seed, isRead, keys, nowMs } = input;
+  const { exchange, seed, isRead, keys, owner, room, nowMs } = input;
   if ('awaitsBody' in seed) return hold(input);
   const { length } = exchange.head;
   const isPlain = seed.payload.kind === 'hash' || seed.payload.kind === 'unsigned';
@@ -45,17 +48,8 @@ export async function takeBody(input: TakeBodyInput): Promise<TakenBody | Refusa
   if (seed.payload.kind === 'hash' && length > 0 && length <= SMALL_BYTES) return hold(input);
   if (isRead) return badRequest('this operation has to be read by the agent, which takes it whole and not in chunks of its own signature');
   const plan = planBody({ verified: seed, headers: exchange.head.fields, keys, now: nowMs });
-  return 'refusal' in plan ? refusedSignature(plan) : { kind: 'streamed', plan, room: partialRoom(input) };
-}
-
-/** The one memory for all that is held, of which one user may have half: however many streams, each holds a part of a message. */
-function partialRoom({ owner, room: { memory } }: TakeBodyInput): PartialRoom {
-  const most = limits.appMemoryBytes / 2 / MIB;
-  return {
-    take: (bytes) => memory.take(owner, bytes),
-    give: (bytes) => memory.give(owner, bytes),
-    full: `this agent has no more room for messages that are not whole, of which it holds ${most} MiB for one user: send fewer at a time`,
-  };
+  if ('refusal' in plan) return refusedSignature(plan);
+  return { kind: 'streamed', plan, room: partialRoom(owner, room), pace: new Pace(room.monotonicMs, Number.POSITIVE_INFINITY) };
 }
 
 async function hold({ exchange, owner, room }: TakeBodyInput): Promise<TakenBody | Refusal> {
@@ -64,7 +58,9 @@ async function hold({ exchange, owner, room }: TakeBodyInput): Promise<TakenBody
     owner,
     memory: room.memory,
     files: room.files,
+    small: room.small,
     dir: room.dir,
+    monotonicMs: room.monotonicMs,
     maxBytes: room.maxBytes ?? limits.appHeldBytes,
     maxMemoryBytes: room.maxMemoryBytes ?? limits.appHeldInMemoryBytes,
   });

@@ -26,7 +26,7 @@ const LIMITS: DoorLimits & Http2DoorLimits = {
   maxLines: MAX_HEADER_LINES,
   headMs: HEAD_MS,
   bodyIdleMs: BODY_IDLE_MS,
-  // An upload of five gibibytes takes what it takes; it is cut where it stops.
+  // An upload of five gibibytes takes what it takes; it is cut where it stops. What is held here has a pace of its own.
   bodyMs: Number.POSITIVE_INFINITY,
   maxDiscardBytes: MAX_DISCARD_BYTES,
   streams: table.http2Streams,

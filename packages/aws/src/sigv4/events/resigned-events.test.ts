@@ -244,7 +244,7 @@ describe('an event stream', () => {
     expect(fits.sent).toHaveLength(1);
     const past = begin({ room: new Room(message.length - 1) });
     expect(past.transform.write(head)).toBeUndefined();
-    expect(past.transform.write(rest)).toEqual({ kind: 'too_large', refusal: 'there is no more room' });
+    expect(past.transform.write(rest)).toEqual({ kind: 'unavailable', refusal: 'there is no more room' });
     expect([past.room.held, past.sent]).toEqual([0, []]);
     // what comes whole needs none
     expect(begin({ room: new Room(0) }).transform.write(message)).toBeUndefined();

@@ -70,7 +70,7 @@ export class ResignedEvents implements BodyTransform {
     }
     if (needed === undefined) return this.#fail(malformed(), piece);
     const to = Math.min(piece.length, at + needed - this.#filled);
-    if (!this.#keep(piece.subarray(at, to), needed)) return this.#fail(refuse('too_large', this.#options.room.full), piece);
+    if (!this.#keep(piece.subarray(at, to), needed)) return this.#fail(refuse('unavailable', this.#options.room.full), piece);
     if (this.#filled === PRELUDE_BYTES) {
       const length = messageLength(this.#partial);
       if (length === undefined) return this.#fail(malformed(), piece);
