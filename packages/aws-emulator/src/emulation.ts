@@ -17,6 +17,7 @@ import { type ServiceId, awsHost } from '#hosts/aws-host.ts';
 import { iamService } from '#iam/iam-service.ts';
 import { kinesisVideoService } from '#kinesisvideo/kinesis-video-service.ts';
 import { lambdaService } from '#lambda/lambda-service.ts';
+import { logsService } from '#logs/logs-service.ts';
 import { Modes } from '#modes.ts';
 import type { EmulatedRole, EmulatorOptions, SeedObject, SeedTable } from '#options.ts';
 import { otherService } from '#other/other-service.ts';
@@ -170,6 +171,7 @@ function servicesOf({ options, book, regions, s3 }: ServiceParts): Readonly<Reco
     route53: route53Service,
     timestream: timestreamService,
     kinesisvideo: kinesisVideoService,
+    logs: logsService,
     ssmmessages: otherService,
     other: otherService,
   };

@@ -3,14 +3,16 @@ import type { Conversation } from '#exchange/conversation.ts';
 import { type RequestHead, decoded, splitTarget } from '#exchange/request-head.ts';
 import type { Call, HeadCall, Service } from '#exchange/service.ts';
 import { event, streamEvents } from '#event-stream/stream-events.ts';
-import { decodeMessage } from '#event-stream/message.ts';
+import { decodeMessage, type EventMessage } from '#event-stream/message.ts';
 import { type Answer, AwsError } from '#protocols/aws-error.ts';
 
 const operations: Readonly<Record<string, string>> = {
   invoke: 'InvokeModel',
   'invoke-with-response-stream': 'InvokeModelWithResponseStream',
   'invoke-with-bidirectional-stream': 'InvokeModelWithBidirectionalStream',
+  'converse-stream': 'ConverseStream',
 };
+const eventStream = { status: 200, headers: { 'content-type': 'application/vnd.amazon.eventstream' } };
 const maxBodyBytes = 26 * 1024 * 1024;
 
 /** Bedrock's runtime: a model says which it is and what it was told, whole or message by message. */
@@ -44,6 +46,7 @@ function answer({ head, body, mode, payload }: Call): Answer {
     if (payload.kind !== 'events') throw new AwsError('ValidationException', 'the events of a stream must be signed');
     return streamed(messagesIn(body), mode?.messageDelayMs);
   }
+  if (operation === 'ConverseStream') return { ...eventStream, body: streamEvents(said(body), mode?.messageDelayMs) };
   const told = body.toString('utf8');
   if (operation === 'InvokeModel')
     return { status: 200, headers: { 'content-type': 'application/json' }, body: Buffer.from(JSON.stringify({ model, told })) };
@@ -55,7 +58,28 @@ function answer({ head, body, mode, payload }: Call): Answer {
 
 function streamed(payloads: readonly Buffer[], delayMs: number | undefined): Answer {
   const messages = payloads.map((bytes) => event('chunk', { bytes: bytes.toString('base64') }));
-  return { status: 200, headers: { 'content-type': 'application/vnd.amazon.eventstream' }, body: streamEvents(messages, delayMs) };
+  return { ...eventStream, body: streamEvents(messages, delayMs) };
+}
+
+interface Conversed {
+  readonly messages?: readonly { readonly content?: readonly { readonly text?: string }[] }[];
+}
+
+/** What the last message said, word by word, between the events that a model's answer has around its text. */
+function said(body: Buffer): readonly EventMessage[] {
+  const { messages } = JSON.parse(body.toString('utf8')) as Conversed;
+  const text =
+    messages
+      ?.at(-1)
+      ?.content?.map((part) => part.text ?? '')
+      .join('') ?? '';
+  const words = text.split(/(?<=\s)/u).map((word) => event('contentBlockDelta', { contentBlockIndex: 0, delta: { text: word } }));
+  return [
+    event('messageStart', { role: 'assistant' }),
+    ...words,
+    event('contentBlockStop', { contentBlockIndex: 0 }),
+    event('messageStop', { stopReason: 'end_turn' }),
+  ];
 }
 
 function messagesIn(body: Buffer): readonly Buffer[] {

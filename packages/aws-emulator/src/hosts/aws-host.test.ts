@@ -17,6 +17,7 @@ describe('a host of AWS', () => {
     ['iam.amazonaws.com', 'iam', 'iam', 'us-east-1'],
     ['lambda.eusc-de-east-1.api.amazonwebservices.eu', 'lambda', 'lambda', 'eusc-de-east-1'],
     ['bedrock-runtime.us-west-2.amazonaws.com', 'bedrock-runtime', 'bedrock', 'us-west-2'],
+    ['stream-logs.us-east-1.amazonaws.com', 'logs', 'logs', 'us-east-1'],
     ['email.eu-west-1.amazonaws.com', 'other', 'ses', 'eu-west-1'],
     ['sqs.us-east-1.api.aws', 'other', 'sqs', 'us-east-1'],
     ['a1b2c3d4e5.execute-api.us-east-1.amazonaws.com', 'other', 'execute-api', 'us-east-1'],

@@ -17,6 +17,7 @@ export type ServiceId =
   | 'timestream'
   | 'kinesisvideo'
   | 'ssmmessages'
+  | 'logs'
   | 'signin'
   | 'console'
   /** Any other service of AWS: its signature is verified, and its answer is empty. */

@@ -16,6 +16,8 @@ const labels: Readonly<Record<string, Named>> = {
   ec2: { service: 'ec2', signingName: 'ec2' },
   monitoring: { service: 'cloudwatch', signingName: 'monitoring' },
   ssmmessages: { service: 'ssmmessages', signingName: 'ssmmessages' },
+  logs: { service: 'logs', signingName: 'logs' },
+  'stream-logs': { service: 'logs', signingName: 'logs' },
   iam: { service: 'iam', signingName: 'iam' },
   route53: { service: 'route53', signingName: 'route53' },
   bedrock: other('bedrock'),
