@@ -148,6 +148,38 @@ describe.skipIf(cannot !== undefined)('requests whose every byte is known', () =
       ]);
     });
 
+    it('a signature over User-Agent and Content-Length, as .NET and PowerShell make it, is good, and both arrive as they were signed', async () => {
+      const body = Buffer.from('{"FunctionName":"echo"}');
+      const agent = 'aws-sdk-dotnet-coreclr/4.0.3.2 ua/2.1 os/windows#10.0 md/ARCH#X64 lang/.NET_Core#8.0.0   cfg/retry-mode#standard';
+      const signed = (length: number) =>
+        [
+          ['User-Agent', agent],
+          ['Content-Length', String(length)],
+          ['Content-Type', 'application/x-amz-json-1.1'],
+          ['X-Amz-Target', 'TrentService.ListKeys'],
+          ['amz-sdk-invocation-id', '5b1b6b6e-2f43-4b0c-9c3f-1b2a3c4d5e6f'],
+          ['amz-sdk-request', 'attempt=1; max=5'],
+        ] as const;
+      const asked = { awsHost: 'kms.us-east-1.amazonaws.com', service: 'kms', method: 'POST', path: '/', body };
+      const names =
+        'amz-sdk-invocation-id;amz-sdk-request;content-length;content-type;host;user-agent;x-amz-content-sha256;x-amz-date;x-amz-target';
+      expect(written(door(), { ...asked, headers: signed(body.length) }).head).toContain(`SignedHeaders=${names},`);
+      const before = cluster.rawLog().length;
+      const answer = await call(door(), { ...asked, headers: signed(body.length) });
+      expect([answer.status, answer.body.toString()]).toEqual([200, '{}']);
+      const [entry = expect.fail('nothing arrived'), another] = arrived(before);
+      expect([entry.operation, entry.verified, entry.bodySha256, another]).toEqual(['ListKeys', true, sha256(body), undefined]);
+      expect(linesOf(entry, 'user-agent')).toEqual([agent]);
+      expect(linesOf(entry, 'content-length')).toEqual([String(body.length)]);
+      // Whoever changes one of them on the way is found out.
+      const { head } = written(door(), { ...asked, headers: signed(body.length) }, [['Connection', 'close']]);
+      const wire = await door().open(asked.awsHost);
+      wire.send(Buffer.concat([Buffer.from(head.replace('dotnet-coreclr', 'dotnet-another'), 'latin1'), body]));
+      await until('the refusal', 10_000, () => (wire.isClosed() ? true : undefined));
+      expect(answerOf(wire.said()).body.toString()).toMatch(/does not match the signature you provided/);
+      expect(arrived(before)).toHaveLength(1);
+    });
+
     it('metadata keeps its spaces, its letters and its repetition', async () => {
       const utf8 = Buffer.from('gr\u00fcn').toString('latin1');
       const { answer, entry } = await one({

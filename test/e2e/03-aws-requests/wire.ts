@@ -96,7 +96,9 @@ export function written(
   const payload = asked.payload ?? sha256(Buffer.isBuffer(body) ? body : '');
   const seed = sign({ ...asked, payload, host: door.hostFor(awsHost) }, door.keys);
   const bytes = Buffer.isBuffer(body) ? body : body(seed);
-  const length = asked.method === 'GET' || asked.method === 'HEAD' ? [] : ([['Content-Length', String(bytes.length)]] as const);
+  const isSigned = seed.headers.some(([name]) => name.toLowerCase() === 'content-length');
+  const bare = isSigned || asked.method === 'GET' || asked.method === 'HEAD';
+  const length = bare ? [] : ([['Content-Length', String(bytes.length)]] as const);
   const lines = [...seed.headers, ...length, ...unsigned, ...more].map(([name, value]) => `${name}: ${value}\r\n`);
   const target = asked.query === undefined ? asked.path : `${asked.path}?${asked.query}`;
   return { head: `${asked.method} ${target} HTTP/1.1\r\n${lines.join('')}\r\n`, body: bytes };
