@@ -62,6 +62,7 @@ export interface Arrived {
   readonly method: string;
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly operation?: string;
+  readonly region?: string;
   readonly payload?: string;
   readonly bodySha256: string;
   readonly bodyBytes: number;

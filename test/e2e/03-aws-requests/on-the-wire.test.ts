@@ -12,6 +12,12 @@ import { answerOf, call, type Call, written } from '#03-aws-requests/wire.ts';
 const cannot = lacking('boto3');
 const S3 = 's3.us-east-1.amazonaws.com';
 
+interface Presigned {
+  readonly put: string;
+  readonly get: string;
+  readonly post: { readonly url: string; readonly fields: Readonly<Record<string, string>> };
+}
+
 describe.skipIf(cannot !== undefined)('requests whose every byte is known', () => {
   const stage = new BothDoors();
   const { cluster } = stage;
@@ -280,10 +286,10 @@ describe.skipIf(cannot !== undefined)('requests whose every byte is known', () =
       expect(answerOf(forged.said()).status).toBe(403);
     });
 
-    it('pre-signed addresses of boto3, to get and to put, are good through this door', async () => {
+    it('pre-signed addresses of boto3, to get and to put, are good through this door, and its forms are not', async () => {
       const env = clientEnv(stage.doors[name].env);
       const made = await cluster.mustSh(`python3 ${join(import.meta.dirname, 'presign.py')} ${bucket.slice(1)} 'by url +%2F'`, { env });
-      const { put, get } = JSON.parse(made) as { readonly put: string; readonly get: string };
+      const { put, get, post } = JSON.parse(made) as Presigned;
       const through = name === 'tsh up' ? '' : '--proxy "$HTTPS_PROXY" --cacert "$AWS_CA_BUNDLE"';
       const before = cluster.rawLog().length;
       const curl = (rest: string) => cluster.mustSh(`curl -sS ${through} -w '%{http_code}' ${rest}`, { env });
@@ -297,6 +303,15 @@ describe.skipIf(cannot !== undefined)('requests whose every byte is known', () =
       expect(came.map(({ path }) => path).join()).not.toContain(door().keys.id);
       expect(await curl(`'${get.replace(/Signature=\w{8}/, 'Signature=00000000')}'`)).toMatch(/SignatureDoesNotMatch.*403$/s);
       expect(await curl(`'${get.replace('X-Amz-Expires=600', 'X-Amz-Expires=6000')}'`)).toMatch(/SignatureDoesNotMatch.*403$/s);
+      // The policy of a form is signed with the local key, and nothing else of it: it cannot be signed anew, and is not sent unsigned.
+      const passed = cluster.rawLog().length;
+      const fields = Object.entries(post.fields).map(([field, value]) => `-F '${field}=${value}'`);
+      expect(await curl(`${fields.join(' ')} -F 'file=by form' '${post.url}'`)).toMatch(
+        name === 'tsh up'
+          ? /the request names no access key of tsh.*403$/s
+          : /<Code>InvalidRequest<\/Code><Message>an upload by HTML form \(S3 POST policy\).*use a pre-signed URL or PutObject.*400$/s,
+      );
+      expect(arrived(passed)).toEqual([]);
     });
   });
 });

@@ -12,6 +12,7 @@ print(
     json.dumps(
         {
             "put": s3.generate_presigned_url("put_object", Params={**where, "ContentType": "text/plain"}, ExpiresIn=600),
+            "post": s3.generate_presigned_post(bucket, "by-form"),
             "get": s3.generate_presigned_url("get_object", Params=where, ExpiresIn=600),
         }
     )

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
+import { until } from '@postern/test-harness/processes.ts';
 import { lacking } from '@postern/test-harness/programs.ts';
 import { describe, expect, it } from 'vitest';
 import { arrivedAfter, doorNames, linesOf, BothDoors } from '#03-aws-requests/both-doors.ts';
 import { asArrived, ask, asWritten, type Told } from '#03-aws-requests/rare.ts';
+import { call } from '#03-aws-requests/wire.ts';
 
 const cannot = lacking('boto3');
 const MIB = 1024 * 1024;
@@ -104,6 +106,79 @@ describe.skipIf(cannot !== undefined)('what boto3 writes to services that are se
         'DescribeEndpoints query.timestream.us-east-1.amazonaws.com',
         'Query query-cell1.timestream.us-east-1.amazonaws.com',
       ]);
+    });
+
+    it('to services that are in no region, signed for where they are', async () => {
+      const { read, came } = await compared('globally');
+      expect(read).toBe(1);
+      expect(came.map(({ host, region }) => `${host} ${region}`)).toEqual([
+        'route53.amazonaws.com us-east-1',
+        'cloudfront.amazonaws.com us-east-1',
+        'organizations.us-east-1.amazonaws.com us-east-1',
+        'budgets.amazonaws.com us-east-1',
+        'iam.amazonaws.com us-east-1',
+      ]);
+      if (isProxy) expect((await compared('globally_dual')).came).toMatchObject([{ host: 'iam.global.api.aws', region: 'us-east-1' }]);
+    });
+
+    it('to S3 Control, whose host is the account’s, and no other account’s', async () => {
+      // boto3 puts the account in front of an address that is given: a local port is reached by clients that do not.
+      const awsHost = '123456789012.s3-control.us-east-1.amazonaws.com';
+      const byHand = async (account: string) => {
+        const headers = [['x-amz-account-id', account]] as const;
+        const before = cluster.rawLog().length;
+        const asked = { awsHost: `${account}.s3-control.us-east-1.amazonaws.com`, service: 's3', method: 'GET', headers };
+        const { status, body } = await call(stage.doors[name].door, { ...asked, path: '/v20180820/accesspoint' });
+        return { status, words: body.toString(), came: arrivedAfter(cluster, before) };
+      };
+      if (isProxy) expect((await compared('control')).came).toMatchObject([{ host: awsHost, path: '/v20180820/accesspoint' }]);
+      expect(await byHand('123456789012')).toMatchObject({ status: 200, came: [{ host: awsHost, verified: true }] });
+      const words = expect.stringMatching(/is of account 999999999999, the role of 123456789012/) as unknown;
+      expect(await byHand('999999999999')).toEqual({ status: 403, words, came: [] });
+      if (isProxy) expect(await refused('control_elsewhere')).toEqual(['AccessDenied', words]);
+    });
+
+    it('to the account’s own host of DynamoDB, and not to another account’s', async () => {
+      if (!isProxy) return;
+      expect((await compared('own_tables')).came).toMatchObject([{ host: '123456789012.ddb.us-east-1.amazonaws.com' }]);
+      expect(await refused('tables_elsewhere')).toEqual([
+        'AccessDeniedException',
+        expect.stringMatching(/999999999999\.ddb\.us-east-1\.amazonaws\.com is of account 999999999999, the role of 123456789012/),
+      ]);
+    });
+
+    it('to ECR and CodeArtifact: passwords for one service are asked for as the role, and are on record', async () => {
+      const { read, came } = await compared('passwords');
+      expect([read, came.map(({ host }) => host)]).toEqual([
+        200,
+        ['api.ecr.us-east-1.amazonaws.com', 'codeartifact.us-east-1.amazonaws.com'],
+      ]);
+      await until('the outcomes in the audit log', 20_000, async () => {
+        const printed = await cluster.admin('tctl audit ls --kind=app.session.request --limit=1000 -f json');
+        const answered = (JSON.parse(printed) as Record<string, unknown>[]).filter((event) => event['outcome'] === 'answered');
+        // Of a REST service the path says what was asked for.
+        const ecr = answered.some((event) => event['aws_service'] === 'ecr' && event['operation'] === 'GetAuthorizationToken');
+        return ecr && answered.some((event) => event['path'] === '/v1/authorization-token') ? true : undefined;
+      });
+    });
+
+    it('to DynamoDB: 16 MB of JSON at once', async () => {
+      const { read, came } = await compared('batch');
+      expect(read).toBe(320_000);
+      const written = came.find(({ operation }) => operation === 'BatchWriteItem');
+      expect(written?.bodyBytes).toBeGreaterThan(15.2 * MIB);
+    });
+
+    it('of operations that carry an address within that botocore has signed, none goes on half-way', async () => {
+      const told = (await refused('signed_within')) as Record<string, readonly [code: string, words: string]>;
+      expect(Object.keys(told).length).toBeGreaterThanOrEqual(10);
+      for (const [operation, [code, words]] of Object.entries(told)) {
+        expect([operation, code]).not.toEqual([operation, 'none']);
+        expect([operation, words]).toEqual([
+          operation,
+          expect.stringMatching(/Pre[sS]ignedUrl that the SDK has signed with the local key/),
+        ]);
+      }
     });
   });
 });

@@ -9,8 +9,10 @@ import os
 import sys
 
 import boto3
+from botocore import xform_name
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from botocore.handlers import BUILTIN_HANDLERS
 
 written = []
 
@@ -144,6 +146,88 @@ def express():
 def express_by_request():
     os.environ["AWS_S3_DISABLE_EXPRESS_SESSION_AUTH"] = "true"
     return put_and_get(EXPRESS)
+
+
+# A region that none of these services is in.
+AWAY = {"region_name": "eu-west-1"}
+
+
+def globally():
+    of("route53", **AWAY).list_hosted_zones()
+    of("cloudfront", **AWAY).list_distributions()
+    of("organizations", **AWAY).list_accounts()
+    of("budgets", **AWAY).describe_budgets(AccountId="123456789012")
+    return len(of("iam", **AWAY).list_users()["Users"])
+
+
+def globally_dual():
+    return len(of("iam", **AWAY, use_dualstack_endpoint=True).list_users()["Users"])
+
+
+def control():
+    return of("s3control").list_access_points(AccountId="123456789012")["ResponseMetadata"]["HTTPStatusCode"]
+
+
+def control_elsewhere():
+    return of("s3control").list_access_points(AccountId="999999999999")["ResponseMetadata"]["HTTPStatusCode"]
+
+
+def tables_of(account):
+    os.environ["AWS_ACCOUNT_ID"] = account
+    return of("dynamodb", account_id_endpoint_mode="required").list_tables()["TableNames"]
+
+
+def own_tables():
+    return tables_of("123456789012")
+
+
+def tables_elsewhere():
+    return tables_of("999999999999")
+
+
+def passwords():
+    of("ecr").get_authorization_token()
+    return of("codeartifact").get_authorization_token(domain="packages")["ResponseMetadata"]["HTTPStatusCode"]
+
+
+def batch():
+    # A quotation mark is one byte of an item and two of JSON: 25 items of 320 KB each, the most that one request may be.
+    puts = [{"PutRequest": {"Item": {"id": {"S": f"{at:02}"}, "text": {"S": '"' * 320_000}}}} for at in range(25)]
+    name = f"batch-{sys.argv[1]}"
+    tables = of("dynamodb")
+    tables.create_table(
+        TableName=name,
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    tables.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1})
+    tables.batch_write_item(RequestItems={name: puts})
+    return len(tables.get_item(TableName=name, Key={"id": {"S": "24"}})["Item"]["text"]["S"])
+
+
+def asked_of(shape):
+    """The least that a shape may be."""
+    if shape.type_name == "structure":
+        return {name: asked_of(shape.members[name]) for name in shape.required_members}
+    return {"integer": 1, "boolean": True, "list": []}.get(shape.type_name, "x")
+
+
+def signed_within():
+    """Each operation into which botocore puts an address that it has signed, asked of another region; what was read, by operation."""
+    told = {}
+    for event, handler, *_ in BUILTIN_HANDLERS:
+        if not getattr(handler, "__name__", "").startswith("inject_presigned_url"):
+            continue
+        service, operation = event.split(".")[1:]
+        client = of(service)
+        asked = {**asked_of(client.meta.service_model.operation_model(operation).input_shape), "SourceRegion": "eu-west-1"}
+        try:
+            getattr(client, xform_name(operation))(**asked)
+            told[f"{service}:{operation}"] = ["none", "not refused"]
+        except ClientError as error:
+            told[f"{service}:{operation}"] = [error.response["Error"]["Code"], error.response["Error"].get("Message", "")]
+    return told
 
 
 def late():

@@ -51,8 +51,8 @@ const labels: Readonly<Record<string, Named>> = {
   'metering.marketplace': other('aws-marketplace'),
 };
 
-/** Services whose host names no region. */
-const globals: Readonly<Record<string, Named & { readonly region: string }>> = {
+/** Services whose host names no region; without one where partitions share the host, and the signature says which. */
+const globals: Readonly<Record<string, Named & { readonly region?: string }>> = {
   'sts.amazonaws.com': { service: 'sts', signingName: 'sts', region: 'us-east-1' },
   'iam.amazonaws.com': { service: 'iam', signingName: 'iam', region: 'us-east-1' },
   'iam.global.api.aws': { service: 'iam', signingName: 'iam', region: 'us-east-1' },
@@ -60,7 +60,12 @@ const globals: Readonly<Record<string, Named & { readonly region: string }>> = {
   'route53.amazonaws.com': { service: 'route53', signingName: 'route53', region: 'us-east-1' },
   'route53.global.api.aws': { service: 'route53', signingName: 'route53', region: 'us-east-1' },
   'route53.us-gov.amazonaws.com': { service: 'route53', signingName: 'route53', region: 'us-gov-west-1' },
-  'cloudfront.amazonaws.com': { ...other('cloudfront'), region: 'us-east-1' },
+  'route53.amazonaws.com.cn': { service: 'route53', signingName: 'route53', region: 'cn-northwest-1' },
+  'route53.amazonaws.eu': { service: 'route53', signingName: 'route53', region: 'eusc-de-east-1' },
+  'cloudfront.amazonaws.com': other('cloudfront'),
+  'cloudfront.amazonaws.eu': { ...other('cloudfront'), region: 'eusc-de-east-1' },
+  'budgets.amazonaws.com': other('budgets'),
+  'budgets.amazonaws.com.cn': { ...other('budgets'), region: 'cn-northwest-1' },
   'global.health.amazonaws.com': { ...other('health'), region: 'us-east-1' },
 };
 
@@ -75,7 +80,7 @@ export function namedByLabel(label: string): Named | undefined {
   return Object.hasOwn(labels, plain) ? labels[plain] : /^[a-z0-9-]+$/u.test(plain) ? other(plain) : undefined;
 }
 
-export function namedGlobally(host: string): (Named & { readonly region: string }) | undefined {
+export function namedGlobally(host: string): (Named & { readonly region?: string }) | undefined {
   return Object.hasOwn(globals, host) ? globals[host] : undefined;
 }
 
