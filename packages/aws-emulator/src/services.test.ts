@@ -96,16 +96,19 @@ print(cw.list_metrics()['Metrics'][0]['MetricName'])
 print(c('route53').list_hosted_zones()['HostedZones'][0]['Name'])
 b = c('bedrock-runtime'); print(json.load(b.invoke_model(modelId='anthropic.claude-v2:1', body=b'{}')['body'])['model'])
 print(len(list(b.invoke_model_with_response_stream(modelId='m', body=b'{}')['body'])))
+told = b.converse_stream(modelId='m', messages=[{'role': 'user', 'content': [{'text': 'word by word'}]}])['stream']
+print([event['contentBlockDelta']['delta']['text'] for event in told if 'contentBlockDelta' in event])
 print(c('sqs').list_queues().get('QueueUrls'), c('sns').list_topics().get('Topics'), c('glacier').list_vaults(accountId='-').get('VaultList'))
 `;
     const lines = await python(script);
-    expect(lines).toEqual(['eu-west-1', 'm', 'example.com.', 'anthropic.claude-v2:1', '10', expect.stringContaining('None')]);
+    const words = "['word ', 'by ', 'word']";
+    expect(lines).toEqual(['eu-west-1', 'm', 'example.com.', 'anthropic.claude-v2:1', '10', words, expect.stringContaining('None')]);
     const paths = emulator.log().map(({ path }) => path);
     expect(paths).toContain('/model/anthropic.claude-v2%3A1/invoke');
     expect(
       emulator
         .log()
-        .slice(-9)
+        .slice(-10)
         .every(({ verified }) => verified),
     ).toBe(true);
   });
