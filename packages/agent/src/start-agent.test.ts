@@ -141,6 +141,7 @@ beforeEach(async () => {
       return {
         wanted: () => [orders],
         serves: (name) => given.labelsOf(name) !== undefined,
+        placeOf: (session) => session,
         putResource: () => undefined,
         removeResource: () => undefined,
         onConnection: ({ stream, session }) => {

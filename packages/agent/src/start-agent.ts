@@ -34,6 +34,8 @@ export interface AgentService {
   wanted(): readonly ServedResource[];
   /** Is the name served now: wanted, admitted, and with labels to decide by? */
   serves(name: string): boolean;
+  /** See OpenSessionsOptions. */
+  placeOf(session: LiveSession): object;
   putResource(name: string, json: unknown): void;
   removeResource(name: string): void;
   onConnection(connection: SessionConnection): void;
@@ -84,6 +86,7 @@ const RETRY = { baseMs: 500, capMs: 30_000 };
 const DRAIN_MS = 25_000;
 const UPLOAD_LAST_MS = 3_000;
 const FIRST_SYNC_MS = 30_000;
+const SWEEP_SOON_MS = 100;
 
 /** Joins the parts of an agent: the watch feeds decisions, decisions guard sessions, sessions come out of tunnels. */
 export async function startAgent(options: StartAgentOptions): Promise<StartedAgent> {
@@ -144,6 +147,8 @@ export async function startAgent(options: StartAgentOptions): Promise<StartedAge
     },
     standingOf: (who) => authorizer.standingOf(who),
     serves: (name) => service.serves(name),
+    rulesVersion: () => policy.rulesVersion,
+    placeOf: (session) => service.placeOf(session),
     onStart: (session) => service.onSessionStart(session),
     onEnd: (session) => service.onSessionEnd(session),
     onRefused: (refused) => service.onRefused(refused),
@@ -204,15 +209,15 @@ export async function startAgent(options: StartAgentOptions): Promise<StartedAge
     if (what === 'proxy') attach();
   };
 
-  // A change of a lock, a role or a user is looked at once for all that came in one turn, and at once.
+  // A change of a lock, a role or a user is looked at once for all that came in a tenth of a second: many cost no more than a few.
   let sweeping = false;
   policy.onChange(() => {
     if (sweeping) return;
     sweeping = true;
-    setImmediate(() => {
+    setTimeout(() => {
       sweeping = false;
       sessions.sweep();
-    });
+    }, SWEEP_SOON_MS).unref();
   });
   membership.watch({ put: apply, remove });
   membership.onRenewed(() => {

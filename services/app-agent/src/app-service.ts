@@ -150,6 +150,7 @@ export function createAppService(options: AppServiceOptions): AgentService {
   return {
     wanted: () => applications.wanted(),
     serves: (name) => applications.admitted(name) !== undefined,
+    placeOf: (session) => deps.places.of(session),
     putResource: (name, json) => applications.putDynamic(name, json),
     removeResource: (name) => applications.removeDynamic(name),
     onConnection: (connection) => {

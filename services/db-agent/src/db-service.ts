@@ -107,6 +107,7 @@ export function createDbService(options: DbServiceOptions): AgentService {
   return {
     wanted: () => databases.wanted(),
     serves: (name) => databases.admitted(name) !== undefined,
+    placeOf: (session) => deps.places.of(session),
     putResource: (name, json) => databases.putDynamic(name, json),
     removeResource: (name) => databases.removeDynamic(name),
     onConnection: (connection) => door.accept(connection.stream, connection),

@@ -59,6 +59,7 @@ export function startLightAgent(name: string, material: MemberMaterial, place: P
     service: ({ labelsOf }) => ({
       wanted: () => [database],
       serves: (asked) => labelsOf(asked) !== undefined,
+      placeOf: (session) => session,
       putResource: () => undefined,
       removeResource: () => undefined,
       onConnection: ({ stream }) => stream.destroy(),

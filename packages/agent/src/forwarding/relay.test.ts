@@ -3,11 +3,13 @@ import { type AddressInfo, connect, createServer as createTcpServer, type Server
 import { type Exchange, HttpDoor, type Upstream, readWhole, BodyBudget } from '@postern/http';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Outcome } from '#audit/outcome.ts';
+import { Permit } from '#authorise/permit.ts';
 import { relay } from '#forwarding/relay.ts';
 import { Upstreams } from '#forwarding/upstreams.ts';
 
 const HOST = 'dynamodb.us-east-1.amazonaws.com';
 const cleanup: (() => unknown)[] = [];
+const allowed = () => new Permit(() => undefined);
 afterEach(async () => {
   for (const undo of cleanup.splice(0)) await undo();
 });
@@ -45,7 +47,7 @@ async function rig(
     const whole = await readWhole(exchange, { maxBytes: 1e6, budget: new BodyBudget(1e7), owner: 'a' });
     const body = 'bytes' in whole ? whole.bytes : Buffer.alloc(0);
     const headers = ['host', HOST, 'content-length', String(body.length), 'x-from', 'test'];
-    const outcome = await relay({ upstream, method: 'POST', target: '/', headers, body, exchange, wantsCapacity: true });
+    const outcome = await relay({ upstream, method: 'POST', target: '/', headers, body, exchange, permit: allowed(), wantsCapacity: true });
     outcomes.push(outcome);
     if (!exchange.started) exchange.answer(503, ['content-length', String(outcome.kind.length)], Buffer.from(outcome.kind));
   });
@@ -66,7 +68,7 @@ function upstreamOf(upstreams: Upstreams): Upstream {
 }
 
 /** The door that the agent has, on a local port. */
-function clientSide(serve: (exchange: Exchange) => Promise<void>): TcpServer {
+function clientSide(serve: (exchange: Exchange<undefined>) => Promise<void>): TcpServer {
   const door = new HttpDoor<undefined>({
     limits: { maxBytes: 16_384, maxLines: 100, headMs: 10_000, bodyIdleMs: 10_000, bodyMs: 10_000, maxDiscardBytes: 1e6 },
     onExchange: (exchange) => void serve(exchange),
@@ -324,6 +326,7 @@ describe('where it dials', () => {
           headers: ['host', HOST, 'content-length', '0'],
           body: Buffer.alloc(0),
           exchange,
+          permit: allowed(),
           wantsCapacity: false,
         });
         exchange.answer(503, ['content-length', '0'], Buffer.alloc(0));

@@ -1,3 +1,5 @@
+import type { Duplex } from 'node:stream';
+import { PosternError } from '@postern/api';
 import {
   type AnswerHandler,
   type AnswerHead,
@@ -10,9 +12,15 @@ import {
   type UpstreamFailure,
 } from '@postern/http';
 import type { Outcome } from '#audit/outcome.ts';
+import type { Refused } from '#authorise/authorizer.ts';
+import type { Permit } from '#authorise/permit.ts';
+import { errorCodeOf } from '#session/live-session.ts';
+
+/** One whose context names the stream that it came on, where somebody at its far end is to be told why it is cut. */
+export type AnsweredExchange = Exchange<{ readonly stream: Duplex } | undefined>;
 
 export interface AnswerRelayInput {
-  readonly exchange: Exchange;
+  readonly exchange: AnsweredExchange;
   /** The client asked for it, so a small answer is worth a look. */
   readonly wantsCapacity: boolean;
   /** Is shown the content of the answer, as it passes. */
@@ -31,6 +39,8 @@ export interface RelayInput extends AnswerRelayInput {
   /** As the signer made them: flat, Host included. */
   readonly headers: readonly string[];
   readonly body: Buffer;
+  /** Ends the request where it ends. */
+  readonly permit: Permit;
 }
 
 /**
@@ -42,8 +52,9 @@ export function relay(input: RelayInput): Promise<Outcome> {
   if (input.exchange.isGone) return Promise.resolve({ kind: 'not_sent', reason: 'the client left' });
   return new Promise((resolve) => {
     const handler = new AnswerRelay(input, resolve);
-    const { upstream, method, target, headers, body } = input;
+    const { upstream, method, target, headers, body, permit } = input;
     handler.flight = upstream.send({ method, target, fields: headers, body }, handler);
+    permit.onCut((why) => handler.cut(why));
   });
 }
 
@@ -57,7 +68,7 @@ const SMALL_BYTES = 16 * 1024;
  * Of HTTP/1.1 the bytes of the wire are passed on as they came, to a client of HTTP/2 the head and the content.
  */
 export class AnswerRelay implements AnswerHandler, AnswerObserver {
-  readonly #exchange: Exchange;
+  readonly #exchange: AnsweredExchange;
   readonly wantsData: boolean;
   readonly #tap: AnswerRelayInput['tap'];
   readonly #lastWords: AnswerRelayInput['lastWords'];
@@ -83,6 +94,13 @@ export class AnswerRelay implements AnswerHandler, AnswerObserver {
 
   onGone(): void {
     this.flight?.abort('the client left');
+  }
+
+  /** Ends it both ways. In the middle of an answer of HTTP/1.1 only the connection can say why: its far end is told as when a session ends. */
+  cut(why: Refused): void {
+    const { started, isHttp2, context } = this.#exchange;
+    if (started && !isHttp2) context?.stream.destroy(new PosternError(errorCodeOf(why), why.reason));
+    this.flight?.abort(why.reason);
   }
 
   onDrain(): void {

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import { type Identity, PosternError, type Route } from '@postern/api';
 import type { GrpcConnection } from '@postern/tunnel';
 import type { Refused, Standing } from '#authorise/authorizer.ts';
+import type { Permit } from '#authorise/permit.ts';
 
 export interface LiveSessionFacts {
   readonly identity: Identity;
@@ -29,6 +30,10 @@ export class LiveSession {
   readonly facts: LiveSessionFacts;
   readonly #connections = new Set<GrpcConnection>();
   readonly #streams = new Set<Duplex>();
+  readonly #permits = new Set<Permit>();
+  /** What the permits were last reviewed by. */
+  #rulesVersion: number | undefined;
+  #place: object | undefined;
   #endedBy: Refused | undefined;
 
   constructor(facts: LiveSessionFacts) {
@@ -65,14 +70,36 @@ export class LiveSession {
     stream.once('close', () => this.#streams.delete(stream));
   }
 
+  /** Between `enter` and `leave` it is reviewed, and it ends with the session. To be entered in the turn in which it was decided. */
+  enter(permit: Permit): void {
+    this.#permits.add(permit);
+  }
+
+  leave(permit: Permit): void {
+    this.#permits.delete(permit);
+  }
+
+  /**
+   * Cuts what is under way and would be refused now. Asked again and again, it decides anew only where the rules or the place are
+   * others than the last time; `place` is another object after each change of the resource or its labels.
+   */
+  review(rulesVersion: number, place: object): void {
+    if (this.#permits.size === 0 || (this.#rulesVersion === rulesVersion && this.#place === place)) return;
+    this.#rulesVersion = rulesVersion;
+    this.#place = place;
+    for (const permit of this.#permits) permit.review();
+  }
+
   /** From here on every request is refused with the reason; then every stream is cut, whatever is on its way. */
   end(why: Refused): void {
     if (this.#endedBy) return;
     this.#endedBy = why;
-    setTimeout(() => this.#cut(new PosternError(errorCodeOf(why), why.reason)), LAST_WORDS_MS).unref();
+    setTimeout(() => this.#cut(why), LAST_WORDS_MS).unref();
   }
 
-  #cut(error: PosternError): void {
+  #cut(why: Refused): void {
+    for (const permit of this.#permits) permit.end(why);
+    const error = new PosternError(errorCodeOf(why), why.reason);
     for (const stream of this.#streams) stream.destroy(error);
     setTimeout(() => {
       for (const connection of this.#connections) connection.destroy();

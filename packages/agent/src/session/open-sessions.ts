@@ -4,6 +4,7 @@ import { limits } from '@postern/limits';
 import type { Peer } from '@postern/pki';
 import type { GrpcConnection } from '@postern/tunnel';
 import type { Certified, Refused, Standing } from '#authorise/authorizer.ts';
+import { decided } from '#authorise/permit.ts';
 import { errorCodeOf, LiveSession } from '#session/live-session.ts';
 
 export interface OpenSessionsOptions {
@@ -13,6 +14,10 @@ export interface OpenSessionsOptions {
   readonly standingOf: (who: Certified) => Standing;
   /** Does this agent serve the resource now? */
   readonly serves: (resourceName: string) => boolean;
+  /** Another number after each change of a user or a role. */
+  readonly rulesVersion: () => number;
+  /** Where a session's requests go: another object after each change of its resource or the labels of that. */
+  readonly placeOf: (session: LiveSession) => object;
   readonly onStart: (session: LiveSession) => void;
   readonly onEnd: (session: LiveSession) => void;
   readonly onRefused: (refused: RefusedConnection) => void;
@@ -83,12 +88,20 @@ export class OpenSessions {
     return { allowed: false, cause: 'identity', reason: `${this.#options.resourceKind}/${resourceName} is not served by this agent` };
   }
 
-  /** Ends every session that may not go on. A timer set at the start would not see a clock that was moved, nor a lock. */
+  /**
+   * Ends every session that may not go on, and within those that may what would not be begun now. A timer set at the start would not see a
+   * clock that was moved, nor a lock.
+   */
   sweep(): void {
     for (const session of this.#sessions.values()) {
-      const stopped = this.whyNot(session);
+      const stopped = decided(() => this.whyNot(session) ?? this.#review(session));
       if (stopped) session.end(stopped);
     }
+  }
+
+  #review(session: LiveSession): undefined {
+    const { rulesVersion, placeOf } = this.#options;
+    session.review(rulesVersion(), placeOf(session));
   }
 
   endAll(why: Refused): void {

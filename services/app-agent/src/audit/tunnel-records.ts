@@ -47,7 +47,7 @@ export class TunnelRecords {
             duration_ms: timeMs - startedMs,
             request_bytes: sent,
             bytes: received,
-            ...(error === undefined ? { outcome: 'answered' } : { outcome: 'not_sent', error }),
+            ...(error === undefined ? { outcome: 'answered' } : { outcome: sent > 0 ? 'unknown' : 'not_sent', error }),
           }),
           phase: { phase: 'outcome', requestId },
         });

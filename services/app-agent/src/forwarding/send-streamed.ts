@@ -1,8 +1,9 @@
-import { AnswerRelay, type Outcome } from '@postern/agent';
+import { type AnsweredExchange, AnswerRelay, type Outcome, type Permit, type Refused } from '@postern/agent';
 import { EventBoundaries, eventRefusal } from '@postern/aws';
-import { type AnswerHandler, type AnswerHead, type Exchange, type Flight, type Upstream, type UpstreamFailure } from '@postern/http';
+import { type AnswerHandler, type AnswerHead, type Flight, type Upstream, type UpstreamFailure } from '@postern/http';
 import { CONTINUE_MS } from '#config.ts';
 import type { BodyFault, BodySource, BodyTarget } from '#forwarding/body-source.ts';
+import { kindOf } from '#requests/refusals.ts';
 
 export interface SendStreamedInput {
   readonly upstream: Upstream;
@@ -18,7 +19,9 @@ export interface SendStreamedInput {
   readonly source: BodySource;
   /** Messages both ways: those that have left were acted on, whatever becomes of the rest, and a failure can be told in a message. */
   readonly isConversation: boolean;
-  readonly exchange: Exchange;
+  readonly exchange: AnsweredExchange;
+  /** Ends the request where it ends. */
+  readonly permit: Permit;
   readonly onErrorDate: (date: string) => void;
 }
 
@@ -35,6 +38,7 @@ export function sendStreamed(input: SendStreamedInput): Promise<StreamedOutcome>
     const { upstream, method, target, asksFirst, headers } = input;
     const fields = asksFirst ? [...headers, 'expect', '100-continue'] : headers;
     sending.begin(upstream.send({ method, target, fields, body: NOTHING, isStreamed: true }, sending));
+    input.permit.onCut((why) => sending.cut(why));
   });
 }
 
@@ -51,6 +55,7 @@ class Sending implements AnswerHandler, BodyTarget {
   #boundaries: EventBoundaries | undefined;
   #hasLeft = false;
   #hasStarted = false;
+  #hasEnded = false;
   #continueTimer: NodeJS.Timeout | undefined;
 
   constructor(input: SendStreamedInput, resolve: (result: StreamedOutcome) => void) {
@@ -61,7 +66,7 @@ class Sending implements AnswerHandler, BodyTarget {
     this.#answer = new AnswerRelay({ exchange, wantsCapacity: false, onErrorDate, lastWords }, (outcome) => {
       const fault = this.#fault;
       if (fault === undefined) return resolve({ outcome });
-      if (isConversation) return resolve({ outcome, fault });
+      if (isConversation || this.#hasEnded) return resolve({ outcome, fault });
       // What was cut before its last byte is nothing to AWS, unless it has answered all the same.
       const isNothing = outcome.kind === 'unknown' && outcome.status === undefined;
       const reason = `${fault.reason}; the request was cut before its end`;
@@ -107,8 +112,15 @@ class Sending implements AnswerHandler, BodyTarget {
   }
 
   end(): void {
+    this.#hasEnded = true;
     if (this.#input.isChunked) this.#flight?.write(LAST_CHUNK);
     this.#flight?.endRequest();
+  }
+
+  cut(why: Refused): void {
+    this.#fault ??= { kind: kindOf(why), reason: why.reason };
+    this.#stop();
+    this.#answer.cut(why);
   }
 
   fail(fault: BodyFault): void {

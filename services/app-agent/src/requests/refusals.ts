@@ -32,10 +32,20 @@ export interface Wish {
   readonly action: string;
 }
 
+export function kindOf({ cause }: Refused): RefusalKind {
+  return cause === 'expired' ? 'expired' : cause === 'stale' ? 'unavailable' : 'denied';
+}
+
 export function refusedByVerdict(wish: Wish, verdict: Refused): Refusal {
-  const kind = verdict.cause === 'expired' ? 'expired' : verdict.cause === 'stale' ? 'unavailable' : 'denied';
+  const kind = kindOf(verdict);
   const message = verdict.cause === 'expired' ? verdict.reason : notAuthorized(wish, verdict.reason);
   return { kind, message, reason: verdict.reason, ...(verdict.role === undefined ? {} : { role: verdict.role }) };
+}
+
+/** What was allowed when it was sent, and was cut before its answer began. */
+export function refusedOnItsWay(refusal: Refusal, outcome: Outcome): Refusal {
+  if (outcome.kind === 'not_sent') return refusal;
+  return { ...refusal, message: `${refusal.message}; the request was cut on its way, and AWS may have acted` };
 }
 
 export function denied(wish: Wish, reason: string): Refusal {

@@ -1,4 +1,4 @@
-import { type NoPassage, type Passage, relay, type Upstreams } from '@postern/agent';
+import { type NoPassage, type Passage, type Permit, relay, type Upstreams } from '@postern/agent';
 import type { AwsTarget } from '@postern/aws';
 import type { Upstream } from '@postern/http';
 import { ClientSource } from '#forwarding/client-source.ts';
@@ -13,6 +13,7 @@ export interface SendInput {
   readonly upstream: Upstream;
   readonly signed: SignedAnew;
   readonly body: TakenBody;
+  readonly permit: Permit;
   readonly onErrorDate: (date: string) => void;
   readonly tap?: (piece: Buffer) => void;
 }
@@ -24,9 +25,9 @@ export interface Sent extends StreamedOutcome {
 
 /** Step 9. */
 export async function send(input: SendInput): Promise<Sent> {
-  const { exchange, upstream, signed, body, onErrorDate, tap } = input;
+  const { exchange, upstream, signed, body, permit, onErrorDate, tap } = input;
   const { headers, target, chain } = signed;
-  const common = { upstream, method: exchange.head.method, target, headers, exchange, onErrorDate };
+  const common = { upstream, method: exchange.head.method, target, headers, exchange, permit, onErrorDate };
   if (body.kind === 'streamed') {
     const { plan, room, pace } = body;
     const begin = (to: (bytes: Buffer) => void) => plan.start({ send: to, room, ...(chain === undefined ? {} : { signed: chain }) });

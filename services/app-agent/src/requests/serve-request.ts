@@ -1,5 +1,14 @@
-import { type ClockSkew, type OpenRecord, type RoleCredentials, type SessionPlaces, type Upstreams } from '@postern/agent';
 import {
+  type ClockSkew,
+  type OpenRecord,
+  Permit,
+  type Refused,
+  type RoleCredentials,
+  type SessionPlaces,
+  type Upstreams,
+} from '@postern/agent';
+import {
+  type AwsTarget,
   bodyWanted,
   capsBody,
   type CredentialOperation,
@@ -29,6 +38,7 @@ import {
   refusedByAudit,
   refusedByCredentials,
   refusedByVerdict,
+  refusedOnItsWay,
   unsignable,
 } from '#requests/refusals.ts';
 import { admit, send } from '#requests/send.ts';
@@ -57,6 +67,7 @@ export async function serveRequest(deps: ServeRequestDeps, exchange: ClientExcha
   const { session } = request;
   const { localKey, connectHost } = exchange.context;
   const no = (refusal: Refusal) => refuse(deps, request, refusal);
+  const worded = (why: Refused) => refusedByVerdict(request.wish, why);
 
   // 3 session: what is read is what AWS will read, no browser sent it, and who sent it holds the key of this connection.
   const shape = headRefusal(request.head, exchange.context);
@@ -78,13 +89,12 @@ export async function serveRequest(deps: ServeRequestDeps, exchange: ClientExcha
   if (isRefusal(asked)) return no(asked);
   request.described = asked;
 
-  // 5 authorize, before a byte of the body is taken; and again when it is there, since it may have been minutes on its way.
+  // 5 authorize, before a byte of the body is taken; again after each wait, and by the session when rules or labels change.
   if ('reason' in place) return no(denied(request.wish, place.reason));
   request.place = place;
-  const early = session.facts.standing.authorize(place.asked);
-  if (!early.allowed) return no(refusedByVerdict(request.wish, early));
-  const elsewhere = misplaced(target, place);
-  if (elsewhere !== undefined) return no(denied(request.wish, elsewhere));
+  const permit = new Permit(() => refusedNow(deps, request, target));
+  const early = permit.refusal();
+  if (early) return no(worded(early));
   const passage = admit(deps.upstreams, { target, exchange, user: session.user });
   if ('reason' in passage) return no(busy(passage.reason));
 
@@ -93,8 +103,12 @@ export async function serveRequest(deps: ServeRequestDeps, exchange: ClientExcha
   const isRead = isForm || (known !== undefined && capsBody(known));
   const { room, signingKeys: keys, nowMs } = deps;
   let taken: TakenBody | Refusal | undefined;
+  session.enter(permit);
+  // Until it is sent, who asked is told at once; what he still sends goes nowhere.
+  permit.onCut((why) => void answerRefusal(exchange, request.protocol, { ...worded(why), close: true }));
   try {
     taken = await takeBody({ exchange, seed, keys, isRead, owner: session.user, room, nowMs });
+    if (permit.ended) return no(worded(permit.ended));
     if (isRefusal(taken)) return no(taken);
     let body = taken;
     const verified = judgeHeld(seed, body);
@@ -105,8 +119,8 @@ export async function serveRequest(deps: ServeRequestDeps, exchange: ClientExcha
       if (isRefusal(read)) return no(read);
       request.described = read;
     }
-    const verdict = session.facts.standing.authorize(place.asked);
-    if (!verdict.allowed) return no(refusedByVerdict(request.wish, verdict));
+    const late = permit.refusal();
+    if (late) return no(worded(late));
     const operation = credentialOperation(target.service, request.described.operation);
     const capped = operation === undefined ? undefined : await handOut(deps, request, { operation, body });
     if (capped !== undefined && isRefusal(capped)) return no(capped);
@@ -145,33 +159,57 @@ export async function serveRequest(deps: ServeRequestDeps, exchange: ClientExcha
     } catch (error) {
       return lost(unsignable(error));
     }
+    // Disk and STS may have taken their time.
+    const last = permit.refusal();
+    if (last) return lost(worded(last));
     const seen = operation === undefined ? undefined : new SeenKeys(operation, request.protocol);
     const onErrorDate = (date: string) => deps.clockSkew.seen(date);
     const { upstream } = passage;
-    const sent = await send({ exchange, upstream, signed, body, onErrorDate, ...(seen === undefined ? {} : { tap: seen.tap }) });
+    const sent = await send({ exchange, upstream, signed, body, permit, onErrorDate, ...(seen === undefined ? {} : { tap: seen.tap }) });
     const { outcome, fault, requestBytes } = sent;
     record.end(outcome, {
       request_bytes: requestBytes,
       ...(seen === undefined ? {} : { handed_out: seen.ids(), handed_out_seconds: capped?.lifeSeconds }),
     });
-    if (outcome.kind !== 'answered' && !exchange.started)
-      answerRefusal(exchange, request.protocol, fault === undefined ? answerLost(outcome) : faultRefusal(fault));
+    if (outcome.kind === 'answered' || exchange.started) return;
+    const unheard = fault === undefined ? answerLost(outcome) : faultRefusal(fault);
+    answerRefusal(exchange, request.protocol, permit.ended ? refusedOnItsWay(worded(permit.ended), outcome) : unheard);
   } finally {
+    session.leave(permit);
     if (taken?.kind === 'held') taken.body.release();
     passage.over();
   }
 }
 
-/** Keys that AWS would hand out work without us: by the role's option they are not asked for, or not for longer than the certificate. */
+/** Step 5, from the view as it is now: the application itself, its hosts and its labels may have changed since the request came. */
+function refusedNow({ places }: ServeRequestDeps, request: ClientRequest, target: AwsTarget): Refused | undefined {
+  const { session, exchange, own, scope, described } = request;
+  const { standing } = session.facts;
+  const { connectHost } = exchange.context;
+  const because = (reason: string): Refused => ({ allowed: false, cause: 'identity', reason });
+  const place = places.of(session);
+  if ('reason' in place) return because(place.reason);
+  const verdict = standing.authorize(place.asked);
+  if (!verdict.allowed) return verdict;
+  const elsewhere = misplaced(target, place);
+  if (elsewhere !== undefined) return because(elsewhere);
+  if (place !== request.place && scope !== undefined) {
+    const again = chooseTarget({ signed: own, scope, connectHost, ownHosts: place.application.ownHosts });
+    if (isRefusal(again)) return because(again.reason);
+  }
+  const handsOut = standing.awsCredentialOperations() === 'deny' && credentialOperation(target.service, described?.operation);
+  if (!handsOut) return undefined;
+  return because('it hands out keys of its own, and a role of yours has aws_credential_operations: deny');
+}
+
+/** Keys that AWS would hand out work without us: they are not asked for for longer than the certificate. */
 async function handOut(
   deps: ServeRequestDeps,
   request: ClientRequest,
   { operation, body }: { readonly operation: CredentialOperation; readonly body: TakenBody },
 ): Promise<CappedKeys | Refusal> {
   const { session, own: signed, wish } = request;
-  const { standing, notAfterMs } = session.facts;
-  if (standing.awsCredentialOperations() === 'deny')
-    return denied(wish, 'it hands out keys of its own, and a role of yours has aws_credential_operations: deny');
+  const { notAfterMs } = session.facts;
   const capped = await capKeys({
     operation,
     signed,

@@ -1,8 +1,16 @@
 import { connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { SessionConnection, SessionPlaces, UserShares } from '@postern/agent';
+import {
+  errorCodeOf,
+  type LiveSession,
+  Permit,
+  type Refused,
+  type SessionConnection,
+  type SessionPlaces,
+  type UserShares,
+} from '@postern/agent';
 import { PosternError, type ErrorCode } from '@postern/api';
-import { awsTunnel } from '@postern/aws';
+import { type AwsTunnel, awsTunnel } from '@postern/aws';
 import { guardedLookup, type Resolve } from '@postern/http';
 import type { Application } from '#apps/application.ts';
 import type { TunnelRecords } from '#audit/tunnel-records.ts';
@@ -34,25 +42,30 @@ export function openTunnel(deps: OpenTunnelDeps, { session, stream, tunnelHost =
     stream.destroy(new PosternError(code, reason));
   };
   if (tunnel === undefined) return refuse(`${JSON.stringify(tunnelHost.slice(0, 100))} is not a host whose bytes pass untouched`);
-  if ('reason' in place) return refuse(place.reason);
-  const verdict = session.facts.standing.authorize(place.asked);
-  if (!verdict.allowed) return refuse(verdict.reason, verdict.role);
-  if (tunnel.partition !== place.application.partition)
-    return refuse(`${tunnel.host} is in partition ${tunnel.partition}, the application in ${place.application.partition}`);
+  const permit = new Permit(() => refusedNow(deps, session, tunnel));
+  const early = permit.refusal();
+  if (early) return refuse(early.reason, early.role, errorCodeOf(early));
 
   const { user } = session;
   const busy = deps.shares.enter(user, tunnel.host);
   if (busy !== undefined) return refuse(busy, undefined, 'unavailable');
+  session.enter(permit);
+  permit.onCut((why) => stream.destroy(new PosternError(errorCodeOf(why), why.reason)));
+  const leave = () => {
+    session.leave(permit);
+    deps.shares.leave(user, tunnel.host);
+  };
   deps.records.begin(facts, (record) => {
     if (record === undefined) {
-      deps.shares.leave(user, tunnel.host);
+      leave();
       return void stream.destroy(new PosternError('unavailable', 'audit unavailable: this agent cannot record the tunnel'));
     }
     const end: typeof record = (carried, error) => {
-      deps.shares.leave(user, tunnel.host);
-      record(carried, error);
+      leave();
+      record(carried, permit.ended?.reason ?? error);
     };
     // While the disk worked. Its 'close' has been: nothing would ever end what is dialled for it now.
+    permit.review();
     if (stream.destroyed) return end({ sent: 0, received: 0 }, 'the client left');
     let socket: Socket;
     try {
@@ -62,11 +75,25 @@ export function openTunnel(deps: OpenTunnelDeps, { session, stream, tunnelHost =
       end({ sent: 0, received: 0 }, reason);
       return void stream.destroy(new PosternError('unavailable', `${tunnel.host} cannot be reached`));
     }
+    // Before what waits for the connection is written to it.
+    socket.once('connect', () => permit.review());
     carry(stream, socket, (failure) => {
       const isConnected = socket.remoteAddress !== undefined || socket.bytesRead > 0;
       end({ sent: socket.bytesWritten, received: socket.bytesRead }, isConnected ? undefined : failure);
     });
   });
+}
+
+/** From the view as it is now. */
+function refusedNow({ places }: OpenTunnelDeps, session: LiveSession, tunnel: AwsTunnel): Refused | undefined {
+  const because = (reason: string): Refused => ({ allowed: false, cause: 'identity', reason });
+  const place = places.of(session);
+  if ('reason' in place) return because(place.reason);
+  const verdict = session.facts.standing.authorize(place.asked);
+  if (!verdict.allowed) return verdict;
+  const { partition } = place.application;
+  if (tunnel.partition === partition) return undefined;
+  return because(`${tunnel.host} is in partition ${tunnel.partition}, the application in ${partition}`);
 }
 
 function dial({ dialUrl, resolve }: OpenTunnelDeps, host: string): Socket {

@@ -36,6 +36,12 @@ export function refusedByVerdict(who: Who, operation: string, verdict: Refused):
   return { code, message, reason: verdict.reason, ...(verdict.role === undefined ? {} : { role: verdict.role }) };
 }
 
+/** What was allowed when it was sent, and was cut before its answer began. */
+export function refusedOnItsWay(refusal: Refusal, outcome: Outcome): Refusal {
+  if (outcome.kind === 'not_sent') return refusal;
+  return { ...refusal, message: `${refusal.message}; the request was cut on its way, and AWS may have acted` };
+}
+
 export function notAuthorized(who: Who, operation: string, reason: string): string {
   return `User ${who.user} is not authorized to perform dynamodb:${operation} on ${who.resource} as role ${who.principal}: ${reason}`;
 }

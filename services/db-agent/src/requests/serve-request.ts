@@ -1,8 +1,11 @@
 import {
   browserRefusal,
   type ClockSkew,
+  type LiveSession,
   type OpenRecord,
+  Permit,
   readHead,
+  type Refused,
   relay,
   type RequestHead,
   type RoleCredentials,
@@ -33,6 +36,7 @@ import {
   refusedByAudit,
   refusedByCredentials,
   refusedByVerdict,
+  refusedOnItsWay,
   unknownTarget,
   unsignable,
   type Who,
@@ -77,14 +81,11 @@ export async function serveRequest(deps: ServeRequestDeps, exchange: ClientExcha
   if (operation.operation === 'DescribeEndpoints')
     return refuse(deps, exchange, { refusal: noDiscovery(), asked: askedOf(exchange, head, operation), place });
 
-  // 5 authorize, before a byte of the body is taken; and again when it is there, since it may have been minutes on its way.
-  const early = session.facts.standing.authorize(place.asked);
-  if (!early.allowed)
-    return refuse(deps, exchange, {
-      refusal: refusedByVerdict(who, operation.operation, early),
-      asked: askedOf(exchange, head, operation),
-      place,
-    });
+  // 5 authorize, before a byte of the body is taken; again after each wait, and by the session when rules or labels change.
+  const permit = new Permit(() => refusedNow(deps, session));
+  const worded = (why: Refused) => refusedByVerdict(who, operation.operation, why);
+  const early = permit.refusal();
+  if (early) return refuse(deps, exchange, { refusal: worded(early), asked: askedOf(exchange, head, operation), place });
   // Shares of what there is are not the certificate's: a person can have as many of those as he asks for.
   const { user } = session;
   const passage = deps.upstreams.admit({
@@ -96,17 +97,21 @@ export async function serveRequest(deps: ServeRequestDeps, exchange: ClientExcha
     return refuse(deps, exchange, { refusal: busy(passage.reason), asked: askedOf(exchange, head, operation), place });
 
   let body: WholeRead | undefined;
+  session.enter(permit);
+  // Until it is sent, who asked is told at once; what he still sends goes nowhere.
+  permit.onCut((why) => void answerRefusal(exchange, { ...worded(why), close: true }));
   try {
     exchange.sayContinue();
     const reading = readWhole(exchange, { maxBytes: MAX_BODY_BYTES, budget: deps.budget, owner: user });
     body = reading instanceof Promise ? await reading : reading;
+    if (permit.ended) return refuse(deps, exchange, { refusal: worded(permit.ended), asked: askedOf(exchange, head, operation), place });
     if ('failed' in body)
       return refuse(deps, exchange, { refusal: bodyRefusal(body.failed), asked: askedOf(exchange, head, operation), place });
     const named = await tablesInSlices(operation, body.bytes, place.database);
     const asked = askedOf(exchange, head, operation, named.tables);
     if (named.refusal) return refuse(deps, exchange, { refusal: { ...named.refusal, reason: named.refusal.message }, asked, place });
-    const verdict = session.facts.standing.authorize(place.asked);
-    if (!verdict.allowed) return refuse(deps, exchange, { refusal: refusedByVerdict(who, operation.operation, verdict), asked, place });
+    const late = permit.refusal();
+    if (late) return refuse(deps, exchange, { refusal: worded(late), asked, place });
 
     // 6 audit: nothing leaves for AWS, STS included, before the intent is on disk.
     let record: OpenRecord;
@@ -146,6 +151,14 @@ export async function serveRequest(deps: ServeRequestDeps, exchange: ClientExcha
       }
     }
 
+    // Disk and STS may have taken their time.
+    const last = permit.refusal();
+    if (last) {
+      record.end({ kind: 'not_sent', reason: last.reason });
+      answerRefusal(exchange, worded(last));
+      return;
+    }
+
     // 9 forward; 10 audit: what became of it.
     const outcome = await relay({
       upstream: passage.upstream,
@@ -154,15 +167,26 @@ export async function serveRequest(deps: ServeRequestDeps, exchange: ClientExcha
       headers,
       body: body.bytes,
       exchange,
+      permit,
       onErrorDate: (date) => deps.clockSkew.seen(date),
       wantsCapacity: body.bytes.length < 16_384 && body.bytes.includes('ReturnConsumedCapacity'),
     });
     record.end(outcome);
-    if (outcome.kind !== 'answered' && !exchange.started) answerRefusal(exchange, answerLost(outcome));
+    if (outcome.kind === 'answered' || exchange.started) return;
+    answerRefusal(exchange, permit.ended ? refusedOnItsWay(worded(permit.ended), outcome) : answerLost(outcome));
   } finally {
+    session.leave(permit);
     if (body !== undefined && 'release' in body) body.release();
     passage.over();
   }
+}
+
+/** Step 5, from the view as it is now: the database and its labels may have changed since the request came. */
+function refusedNow({ places }: ServeRequestDeps, session: LiveSession): Refused | undefined {
+  const place = places.of(session);
+  if ('reason' in place) return { allowed: false, cause: 'identity', reason: place.reason };
+  const verdict = session.facts.standing.authorize(place.asked);
+  return verdict.allowed ? undefined : verdict;
 }
 
 function checkHead(exchange: ClientExchange, head: RequestHead): Refusal | undefined {

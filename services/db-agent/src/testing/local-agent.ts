@@ -38,6 +38,8 @@ export interface LocalAgent {
   readonly emulator: Emulator;
   readonly service: AgentService;
   readonly spool: Spool;
+  /** What the rules say, as they are set. */
+  readonly standing: Standing;
   /** Every event that was given to the spool, in order. */
   readonly events: readonly RecordedEvent[];
   /** Whom the next connections belong to. */
@@ -174,6 +176,7 @@ export async function startLocalAgent(options: LocalAgentOptions = {}): Promise<
     emulator,
     service,
     spool: real,
+    standing,
     events,
     sockets,
     setSession: (next) => (session = next),
