@@ -92,6 +92,8 @@ describe('a request is authorised', () => {
   it('by a role that allows the database and the principal, and decided once while nothing changes', () => {
     const alice = standing();
     for (let i = 0; i < 5; i += 1) expect(alice.authorize(asked)).toMatchObject({ allowed: true });
+    putRole(role('another'));
+    expect(alice.authorize(asked).allowed).toBe(true);
     expect(decisions).toBe(1);
     expect(alice.authorize({ ...asked, labels: { env: 'prod' } })).toMatchObject({ allowed: false, cause: 'rule' });
     expect(alice.authorize({ ...asked, principal: ['Writer'] })).toMatchObject({ allowed: false, cause: 'rule' });

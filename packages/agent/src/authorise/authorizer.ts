@@ -77,7 +77,7 @@ export class Authorizer {
     const endsAtMs = this.#endOf(who);
     let rules: { readonly version: number; readonly value: Rules } | undefined;
     let locks: { readonly version: number; readonly value: readonly Lock[] } | undefined;
-    let last: { readonly version: number; readonly asked: AccessRequest; readonly verdict: Verdict } | undefined;
+    let last: { readonly rules: Rules; readonly asked: AccessRequest; readonly verdict: Verdict } | undefined;
 
     const rulesNow = (): Rules => {
       if (rules?.version !== policy.rulesVersion) rules = { version: policy.rulesVersion, value: this.#rulesOf(who) };
@@ -97,10 +97,11 @@ export class Authorizer {
     const authorize = (asked: AccessRequest): Verdict => {
       const stopped = check();
       if (stopped) return stopped;
-      if (last?.version === policy.rulesVersion && last.asked === asked) return last.verdict;
+      // The same object for as long as nothing about this user's roles changes, whatever changes for others.
       const current = rulesNow();
+      if (last?.rules === current && last.asked === asked) return last.verdict;
       const verdict = 'refused' in current ? current.refused : toVerdict(this.#options.decide(current.compiled, asked));
-      last = { version: policy.rulesVersion, asked, verdict };
+      last = { rules: current, asked, verdict };
       return verdict;
     };
     const awsCredentialOperations = (): 'deny' | 'cap' => {
