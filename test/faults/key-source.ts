@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { Cluster } from '@postern/test-harness/cluster.ts';
 import { ACCOUNT, KEY_ID, KEY_SECRET, ROLE } from '@postern/test-harness/cluster.ts';
+import { AGENT_ITSELF } from '@postern/test-harness/tie-to-aws.ts';
 import { freePort } from '@postern/test-harness/processes.ts';
 
 const TOKEN = 'the token of this task';
@@ -24,7 +25,7 @@ export class KeySource {
   /** Not yet there: nobody listens on its port. Each answer is good for `lifeMs`. */
   static async prepare(cluster: Cluster, lifeMs: number): Promise<KeySource> {
     const host = 'sts.us-east-1.amazonaws.com';
-    const form = `Action=AssumeRole&Version=2011-06-15&RoleArn=arn:aws:iam::${ACCOUNT}:role/${ROLE}&RoleSessionName=the-agent`;
+    const form = `Action=AssumeRole&Version=2011-06-15&RoleArn=arn:aws:iam::${ACCOUNT}:role/${ROLE}&RoleSessionName=${AGENT_ITSELF}`;
     const answer = await cluster.mustSh(
       `curl -sS --aws-sigv4 aws:amz:us-east-1:sts --user '${KEY_ID}:${KEY_SECRET}' --connect-to ${host}:80:127.0.0.1:${cluster.emulatorPort} --data '${form}' http://${host}/`,
     );

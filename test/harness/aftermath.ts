@@ -1,5 +1,6 @@
 import { checkAudit, mustBeNone } from '#check-audit.ts';
 import type { Cluster } from '#cluster.ts';
+import type { EndpointClient } from '#endpoint-client.ts';
 import { Ledger } from '#ledger.ts';
 import { UsageBefore } from '#usage.ts';
 
@@ -27,9 +28,9 @@ export class Aftermath {
    * processes that were there before hold no more than they did. What failed is named: the write, the request, the process.
    */
   async check(
-    options: { readonly port?: number; readonly usage?: false } = {},
+    options: { readonly port?: number; readonly client?: EndpointClient; readonly usage?: false } = {},
   ): Promise<{ readonly intents: number; readonly unknown: number }> {
-    mustBeNone(await this.ledger.lost(this.#cluster, options.port));
+    mustBeNone(await this.ledger.lost(this.#cluster, options.port, options.client));
     const audit = await checkAudit(this.#cluster);
     if (options.usage !== false) mustBeNone(await this.#usage.excess());
     return audit;

@@ -1,6 +1,9 @@
 import { expect } from 'vitest';
-import type { AtAws, Cluster } from '#cluster.ts';
+import type { Cluster } from '#cluster.ts';
 import { until } from '#processes.ts';
+import { operationOf, requestsIn, Tie } from '#tie-to-aws.ts';
+
+export { requestsIn } from '#tie-to-aws.ts';
 
 export interface AuditLine {
   readonly uid: string;
@@ -10,6 +13,8 @@ export interface AuditLine {
   readonly phase?: string;
   readonly request_id?: string;
   readonly aws_request_id?: string;
+  /** Of a sign-in to the console: whose keys it was made with. */
+  readonly aws_access_key_id?: string;
   readonly outcome?: string;
   readonly operation?: string;
   readonly server_id: string;
@@ -22,19 +27,14 @@ export interface AuditLine {
   readonly serial?: string;
 }
 /** The part of a cluster that is looked at. */
-type Observed = Pick<Cluster, 'admin' | 'dynamoDbAtAws'>;
-type Seen = AtAws & { readonly requestId: string; readonly time: string };
+type Observed = Pick<Cluster, 'admin' | 'rawLog'>;
 
-const REQUEST = 'db.session.dynamodb.request';
 /** An agent that was away uploads what it kept within this. */
 const UPLOADED_MS = 30_000;
 
 export async function auditLines(cluster: Observed): Promise<readonly AuditLine[]> {
   return JSON.parse(await cluster.admin('tctl audit ls -f json --oldest-first --limit 1000000')) as AuditLine[];
 }
-
-export const requestsIn = (lines: readonly AuditLine[], phase: string) =>
-  lines.filter((line) => line.event === REQUEST && line.phase === phase);
 
 /** A session may be seen at work for so long after its certificate has expired. */
 const OUTLIVES_MS = 5_000;
@@ -44,6 +44,7 @@ export async function checkAudit(
   cluster: Observed,
   { withinMs = UPLOADED_MS }: { readonly withinMs?: number } = {},
 ): Promise<{ readonly intents: number; readonly unknown: number }> {
+  const tie = (found: readonly AuditLine[]) => new Tie(cluster.rawLog(), found);
   let lines: readonly AuditLine[] = [];
   let failure: unknown = new Error('the log was never read');
   await until('the log', withinMs, async () => {
@@ -52,10 +53,10 @@ export async function checkAudit(
       failure = error;
       return lines;
     });
-    return lines.length > 0 && missing(cluster, lines).length === 0 ? true : undefined;
+    return lines.length > 0 && missing(lines, tie(lines)).length === 0 ? true : undefined;
   }).catch(() => undefined);
   if (lines.length === 0) throw failure;
-  mustBeNone(missing(cluster, lines));
+  mustBeNone(missing(lines, tie(lines)));
   const intents = requestsIn(lines, 'intent');
   const outcomes = requestsIn(lines, 'outcome');
   expect(twice(lines.map(({ uid }) => uid))).toEqual([]);
@@ -63,52 +64,30 @@ export async function checkAudit(
   expect(twice(outcomes.map(({ request_id }) => request_id))).toEqual([]);
   const intentOf = new Map(intents.map((line) => [line.request_id, line]));
   expect(outcomes.filter(({ request_id }) => !intentOf.has(request_id))).toEqual([]);
-  const atAws = new Map(seenAtAws(cluster).map((seen) => [seen.requestId, seen]));
-  for (const { request_id, aws_request_id = '' } of outcomes) {
-    const seen = atAws.get(aws_request_id);
-    if (seen !== undefined) expect(intentOf.get(request_id)?.operation).toBe(seen.operation);
+  const tied = tie(lines);
+  for (const outcome of outcomes) {
+    const seen = tied.of(outcome);
+    const intent = intentOf.get(outcome.request_id);
+    if (seen !== undefined && intent !== undefined) expect(operationOf(intent)).toBe(seen.operation);
   }
-  expect(atAws.size).toBeLessThanOrEqual(intents.length);
-  mustBeNone(outlived(lines, atAws));
+  expect(tied.theirs.length).toBeLessThanOrEqual(intents.length);
+  mustBeNone(outlived(lines, tied));
   expect(await cluster.admin('tctl audit verify')).toMatch(/intact/);
   return { intents: intents.length, unknown: outcomes.filter(({ outcome }) => outcome === 'unknown').length };
 }
 
-const seenAtAws = (cluster: Observed) => cluster.dynamoDbAtAws() as readonly Seen[];
-
-/**
- * What the log lacks, each in words: intents without an outcome, and requests that "AWS" wrote down and the log does not know. One whose
- * answer came is tied by AWS's own id; the others must be among the outcomes that are unknown and have none, of the same operation.
- */
-function missing(cluster: Observed, lines: readonly AuditLine[]): readonly string[] {
-  const outcomes = requestsIn(lines, 'outcome');
-  const ended = new Set(outcomes.map(({ request_id }) => request_id));
+/** What the log lacks, each in words: intents without an outcome, and requests that "AWS" wrote down and the log does not know. */
+function missing(lines: readonly AuditLine[], tied: Tie): readonly string[] {
+  const ended = new Set(requestsIn(lines, 'outcome').map(({ request_id }) => request_id));
   const open = requestsIn(lines, 'intent').filter(({ request_id }) => !ended.has(request_id));
-  const answered = new Set(outcomes.map(({ aws_request_id }) => aws_request_id));
-  const intentOf = new Map(requestsIn(lines, 'intent').map((line) => [line.request_id, line]));
-  const free = new Map<string, number>();
-  for (const { outcome, request_id, aws_request_id: id = '' } of outcomes) {
-    if (outcome !== 'unknown' || id !== '') continue;
-    const operation = intentOf.get(request_id)?.operation ?? '';
-    free.set(operation, (free.get(operation) ?? 0) + 1);
-  }
-  const unknown = seenAtAws(cluster).filter(({ requestId, operation = '' }) => {
-    if (answered.has(requestId)) return false;
-    const left = free.get(operation) ?? 0;
-    free.set(operation, left - 1);
-    return left <= 0;
-  });
-  return [
-    ...open.map(({ request_id, time }) => `request ${request_id} of ${time} has an intent and no outcome`),
-    ...unknown.map(({ requestId, operation, time }) => `${operation} ${requestId} reached AWS at ${time} and is not in the log`),
-  ];
+  return [...open.map(({ request_id, time }) => `request ${request_id} of ${time} has an intent and no outcome`), ...tied.missing()];
 }
 
 /**
  * Sessions that were at work later than their certificate allows: as "AWS", which has a clock of its own, wrote it down, and as the agent
  * or auth did, whichever says the earlier, since an event may have waited for auth and an agent's clock may be wrong.
  */
-function outlived(lines: readonly AuditLine[], atAws: ReadonlyMap<string, Seen>): readonly string[] {
+function outlived(lines: readonly AuditLine[], tied: Tie): readonly string[] {
   const untilMs = new Map(
     lines.flatMap(({ event, sid, expires }) => (event === 'cert.create' && sid && expires ? [[sid, Date.parse(expires)]] : [])),
   );
@@ -117,12 +96,12 @@ function outlived(lines: readonly AuditLine[], atAws: ReadonlyMap<string, Seen>)
     return overMs > 0 ? [`${what} of session ${sid} was seen ${overMs + OUTLIVES_MS} ms after its certificate had expired`] : [];
   };
   return [
-    ...requestsIn(lines, 'outcome').flatMap(({ sid, aws_request_id = '' }) => {
-      const seen = atAws.get(aws_request_id);
-      return seen === undefined ? [] : late(sid, seen.time, `${seen.operation} ${seen.requestId}`);
+    ...requestsIn(lines, 'outcome').flatMap((outcome) => {
+      const seen = tied.of(outcome);
+      return seen === undefined ? [] : late(outcome.sid, seen.time, `${seen.operation} ${seen.requestId}`);
     }),
     ...lines.flatMap(({ event, sid, time, received }) =>
-      event === 'db.session.end' ? late(sid, time < received ? time : received, 'the end') : [],
+      event === 'db.session.end' || event === 'app.session.end' ? late(sid, time < received ? time : received, 'the end') : [],
     ),
   ];
 }

@@ -25,7 +25,7 @@ export interface AtAws {
   readonly verified: boolean;
   /** The code of the answer where it was refused before it was carried out. */
   readonly refusal?: string;
-  readonly identity?: { readonly arn: string; readonly accessKeyId?: string };
+  readonly identity?: { readonly arn: string; readonly accessKeyId?: string; readonly sessionName?: string };
 }
 
 export interface ClusterOptions {
@@ -43,6 +43,7 @@ export interface EmulatorStart {
   readonly tls?: boolean;
   /** More of its command line. */
   readonly flags?: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 /** A cluster as a small company would run it: auth and proxy on one host, agents and people elsewhere, each with files of their own. */
@@ -157,7 +158,7 @@ export class Cluster {
   }
 
   /** Again, on the same ports, after it was killed: what its tables held is gone. */
-  async startEmulator({ roles = [ROLE], tls = false, flags = [] }: EmulatorStart = {}): Promise<void> {
+  async startEmulator({ roles = [ROLE], tls = false, flags = [], env }: EmulatorStart = {}): Promise<void> {
     if (this.emulatorPort === 0) this.emulatorPort = await freePort();
     if (tls && this.emulatorTlsPort === 0) this.emulatorTlsPort = await freePort();
     if (tls) await this.#makeCertificate();
@@ -166,7 +167,7 @@ export class Cluster {
     const ports = { http: this.emulatorPort, control: this.#emulatorControl, ...(tls ? { tls: this.emulatorTlsPort } : {}) };
     const { dir, rawLogFile } = this;
     const command = emulatorCommand({ ports, account: ACCOUNT, roles, keyId: KEY_ID, keySecret: KEY_SECRET, rawLogFile, dir });
-    this.emulator = this.daemon('emulator', [...command, ...flags]);
+    this.emulator = this.daemon('emulator', [...command, ...flags], env);
     await until('the emulator', 20_000, async () =>
       (await fetch(this.emulatorUrl).catch(() => undefined)) === undefined ? undefined : true,
     );

@@ -1,4 +1,5 @@
 import type { Cluster } from '#cluster.ts';
+import type { EndpointClient } from '#endpoint-client.ts';
 import { call } from '#load.ts';
 
 const KINDS = ['users', 'roles', 'tokens', 'db'] as const;
@@ -8,6 +9,7 @@ export type Kind = (typeof KINDS)[number];
 export class Ledger {
   readonly #resources = new Map<Kind, Map<string, string | undefined>>();
   readonly #items = new Map<string, string>();
+  readonly #objects = new Map<string, string>();
 
   /** A resource whose write was acknowledged; `mark`, where given, is a text that its JSON must hold (the newer of two versions). */
   resource(kind: Kind, name: string, mark?: string): void {
@@ -20,12 +22,17 @@ export class Ledger {
     this.#items.set(id, value);
   }
 
-  get size(): number {
-    return [...this.#resources.values()].reduce((sum, { size }) => sum + size, this.#items.size);
+  /** A PutObject into the bucket `faults` that was answered 200. */
+  object(key: string, value: string): void {
+    this.#objects.set(key, value);
   }
 
-  /** What is missing, each in words. `port` is a tunnel through which items are read. */
-  async lost(cluster: Pick<Cluster, 'admin'>, port?: number): Promise<readonly string[]> {
+  get size(): number {
+    return [...this.#resources.values()].reduce((sum, { size }) => sum + size, this.#items.size + this.#objects.size);
+  }
+
+  /** What is missing, each in words. `port` is a tunnel through which items are read, `client` reads objects. */
+  async lost(cluster: Pick<Cluster, 'admin'>, port?: number, client?: Pick<EndpointClient, 'getObject'>): Promise<readonly string[]> {
     const lost: string[] = [];
     for (const [kind, names] of this.#resources) {
       const found = new Map(
@@ -41,6 +48,11 @@ export class Ledger {
           lost.push(`${kind}/${name} was acknowledged with ${mark} and has another version`);
       }
     }
+    if (client !== undefined)
+      for (const [key, value] of this.#objects) {
+        const { status, body } = await client.getObject(key);
+        if (body !== value) lost.push(`object ${key} was acknowledged as ${value}; GetObject says ${status} ${body}`);
+      }
     if (port === undefined) return lost;
     for (const [id, value] of this.#items) {
       const answer = await call(port, 'GetItem', { TableName: 'faults', Key: { id: { S: id } }, ConsistentRead: true });

@@ -57,11 +57,16 @@ export class Load {
   readonly #workers: Promise<void>[];
   #stopping = false;
 
-  constructor(port: number, { connections = 4, pauseMs = 25 }: { readonly connections?: number; readonly pauseMs?: number } = {}) {
+  /** GetItem at a port, or what is given. */
+  constructor(
+    asked: number | ((agent: Agent) => Promise<Answer>),
+    { connections = 4, pauseMs = 25 }: { readonly connections?: number; readonly pauseMs?: number } = {},
+  ) {
+    const ask = typeof asked === 'number' ? (agent: Agent) => getItem(asked, agent) : asked;
     this.#agent = new Agent({ keepAlive: true, maxSockets: connections });
     this.#workers = Array.from({ length: connections }, async () => {
       while (!this.#stopping) {
-        this.answers.push(await getItem(port, this.#agent));
+        this.answers.push(await ask(this.#agent));
         await new Promise((resolve) => setTimeout(resolve, pauseMs));
       }
     });

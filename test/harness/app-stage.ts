@@ -1,0 +1,125 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ACCOUNT, Cluster, type ClusterOptions, PASSWORD, ROLE } from '#cluster.ts';
+import { EndpointClient } from '#endpoint-client.ts';
+import { type Answer, Load } from '#load.ts';
+import { type Daemon, freePort, until } from '#processes.ts';
+import type { AgentOptions } from '#stage.ts';
+
+export const APPLICATION = 'aws';
+const CONSOLE = 'https://console.aws.amazon.com/console/home';
+
+export interface AppStageOptions extends ClusterOptions {
+  /** More of the emulator's environment. */
+  readonly emulatorEnv?: NodeJS.ProcessEnv;
+}
+
+/** The port of a person's `tsh up`, with a program that speaks to it. */
+export interface Endpoint {
+  readonly client: EndpointClient;
+  readonly daemon: Daemon;
+}
+
+/** A cluster with one user who may, one application, and the agents of it that a story starts and kills. */
+export class AppStage {
+  readonly cluster = new Cluster();
+  token = '';
+
+  async open({ emulatorEnv, ...options }: AppStageOptions = {}): Promise<void> {
+    const { cluster } = this;
+    await cluster.startEmulator(emulatorEnv === undefined ? {} : { env: emulatorEnv });
+    await cluster.start(options);
+    await cluster.awsObject('us-east-1', { bucket: 'faults', key: 'one', body: 'the first' });
+    await this.role('apps');
+    await this.user('alice', 'apps');
+    this.token = (await cluster.admin(`tctl tokens add --type=app --app-name=${APPLICATION} --app-uri=${CONSOLE} --format=text`)).trim();
+  }
+
+  async role(name: string, sessionTtl?: string): Promise<void> {
+    const options = sessionTtl === undefined ? '' : `  options: { max_session_ttl: ${sessionTtl} }\n`;
+    const allow = `  allow: { app_labels: { '*': '*' }, aws_role_arns: ['arn:aws:iam::${ACCOUNT}:role/${ROLE}'] }\n`;
+    writeFileSync(
+      join(this.cluster.dir, `${name}.yaml`),
+      `kind: role\nversion: v6\nmetadata: { name: ${name} }\nspec:\n${options}${allow}`,
+    );
+    await this.cluster.admin(`tctl create -f ${name}.yaml`);
+  }
+
+  async user(name: string, role: string): Promise<void> {
+    await this.cluster.admin(`tctl users add ${name} --roles=${role} --password-stdin`, { input: `${PASSWORD}\n` });
+    await this.cluster.signIn(name);
+  }
+
+  agent(host: string, given: AgentOptions = {}): Daemon {
+    const { cluster, token } = this;
+    const lines = [
+      'version: v3',
+      'teleport:',
+      `  nodename: ${host}`,
+      `  data_dir: ${join(cluster.dir, given.data ?? host, 'data')}`,
+      ...(given.reach ?? [`proxy_server: ${cluster.proxy}`]).map((line) => `  ${line}`),
+      ...(given.token === false ? [] : [`  auth_token: ${token}`]),
+      'app_service:',
+      '  enabled: "yes"',
+      '  apps:',
+      `    - { name: ${APPLICATION}, uri: "${CONSOLE}" }`,
+      '',
+    ];
+    return cluster.startAgent(host, lines.join('\n'), given.env, given.under);
+  }
+
+  /** Resolves when the agent has a tunnel; its log holds earlier runs too, so that it is read from `after` on. */
+  async attached(agent: Daemon, after = 0): Promise<void> {
+    await until(`${agent.name} to be attached`, 30_000, () => {
+      if (agent.child.exitCode !== null) throw new Error(`${agent.name} exited ${agent.child.exitCode}:\n${agent.log()}`);
+      return /"?attached/.test(agent.log().slice(after)) ? true : undefined;
+    });
+  }
+
+  /** `tsh up` of a person, with the keys of the application; an agent has to be attached. */
+  async endpoint(
+    person = 'alice',
+    { env = {}, nowMs }: { readonly env?: NodeJS.ProcessEnv; readonly nowMs?: () => number } = {},
+  ): Promise<Endpoint> {
+    const { cluster } = this;
+    await until(`${APPLICATION} to be listed`, 30_000, async () =>
+      (await cluster.sh('tsh apps ls', { person })).stdout.includes(APPLICATION) ? true : undefined,
+    );
+    await cluster.mustSh(`tsh apps login --aws-role ${ROLE} ${APPLICATION}`, { person, env });
+    const printed = await cluster.mustSh(`tsh apps config ${APPLICATION} --format=aws-credential-process`, { person, env });
+    const { AccessKeyId: id = '', SecretAccessKey: secret = '' } = JSON.parse(printed) as Record<string, string>;
+    const port = await freePort();
+    // The tunnel of this person, as the load of a story takes it.
+    const daemon = cluster.daemon(`tunnel-${person}-${port}`, ['tsh', 'up', '--foreground', '--port', String(port)], {
+      TELEPORT_HOME: cluster.homeOf(person),
+      ...env,
+    });
+    await daemon.says(/Serving every application/);
+    const client = new EndpointClient(port, { id, secret }, nowMs);
+    await this.recovers(client, 20_000);
+    return { client, daemon };
+  }
+
+  /** Waits for a request to get through; returns after how many milliseconds. */
+  async recovers(client: EndpointClient, withinMs: number): Promise<number> {
+    const startedMs = Date.now();
+    let last: Answer | undefined;
+    await until('a request to get through', withinMs, async () => {
+      last = await client.whoAmI();
+      return last.status === 200 ? true : undefined;
+    }).catch((error: unknown) => {
+      throw new Error(`${String(error)}: ${last?.status} ${last?.body}`);
+    });
+    return Date.now() - startedMs;
+  }
+}
+
+/** Small requests of several services, one after another on kept connections, while faults happen. */
+export function appLoad(client: EndpointClient, options?: { readonly connections?: number; readonly pauseMs?: number }): Load {
+  let count = 0;
+  return new Load((agent) => {
+    count += 1;
+    if (count % 3 === 0) return client.whoAmI({ agent });
+    return count % 3 === 1 ? client.getObject('one', { agent }) : client.dynamoDb('ListTables', {}, { agent });
+  }, options);
+}
