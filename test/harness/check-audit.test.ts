@@ -7,6 +7,12 @@ interface AtAws {
   requestId: string;
   operation: string;
   time: string;
+  host?: string;
+  service?: string | undefined;
+  verified?: boolean;
+  refusal?: string;
+  identity?: { arn: string; accessKeyId?: string; sessionName?: string };
+  parameters?: Readonly<Record<string, string>>;
 }
 interface World {
   lines: Line[];
@@ -44,10 +50,39 @@ function whole(): World {
   };
 }
 
+/** Of an application: an upload, one that was cut, a sign-in to the console, and the roles that the agent assumed for them. */
+function application(): World {
+  const base = { server_id: 's', sid: 'session', user: 'alice' };
+  const told = (uid: string, second: number, rest: Line): Line => ({ uid, time: at(second), received: at(second), ...base, ...rest });
+  const upload = { event: 'app.session.request', operation: 'PutObject' };
+  const console = { event: 'app.session.console' };
+  const s3 = { service: 's3', operation: 'PutObject' };
+  const identity = { arn: 'arn:aws:sts::123456789012:assumed-role/R/alice', accessKeyId: 'ASIA', sessionName: 'alice' };
+  const assumes = (RoleSessionName: string) => ({ service: 'sts', operation: 'AssumeRole', parameters: { RoleSessionName } });
+  return {
+    lines: [
+      told('1', 10, { ...upload, phase: 'intent', request_id: 'a' }),
+      told('2', 12, { ...upload, phase: 'outcome', request_id: 'a', outcome: 'answered', aws_request_id: '0123456789ABCDEF' }),
+      told('3', 20, { ...upload, phase: 'intent', request_id: 'b' }),
+      told('4', 21, { ...upload, phase: 'outcome', request_id: 'b', outcome: 'not_sent' }),
+      told('5', 30, { ...console, phase: 'intent', request_id: 'c' }),
+      told('6', 31, { ...console, phase: 'outcome', request_id: 'c', outcome: 'answered', aws_access_key_id: 'ASIA' }),
+    ],
+    atAws: [
+      { requestId: 'PROBE', operation: '', time: at(1), host: '127.0.0.1:4566', service: undefined, verified: false },
+      { requestId: 'ROLE', time: at(11), identity: { arn: 'arn:aws:iam::123456789012:user/agent' }, ...assumes('alice') },
+      { requestId: '0123456789ABCDEFGHIJ', time: at(11), identity, ...s3 },
+      { requestId: 'CUT', time: at(21), identity, verified: false, refusal: 'IncompleteBody', ...s3 },
+      { requestId: 'TOKEN', time: at(30), service: 'signin', operation: 'getSigninToken', identity },
+    ],
+    verify: 'the log is intact',
+  };
+}
+
 function check(world: World) {
   const cluster = {
     admin: (line: string) => Promise.resolve(line === 'tctl audit verify' ? world.verify : JSON.stringify(world.lines)),
-    rawLog: () => world.atAws.map((seen) => ({ service: 'dynamodb', host: '', bodyBytes: 0, verified: true, ...seen })),
+    rawLog: () => world.atAws.map((seen) => ({ service: 'dynamodb', host: '', bodyBytes: 0, verified: true, ...seen })) as never,
   };
   return checkAudit(cluster, { withinMs: 0 });
 }
@@ -112,6 +147,52 @@ describe('the check of a log after a fault', () => {
     ['a log that says nothing', (world) => (world.lines = []), /the log was never read/],
   ])('finds %s', async (_what, sabotage, found) => {
     const world = whole();
+    sabotage(world);
+    await expect(check(world)).rejects.toThrow(found);
+  });
+
+  it('finds nothing in a log of an application that is whole', async () => {
+    expect(await check(application())).toEqual({ intents: 3, unknown: 0 });
+  });
+
+  it.each<readonly [string, (world: World) => unknown, RegExp]>([
+    [
+      'an upload that was said not to be sent and is whole at AWS',
+      ({ atAws }) => {
+        for (const seen of atAws.filter(({ requestId }) => requestId === 'CUT'))
+          Object.assign(seen, { verified: true, refusal: undefined });
+      },
+      /PutObject CUT reached AWS at .* and is not in the log/,
+    ],
+    [
+      'an upload of which the log has nothing',
+      (world) => (world.lines = world.lines.filter(({ uid = '' }) => uid > '2')),
+      /PutObject 0123456789ABCDEFGHIJ/,
+    ],
+    [
+      'a sign-in that nobody asked for',
+      ({ atAws }) => Object.assign(atAws[4] ?? {}, { identity: { arn: '', accessKeyId: 'ASIB' } }),
+      /getSigninToken TOKEN/,
+    ],
+    [
+      'a sign-in without an end',
+      (world) => (world.lines = world.lines.filter(({ uid }) => uid !== '6')),
+      /request c of .* has an intent and no outcome/,
+    ],
+    [
+      'a role assumed for somebody who asked for nothing',
+      ({ atAws }) => Object.assign(atAws[1] ?? {}, { parameters: { RoleSessionName: 'bob' } }),
+      /AssumeRole ROLE/,
+    ],
+    ['a role assumed before it was asked for', ({ atAws }) => Object.assign(atAws[1] ?? {}, { time: at(9) }), /AssumeRole ROLE/],
+    [
+      'a request to a host that is none of AWS’s',
+      ({ atAws }) =>
+        atAws.push({ requestId: 'EVIL', operation: 'GetItem', time: at(40), host: 'evil.example', service: undefined, verified: false }),
+      /GetItem EVIL/,
+    ],
+  ])('finds %s', async (_what, sabotage, found) => {
+    const world = application();
     sabotage(world);
     await expect(check(world)).rejects.toThrow(found);
   });

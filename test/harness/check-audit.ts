@@ -70,7 +70,7 @@ export async function checkAudit(
     const intent = intentOf.get(outcome.request_id);
     if (seen !== undefined && intent !== undefined) expect(operationOf(intent)).toBe(seen.operation);
   }
-  expect(tied.theirs.length).toBeLessThanOrEqual(intents.length);
+  expect(tied.intents).toBeLessThanOrEqual(intents.length);
   mustBeNone(outlived(lines, tied));
   expect(await cluster.admin('tctl audit verify')).toMatch(/intact/);
   return { intents: intents.length, unknown: outcomes.filter(({ outcome }) => outcome === 'unknown').length };

@@ -54,6 +54,12 @@ export class Tie {
     this.#byId = new Map(this.theirs.map((each) => [idOf(each), each]));
   }
 
+  /** How many intents there have to be for it at least: a sign-in is asked again where AWS does not give what was asked, and no more. */
+  get intents(): number {
+    const signIns = this.theirs.filter(({ operation }) => operation === 'getSigninToken').length;
+    return this.theirs.length - signIns + Math.ceil(signIns / 2);
+  }
+
   /** The request at AWS whose answer this outcome tells of, if it was seen. */
   of(outcome: AuditLine): Seen | undefined {
     const id = idIn(outcome);
