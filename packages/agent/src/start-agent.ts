@@ -225,7 +225,7 @@ export async function startAgent(options: StartAgentOptions): Promise<StartedAge
     tunnels.renew();
   });
 
-  const { uploaded } = observeAgent(metrics, { tunnels, spool, sessions, viewAgeMs: () => membership.viewAgeMs() });
+  const { uploaded } = observeAgent(metrics, { kind, tunnels, spool, sessions, viewAgeMs: () => membership.viewAgeMs() });
   const uploading = uploadEvents({
     spool,
     append: async (message) => {
