@@ -17,7 +17,7 @@ export class Clocks {
     this.#cluster = cluster;
   }
 
-  set(host: string, offset: '-2h' | '+2h' | '+0'): void {
+  set(host: string, offset: `${'+' | '-'}${number}${'' | 'm' | 'h'}`): void {
     writeFileSync(this.#fileOf(host), `${offset}\n`);
   }
 

@@ -1,5 +1,3 @@
-import { spawnSync } from 'node:child_process';
-import { appendFileSync, rmSync } from 'node:fs';
 import { Agent } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -8,35 +6,23 @@ import { type Answer, call, getItem, HANG_MS } from '@postern/test-harness/load.
 import { type Daemon, until } from '@postern/test-harness/processes.ts';
 import { lacking } from '@postern/test-harness/programs.ts';
 import { DATABASE, Stage } from '@postern/test-harness/stage.ts';
+import { canMountSmallDisk, SmallDisk } from '#small-disk.ts';
 
-// A mount namespace of the agent's own: its small disk is gone when it is.
-const unshare = [['-m'], ['-rm']].find((flags) => spawnSync('unshare', [...flags, 'true']).status === 0);
-const reason = 'a disk of 16 MiB cannot be mounted: allow unshare -rm (kernel.unprivileged_userns_clone), or run as root';
-if (unshare === undefined && (process.env['CI'] !== undefined || process.env['REQUIRE_ALL'] !== undefined)) throw new Error(reason);
-if (unshare === undefined) console.warn(`skipped: ${reason}`);
 const cannot = lacking('openssl');
 
-describe.skipIf(unshare === undefined || cannot !== undefined)('an agent whose disk is full', () => {
+describe.skipIf(!canMountSmallDisk || cannot !== undefined)('an agent whose disk is full', () => {
   const stage = new Stage();
   const { cluster } = stage;
   const data = join(cluster.dir, 'small', 'data');
+  const disk = new SmallDisk(data);
   let agent: Daemon;
   let port = 0;
   let aftermath: Aftermath;
-  /** As the agent sees it, for nobody else does. */
-  const filler = () => `/proc/${agent.child.pid}/root${data}/filler`;
-  const fill = (): void => {
-    try {
-      appendFileSync(filler(), Buffer.alloc(16 * 1024 * 1024, 'x'));
-    } catch (error) {
-      expect(error).toMatchObject({ code: 'ENOSPC' });
-    }
-  };
+  const fill = () => disk.fill(agent);
 
   beforeAll(async () => {
     await stage.open({ apart: true });
-    const script = 'mkdir -p "$0" && mount -t tmpfs -o size=16m tmpfs "$0" && exec "$@"';
-    agent = stage.agent('small', { under: ['unshare', ...(unshare ?? []), 'sh', '-c', script, data] });
+    agent = stage.agent('small', { under: disk.under });
     await stage.attached(agent);
     port = (await stage.tunnel()).port;
     aftermath = await Aftermath.before(cluster);
@@ -80,7 +66,7 @@ describe.skipIf(unshare === undefined || cannot !== undefined)('an agent whose d
   });
 
   it('F-18 serves requests again within 5 s of there being room, and every request that AWS saw is in the log', async () => {
-    rmSync(filler());
+    disk.makeRoom(agent);
     expect(await stage.recovers(port, 5000)).toBeLessThan(5000);
     await until('the log to say so', 10_000, async () => {
       await getItem(port);

@@ -9,9 +9,11 @@ import type { AgentOptions } from '#stage.ts';
 export const APPLICATION = 'aws';
 const CONSOLE = 'https://console.aws.amazon.com/console/home';
 
-export interface AppStageOptions extends ClusterOptions {
-  /** More of the emulator's environment. */
-  readonly emulatorEnv?: NodeJS.ProcessEnv;
+export interface EndpointOptions {
+  /** The clock by which the person's program signs. */
+  readonly nowMs?: () => number;
+  /** False: nobody waits until a request gets through. */
+  readonly isServed?: boolean;
 }
 
 /** The port of a person's `tsh up`, with a program that speaks to it. */
@@ -25,9 +27,9 @@ export class AppStage {
   readonly cluster = new Cluster();
   token = '';
 
-  async open({ emulatorEnv, ...options }: AppStageOptions = {}): Promise<void> {
+  async open(options: ClusterOptions = {}): Promise<void> {
     const { cluster } = this;
-    await cluster.startEmulator(emulatorEnv === undefined ? {} : { env: emulatorEnv });
+    await cluster.startEmulator();
     await cluster.start(options);
     await cluster.awsObject('us-east-1', { bucket: 'faults', key: 'one', body: 'the first' });
     await this.role('apps');
@@ -77,26 +79,22 @@ export class AppStage {
   }
 
   /** `tsh up` of a person, with the keys of the application; an agent has to be attached. */
-  async endpoint(
-    person = 'alice',
-    { env = {}, nowMs }: { readonly env?: NodeJS.ProcessEnv; readonly nowMs?: () => number } = {},
-  ): Promise<Endpoint> {
+  async endpoint(person = 'alice', { nowMs, isServed = true }: EndpointOptions = {}): Promise<Endpoint> {
     const { cluster } = this;
     await until(`${APPLICATION} to be listed`, 30_000, async () =>
       (await cluster.sh('tsh apps ls', { person })).stdout.includes(APPLICATION) ? true : undefined,
     );
-    await cluster.mustSh(`tsh apps login --aws-role ${ROLE} ${APPLICATION}`, { person, env });
-    const printed = await cluster.mustSh(`tsh apps config ${APPLICATION} --format=aws-credential-process`, { person, env });
+    await cluster.mustSh(`tsh apps login --aws-role ${ROLE} ${APPLICATION}`, { person });
+    const printed = await cluster.mustSh(`tsh apps config ${APPLICATION} --format=aws-credential-process`, { person });
     const { AccessKeyId: id = '', SecretAccessKey: secret = '' } = JSON.parse(printed) as Record<string, string>;
     const port = await freePort();
     // The tunnel of this person, as the load of a story takes it.
     const daemon = cluster.daemon(`tunnel-${person}-${port}`, ['tsh', 'up', '--foreground', '--port', String(port)], {
       TELEPORT_HOME: cluster.homeOf(person),
-      ...env,
     });
     await daemon.says(/Serving every application/);
     const client = new EndpointClient(port, { id, secret }, nowMs);
-    await this.recovers(client, 20_000);
+    if (isServed) await this.recovers(client, 20_000);
     return { client, daemon };
   }
 

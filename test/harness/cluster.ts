@@ -43,7 +43,6 @@ export interface EmulatorStart {
   readonly tls?: boolean;
   /** More of its command line. */
   readonly flags?: readonly string[];
-  readonly env?: NodeJS.ProcessEnv;
 }
 
 /** A cluster as a small company would run it: auth and proxy on one host, agents and people elsewhere, each with files of their own. */
@@ -51,6 +50,8 @@ export class Cluster {
   readonly dir = mkdtempSync(join(tmpdir(), 'postern-e2e-'));
   readonly #daemons: Daemon[] = [];
   readonly #agents = new Set<string>();
+  /** More of the environment of every process, say a clock. */
+  everywhere: NodeJS.ProcessEnv = {};
   proxyPort = 0;
   authAddress = '';
   authHost: Daemon | undefined;
@@ -79,6 +80,7 @@ export class Cluster {
       AWS_EC2_METADATA_DISABLED: 'true',
       // Where a test asks what a process keeps alive its inspector listens on a port that nobody else has.
       NODE_OPTIONS: '--inspect-port=127.0.0.1:0',
+      ...this.everywhere,
       ...extra,
     };
   }
@@ -158,7 +160,7 @@ export class Cluster {
   }
 
   /** Again, on the same ports, after it was killed: what its tables held is gone. */
-  async startEmulator({ roles = [ROLE], tls = false, flags = [], env }: EmulatorStart = {}): Promise<void> {
+  async startEmulator({ roles = [ROLE], tls = false, flags = [] }: EmulatorStart = {}): Promise<void> {
     if (this.emulatorPort === 0) this.emulatorPort = await freePort();
     if (tls && this.emulatorTlsPort === 0) this.emulatorTlsPort = await freePort();
     if (tls) await this.#makeCertificate();
@@ -167,7 +169,7 @@ export class Cluster {
     const ports = { http: this.emulatorPort, control: this.#emulatorControl, ...(tls ? { tls: this.emulatorTlsPort } : {}) };
     const { dir, rawLogFile } = this;
     const command = emulatorCommand({ ports, account: ACCOUNT, roles, keyId: KEY_ID, keySecret: KEY_SECRET, rawLogFile, dir });
-    this.emulator = this.daemon('emulator', [...command, ...flags], env);
+    this.emulator = this.daemon('emulator', [...command, ...flags]);
     await until('the emulator', 20_000, async () =>
       (await fetch(this.emulatorUrl).catch(() => undefined)) === undefined ? undefined : true,
     );
