@@ -74,10 +74,6 @@ describe.skipIf(cannot !== undefined)('two application agents', () => {
     await agents.settled();
   });
 
-  it('F-29 one cut off both ways: told in 5 s, the other serves, the tunnel is dropped in 30 s and comes back in 15', async () => {
-    await agents.cutOff({});
-  });
-
   it('F-25 a certificate that expires in the middle of an upload and of an answer: cut within 5 s by the agent itself, and in the log', async () => {
     const { client } = agents;
     await stage.role('brief', '12s');
