@@ -1,0 +1,69 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ACCOUNT, type Cluster, ROLE } from '#cluster.ts';
+import { type Daemon, freePort, until } from '#processes.ts';
+
+export const APP = 'aws';
+export const ROLE_ARN = `arn:aws:iam::${ACCOUNT}:role/${ROLE}`;
+
+/** A role of Postern's that may use every application under the roles of AWS that are given. */
+export async function appRole(cluster: Cluster, name: string, arns: readonly string[] = [ROLE_ARN]): Promise<void> {
+  const allow = `{ app_labels: { '*': '*' }, aws_role_arns: [${arns.map((arn) => `'${arn}'`).join(', ')}] }`;
+  writeFileSync(join(cluster.dir, `${name}.yaml`), `kind: role\nversion: v6\nmetadata: { name: ${name} }\nspec: { allow: ${allow} }\n`);
+  await cluster.admin(`tctl create -f ${name}.yaml`);
+}
+
+export interface AppAgent {
+  readonly daemon: Daemon;
+  /** It joined with this. */
+  readonly token: string;
+}
+
+/** The agent of the AWS application, on a host of its own; resolves once it is attached. */
+export async function startAppAgent(
+  cluster: Cluster,
+  { env = {}, name = APP }: { readonly env?: NodeJS.ProcessEnv; readonly name?: string } = {},
+): Promise<AppAgent> {
+  const uri = 'https://console.aws.amazon.com/console/home';
+  const token = (await cluster.admin(`tctl tokens add --type=app --app-name=${name} --app-uri=${uri} --format=text`)).trim();
+  const file = join(cluster.dir, `${name}-token`);
+  writeFileSync(file, `${token}\n`, { mode: 0o600 });
+  const lines = [
+    'version: v3',
+    'teleport:',
+    `  nodename: ${name}-agent`,
+    `  data_dir: ${join(cluster.dir, `${name}-agent`, 'data')}`,
+    `  proxy_server: ${cluster.proxy}`,
+    `  auth_token: ${file}`,
+    'app_service:',
+    '  enabled: "yes"',
+    '  apps:',
+    `    - { name: ${name}, uri: ${uri} }`,
+    '',
+  ];
+  const daemon = cluster.startAgent(`${name}-agent`, lines.join('\n'), env);
+  await daemon.says(/"?attached/);
+  return { daemon, token };
+}
+
+/** What a program sets to sign for `tsh up`, or for `tsh proxy aws`. */
+export interface LocalKeys {
+  readonly id: string;
+  readonly secret: string;
+}
+
+/** Serves every application of a person who is signed in and logged in to one, in the background until `tsh down`. */
+export async function up(cluster: Cluster, person: string): Promise<{ readonly port: number; readonly keys: LocalKeys }> {
+  const port = await freePort();
+  await cluster.mustSh(`tsh up --port ${port}`, { person });
+  const printed = await cluster.mustSh(`tsh apps config ${APP} --format=aws-credential-process`, { person });
+  const { AccessKeyId: id, SecretAccessKey: secret } = JSON.parse(printed) as { AccessKeyId: string; SecretAccessKey: string };
+  return { port, keys: { id, secret } };
+}
+
+/** Waits until a person sees the application. */
+export async function seesApp(cluster: Cluster, person: string): Promise<void> {
+  await until('the application to be listed', 30_000, async () =>
+    (await cluster.sh('tsh apps ls', { person })).stdout.includes(APP) ? true : undefined,
+  );
+}
