@@ -22,26 +22,27 @@ export interface AppAgent {
 /** The agent of the AWS application, on a host of its own; resolves once it is attached. */
 export async function startAppAgent(
   cluster: Cluster,
-  { env = {}, name = APP }: { readonly env?: NodeJS.ProcessEnv; readonly name?: string } = {},
+  { env = {}, severity = 'INFO' }: { readonly env?: NodeJS.ProcessEnv; readonly severity?: 'INFO' | 'DEBUG' } = {},
 ): Promise<AppAgent> {
   const uri = 'https://console.aws.amazon.com/console/home';
-  const token = (await cluster.admin(`tctl tokens add --type=app --app-name=${name} --app-uri=${uri} --format=text`)).trim();
-  const file = join(cluster.dir, `${name}-token`);
+  const token = (await cluster.admin(`tctl tokens add --type=app --app-name=${APP} --app-uri=${uri} --format=text`)).trim();
+  const file = join(cluster.dir, `${APP}-token`);
   writeFileSync(file, `${token}\n`, { mode: 0o600 });
   const lines = [
     'version: v3',
     'teleport:',
-    `  nodename: ${name}-agent`,
-    `  data_dir: ${join(cluster.dir, `${name}-agent`, 'data')}`,
+    `  nodename: ${APP}-agent`,
+    `  data_dir: ${join(cluster.dir, `${APP}-agent`, 'data')}`,
     `  proxy_server: ${cluster.proxy}`,
     `  auth_token: ${file}`,
+    `  log: { severity: ${severity} }`,
     'app_service:',
     '  enabled: "yes"',
     '  apps:',
-    `    - { name: ${name}, uri: ${uri} }`,
+    `    - { name: ${APP}, uri: ${uri} }`,
     '',
   ];
-  const daemon = cluster.startAgent(`${name}-agent`, lines.join('\n'), env);
+  const daemon = cluster.startAgent(`${APP}-agent`, lines.join('\n'), env);
   await daemon.says(/"?attached/);
   return { daemon, token };
 }

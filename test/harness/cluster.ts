@@ -32,6 +32,8 @@ export interface ClusterOptions {
   /** Lines of YAML under `storage:`. */
   readonly storage?: readonly string[];
   readonly apart?: boolean;
+  /** Auth and proxy log all that they can. */
+  readonly debug?: boolean;
   /** More of the environment of each host's process. */
   readonly env?: { readonly auth?: NodeJS.ProcessEnv; readonly proxy?: NodeJS.ProcessEnv };
 }
@@ -66,6 +68,7 @@ export class Cluster {
   #emulatorControl = 0;
   #certificate: Promise<void> | undefined;
   #hostEnv: NonNullable<ClusterOptions['env']> = {};
+  #teleport: readonly string[] = ['teleport', 'start'];
 
   /** What a process of this story may see: no AWS settings of the machine, no profile of the person who runs it. */
   env(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
@@ -99,6 +102,7 @@ export class Cluster {
   /** Auth and proxy in one process, or `apart` in two, over SQLite or the storage that is given. */
   async start(options: ClusterOptions = {}): Promise<void> {
     this.#hostEnv = options.env ?? {};
+    if (options.debug === true) this.#teleport = ['teleport', '-d', 'start'];
     await this.#makeCertificate();
     this.proxyPort = await freePort();
     for (const part of ['auth', 'proxy']) this.#diagPorts.set(part, await freePort());
@@ -127,13 +131,13 @@ export class Cluster {
 
   /** The host of auth, and of the proxy where they are not apart; called again after it was killed. */
   startAuthHost(): Daemon {
-    this.authHost = this.daemon('auth-host', ['teleport', 'start', '-c', this.authConfig, ...this.#diagFlag('auth')], this.#hostEnv.auth);
+    this.authHost = this.daemon('auth-host', [...this.#teleport, '-c', this.authConfig, ...this.#diagFlag('auth')], this.#hostEnv.auth);
     return this.authHost;
   }
   startProxyHost(): Daemon {
     this.proxyHost = this.daemon(
       'proxy-host',
-      ['teleport', 'start', '-c', this.proxyConfig, ...this.#diagFlag('proxy')],
+      [...this.#teleport, '-c', this.proxyConfig, ...this.#diagFlag('proxy')],
       this.#hostEnv.proxy,
     );
     return this.proxyHost;

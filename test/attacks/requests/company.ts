@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { type Agent, request } from 'node:http';
 import { join } from 'node:path';
-import { ACCOUNT, type AtAws, Cluster, PASSWORD, ROLE } from '@postern/test-harness/cluster.ts';
+import { ACCOUNT, type AtAws, Cluster, type ClusterOptions, PASSWORD, ROLE } from '@postern/test-harness/cluster.ts';
 import { type Daemon, until } from '@postern/test-harness/processes.ts';
 
 export const DATABASE = 'example-dynamodb';
@@ -16,10 +16,10 @@ export class Company {
   token = '';
   agent: Daemon | undefined;
 
-  async open(): Promise<void> {
+  async open(options: ClusterOptions = {}): Promise<void> {
     const { cluster } = this;
     await cluster.startEmulator();
-    await cluster.start();
+    await cluster.start(options);
     const role = `kind: role\nversion: v6\nmetadata: { name: dynamo }\nspec: { allow: { db_labels: { '*': '*' }, db_users: ['${ROLE}'] } }\n`;
     writeFileSync(join(cluster.dir, 'dynamo.yaml'), role);
     await cluster.admin('tctl create -f dynamo.yaml');
