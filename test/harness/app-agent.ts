@@ -1,15 +1,21 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ACCOUNT, type Cluster, ROLE } from '#cluster.ts';
-import { type Daemon, freePort, until } from '#processes.ts';
+import { type Daemon, freePort } from '#processes.ts';
 
 export const APP = 'aws';
 export const ROLE_ARN = `arn:aws:iam::${ACCOUNT}:role/${ROLE}`;
 
 /** A role of Postern's that may use every application under the roles of AWS that are given. */
-export async function appRole(cluster: Cluster, name: string, arns: readonly string[] = [ROLE_ARN]): Promise<void> {
+export async function appRole(
+  cluster: Cluster,
+  name: string,
+  { arns = [ROLE_ARN], sessionTtl }: { readonly arns?: readonly string[]; readonly sessionTtl?: string } = {},
+): Promise<void> {
+  const options = sessionTtl === undefined ? '' : `options: { max_session_ttl: ${sessionTtl} }, `;
   const allow = `{ app_labels: { '*': '*' }, aws_role_arns: [${arns.map((arn) => `'${arn}'`).join(', ')}] }`;
-  writeFileSync(join(cluster.dir, `${name}.yaml`), `kind: role\nversion: v6\nmetadata: { name: ${name} }\nspec: { allow: ${allow} }\n`);
+  const yaml = `kind: role\nversion: v6\nmetadata: { name: ${name} }\nspec: { ${options}allow: ${allow} }\n`;
+  writeFileSync(join(cluster.dir, `${name}.yaml`), yaml);
   await cluster.admin(`tctl create -f ${name}.yaml`);
 }
 
@@ -60,11 +66,4 @@ export async function up(cluster: Cluster, person: string): Promise<{ readonly p
   const printed = await cluster.mustSh(`tsh apps config ${APP} --format=aws-credential-process`, { person });
   const { AccessKeyId: id, SecretAccessKey: secret } = JSON.parse(printed) as { AccessKeyId: string; SecretAccessKey: string };
   return { port, keys: { id, secret } };
-}
-
-/** Waits until a person sees the application. */
-export async function seesApp(cluster: Cluster, person: string): Promise<void> {
-  await until('the application to be listed', 30_000, async () =>
-    (await cluster.sh('tsh apps ls', { person })).stdout.includes(APP) ? true : undefined,
-  );
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { connect as connectTls, type SecureVersion } from 'node:tls';
 import { CertsService, callUnary, LoginService } from '@postern/api';
 import { generateKey } from '@postern/pki';
+import { APP, appRole, ROLE_ARN, startAppAgent } from '@postern/test-harness/app-agent.ts';
 import { PASSWORD, ROLE } from '@postern/test-harness/cluster.ts';
 import { dial, type Held, type HeldSession, sessionName, sessionRaw, signInRaw } from '@postern/test-harness/dial.ts';
 import { until } from '@postern/test-harness/processes.ts';
@@ -12,6 +13,7 @@ import { RawChannel } from '@postern/test-harness/raw-call.ts';
 import { DATABASE, Stage } from '@postern/test-harness/stage.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AUTH, enter, type HeldHost, hostCasOf, TUNNEL } from './held.ts';
+import { prepareAws, useAll, useAllBare } from './under-way.ts';
 
 const cannot = lacking('openssl');
 const DAY_S = 24 * 3600;
@@ -105,7 +107,7 @@ describe.skipIf(cannot !== undefined)('certificates', () => {
     }
   });
 
-  it('CA-03 end what they opened within five seconds of their end: a tail of the log, a stream and its connection', async () => {
+  it.concurrent('CA-03 end what they opened within five seconds of their end: a tail of the log, a stream and its connection', async () => {
     await cluster.admin('tctl users add otto --roles=auditor,dynamo --password-stdin', { input: `${PASSWORD}\n` });
     const key = generateKey();
     const client = dial(cluster.proxy, AUTH, hostCas);
@@ -138,6 +140,38 @@ describe.skipIf(cannot !== undefined)('certificates', () => {
       return said.includes('"expired"') ? true : undefined;
     });
     tail.close();
+  });
+
+  it.concurrent('CA-03 end what an application has under way within five seconds of their end: a download, a stream of events, a WebSocket', async () => {
+    await startAppAgent(cluster);
+    await prepareAws(cluster);
+    await appRole(cluster, 'brief', { sessionTtl: '16s' });
+    await cluster.admin('tctl users add olga --roles=brief --password-stdin', { input: `${PASSWORD}\n` });
+    const olga = await signInRaw(cluster.proxy, hostCas, { user: 'olga', password: PASSWORD });
+    const bare = await sessionRaw(cluster.proxy, hostCas, olga, { app: APP, principal: ROLE_ARN });
+    await cluster.signIn('olga');
+    const { active } = JSON.parse(await cluster.mustSh('tsh status -f json', { person: 'olga' })) as { active: { valid_until: string } };
+    const client = dial(cluster.proxy, sessionName(bare.issued.ticket), hostCas, bare);
+    const [ofPrograms, ofClient] = await Promise.all([useAll(cluster, 'olga'), useAllBare(client)]);
+    for (const [untilMs, things] of [
+      [Date.parse(active.valid_until), ofPrograms],
+      [bare.issued.validUntilMs, ofClient],
+    ] as const) {
+      expect(things.length).toBe(3);
+      for (const { what, ended } of things) {
+        const lateMs = (await ended) - untilMs;
+        expect([what, lateMs]).toEqual([what, expect.toSatisfy((ms: number) => ms > -1_500 && ms < 5_000)]);
+      }
+    }
+    client.close();
+    const lines = await until('the ends in the log', 15_000, async () => {
+      const all = JSON.parse(await cluster.admin('tctl audit ls -f json --user=olga --limit 1000')) as Record<string, unknown>[];
+      return all.filter(({ event }) => event === 'app.session.end').length === 2 ? all : undefined;
+    });
+    expect(lines.filter(({ phase }) => phase === 'outcome')).toHaveLength(6);
+    // Programs of ours leave by themselves when their certificate has ended; who does not is put out.
+    const bareEnd = lines.find(({ event, sid }) => event === 'app.session.end' && sid === bare.issued.sessionId);
+    expect(bareEnd).toMatchObject({ reason: 'expired' });
   });
 
   it.each(['TLSv1.2', 'TLSv1.3'] as const)('CA-04 are looked at in each handshake: no door resumes a session of %s', async (version) => {

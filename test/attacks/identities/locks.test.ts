@@ -3,6 +3,7 @@ import { Agent } from 'node:http';
 import { join } from 'node:path';
 import { CertsService, callUnary, PresenceService } from '@postern/api';
 import { generateKey } from '@postern/pki';
+import { APP, appRole, ROLE_ARN, startAppAgent } from '@postern/test-harness/app-agent.ts';
 import { PASSWORD, ROLE } from '@postern/test-harness/cluster.ts';
 import { dial, type Held, sessionName, sessionRaw, signInRaw } from '@postern/test-harness/dial.ts';
 import { getItem } from '@postern/test-harness/load.ts';
@@ -12,6 +13,7 @@ import { RawChannel } from '@postern/test-harness/raw-call.ts';
 import { DATABASE, Stage } from '@postern/test-harness/stage.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AUTH, enter, hostCasOf } from './held.ts';
+import { prepareAws, useAll, useAllBare } from './under-way.ts';
 
 const cannot = lacking('openssl');
 const WITHIN_MS = 5_000;
@@ -56,7 +58,11 @@ describe.skipIf(cannot !== undefined)('what is taken away', () => {
     await stage.attached(agent);
     hostCas = await hostCasOf(cluster);
     for (const name of ['bob', 'carol', 'dave', 'erin']) await stage.user(name, 'dynamo');
-    await cluster.admin('tctl users update bob --set-roles=dynamo,auditor');
+    await startAppAgent(cluster);
+    await prepareAws(cluster);
+    await appRole(cluster, 'console');
+    await cluster.admin('tctl users update bob --set-roles=dynamo,auditor,console');
+    await cluster.signIn('bob');
     const { port, daemon } = await cluster.openTunnel('alice');
     await stage.makeTable(port);
     await daemon.stop();
@@ -66,14 +72,16 @@ describe.skipIf(cannot !== undefined)('what is taken away', () => {
   it('CA-07 a lock cuts all that its user has open, refuses him what is new, and lets him back when it is lifted', async () => {
     const bob = await signInRaw(cluster.proxy, hostCas, { user: 'bob', password: PASSWORD });
     const session = await sessionRaw(cluster.proxy, hostCas, bob, { db: DATABASE, principal: ROLE });
+    const bare = await sessionRaw(cluster.proxy, hostCas, bob, { app: APP, principal: ROLE_ARN });
+    const client = dial(cluster.proxy, sessionName(bare.issued.ticket), hostCas, bare);
     const { port } = await cluster.openTunnel('bob');
     const keepAlive = new Agent({ keepAlive: true, maxSockets: 1 });
     const tail = channel(AUTH, bob);
     const none = Buffer.from([0x22, 4, ...Buffer.from('none')]);
-    const tailEnded = tail.call({ path: '/postern.v1.Audit/TailEvents', messages: [none], waitMs: 20_000 });
+    const tailEnded = tail.call({ path: '/postern.v1.Audit/TailEvents', messages: [none], waitMs: 60_000 });
     const stream = channel(sessionName(session.issued.ticket), session);
-    const streamEnded = stream.call({ path: '/postern.v1.AgentSession/Connect', end: false, waitMs: 20_000 });
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    const streamEnded = stream.call({ path: '/postern.v1.AgentSession/Connect', end: false, waitMs: 60_000 });
+    const things = (await Promise.all([useAll(cluster, 'bob'), useAllBare(client)])).flat();
     let lockedMs = 0;
     const told = refusedWithin(port, keepAlive, async () => {
       await cluster.admin("tctl lock --user=bob --message='under suspicion'");
@@ -84,11 +92,21 @@ describe.skipIf(cannot !== undefined)('what is taken away', () => {
     expect((await streamEnded).kind).not.toBe('silent');
     await stream.closed();
     expect(Date.now() - lockedMs).toBeLessThan(WITHIN_MS);
+    expect(things).toHaveLength(6);
+    for (const { what, ended } of things)
+      expect([what, (await ended) - lockedMs]).toEqual([what, expect.toSatisfy((ms: number) => ms > -500 && ms < WITHIN_MS)]);
+    client.close();
     expect(await askFor(bob)).toBe('locked');
     const again = await cluster.sh(`tsh login --proxy=${cluster.proxy} --user=bob`, { person: 'bob', input: `${PASSWORD}\n` });
     expect(again.code).not.toBe(0);
     await logged(/"auth\.refused"[\s\S]*"bob"|"bob"[\s\S]*"auth\.refused"/);
     await logged(/"db\.session\.end"/);
+    await until('an end of each session of the application, and an outcome of all that it had under way', 15_000, async () => {
+      const lines = JSON.parse(await cluster.admin('tctl audit ls -f json --user=bob --limit 1000')) as Record<string, unknown>[];
+      const ofApp = lines.filter(({ event }) => String(event).startsWith('app.session.'));
+      const ends = ofApp.filter(({ event, reason }) => event === 'app.session.end' && reason === 'locked');
+      return ends.length >= 2 && ofApp.filter(({ phase }) => phase === 'outcome').length >= things.length ? true : undefined;
+    });
     const [lock] = JSON.parse(await cluster.admin('tctl get locks --format=json')) as { metadata: { name: string } }[];
     await cluster.admin(`tctl rm lock/${lock?.metadata.name ?? ''}`);
     expect(await askFor(bob)).toBe('ok');
