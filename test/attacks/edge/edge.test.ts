@@ -1,19 +1,26 @@
 import { readFileSync } from 'node:fs';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect, type Socket } from 'node:net';
+import { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Cluster, PASSWORD } from '@postern/test-harness/cluster.ts';
-import { signInRaw } from '@postern/test-harness/dial.ts';
+import { busyness } from '@postern/test-harness/busyness.ts';
+import { PASSWORD, ROLE } from '@postern/test-harness/cluster.ts';
+import { sessionName, sessionRaw, signInRaw } from '@postern/test-harness/dial.ts';
 import { until } from '@postern/test-harness/processes.ts';
 import { lacking } from '@postern/test-harness/programs.ts';
+import { DATABASE, Stage } from '@postern/test-harness/stage.ts';
 
 const cannot = lacking('openssl');
 const AUTH = 'auth.postern.internal';
+const TUNNEL = 'tunnel.postern.internal';
+/** A handshake that is not over by then is cut. */
+const HANDSHAKE_MS = 10_000;
 const SIGN_IN = '/postern.v1.Login/SignIn';
 
 describe.skipIf(cannot !== undefined)('the edge', () => {
-  const cluster = new Cluster();
+  const stage = new Stage();
+  const { cluster } = stage;
   const open: Socket[] = [];
   let hostCas: string[] = [];
   let port = 0;
@@ -27,8 +34,7 @@ describe.skipIf(cannot !== undefined)('the edge', () => {
   const signInWithin = (ms: number) => until('a sign-in', ms, async () => signIn().catch(() => undefined));
 
   beforeAll(async () => {
-    await cluster.start();
-    await cluster.admin('tctl users add alice --roles=access --password-stdin', { input: `${PASSWORD}\n` });
+    await stage.open();
     const found = JSON.parse(await cluster.mustSh(`curl -s --cacert web-ca.pem https://${cluster.proxy}/v1/webapi/find`)) as {
       host_ca_pems: string[];
     };
@@ -48,6 +54,59 @@ describe.skipIf(cannot !== undefined)('the edge', () => {
     await signInWithin(10_000);
     await until('all to be closed', 20_000, () => (closed === silent.length ? true : undefined));
   });
+
+  it('ED-10 cuts within ten seconds a thousand that begin a handshake and do not go on, at each door, and an agent joins and attaches meanwhile', async () => {
+    const joins = async (name: string) => {
+      const beganMs = performance.now();
+      await stage.attached(stage.agent(name));
+      return performance.now() - beganMs;
+    };
+    const unhurriedMs = await joins('before');
+    const alice = await signIn();
+    const { issued } = await sessionRaw(cluster.proxy, hostCas, alice, { db: DATABASE, principal: ROLE });
+    const header = Buffer.from([22, 3, 1, 2, 0]);
+    const kinds: [what: string, bytes: Buffer, count: number][] = [
+      ['the header of a record', header, 500],
+      ['a ClientHello at auth, and no certificate', clientHello(AUTH), 200],
+      ['a ClientHello at the tunnels, and no certificate', clientHello(TUNNEL), 200],
+      ['a ClientHello at an agent, and no certificate', clientHello(sessionName(issued.ticket)), 100],
+    ];
+    expect(kinds.map(([, { length }]) => length > 100)).toEqual([false, true, true, true]);
+    const lives: { readonly what: string; lastedMs: number | undefined }[] = [];
+    for (const [what, bytes, count] of kinds) {
+      for (let n = 0; n < count; n += 1) {
+        // Fewer of each address than one may have: none has to give way to another.
+        const socket = keep(connect({ port, host: '127.0.0.1', localAddress: `127.2.0.${1 + (lives.length % 20)}` }));
+        const life: (typeof lives)[number] = { what, lastedMs: undefined };
+        lives.push(life);
+        let beganMs = 0;
+        socket.on('connect', () => {
+          beganMs = performance.now();
+          socket.write(bytes);
+        });
+        // Read to its end, or its end would not be heard.
+        socket.resume().on('close', () => (life.lastedMs = performance.now() - beganMs));
+      }
+    }
+    const tookMs = await joins('meanwhile');
+    const stillThere = lives.filter(({ lastedMs }) => lastedMs === undefined).length;
+    expect(tookMs).toBeLessThan(Math.max(2_000 * busyness(), 3 * unhurriedMs));
+    if (tookMs < HANDSHAKE_MS / 2) expect(stillThere).toBeGreaterThan(500);
+    const slackMs = 2_000 * busyness();
+    await until('all to be closed', HANDSHAKE_MS + 2 * slackMs, () => lives.every(({ lastedMs }) => lastedMs !== undefined) || undefined);
+    const longest = kinds.map(
+      ([what]) => [what, Math.max(...lives.filter((life) => life.what === what).map(({ lastedMs }) => lastedMs ?? 0))] as const,
+    );
+    expect(longest.filter(([, lastedMs]) => lastedMs > HANDSHAKE_MS + slackMs)).toEqual([]);
+  });
+
+  /** What a client says first, byte for byte; it hears no answer. */
+  function clientHello(servername: string): Buffer {
+    const said: Buffer[] = [];
+    const deaf = new Duplex({ read: () => undefined, write: (piece: Buffer, _encoding, done) => void (said.push(piece), done()) });
+    connectTls({ socket: deaf, servername, ALPNProtocols: ['h2'] }).on('error', () => undefined);
+    return Buffer.concat(said);
+  }
 
   it('ED-10 lets somebody sign in beside two hundred anonymous connections that ask for nothing', async () => {
     const held = Array.from({ length: 200 }, () =>

@@ -1,4 +1,4 @@
-import { availableParallelism, loadavg } from 'node:os';
+import { busyness } from '#busyness.ts';
 import { Cluster, PASSWORD } from '#cluster.ts';
 import { type Daemon, until } from '#processes.ts';
 import { Swarm } from '#swarm/swarm.ts';
@@ -49,7 +49,7 @@ export class SwarmStage {
 
   /** How much longer than on a machine of its own everything takes here. */
   get busyness(): number {
-    return Math.max(1, (loadavg()[0] ?? 0) / availableParallelism());
+    return busyness();
   }
 
   daemonOf(part: 'auth' | 'proxy'): Daemon {
