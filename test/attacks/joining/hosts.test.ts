@@ -7,6 +7,7 @@ import {
   CertsService,
   callStream,
   callUnary,
+  JoinService,
   openDuplex,
   PresenceService,
   ResourcesService,
@@ -116,9 +117,30 @@ describe.skipIf(cannot !== undefined)('rogue hosts', () => {
     for (const wrong of [once.slice(0, -1), `${once} `, '']) expect(await outcome(enter(wrong))).toBe('denied');
     for (const words of [{ nodeName: '\u001b[2J' }, { version: 'v'.repeat(100_000) }])
       expect(await outcome(enter(once, 'db', words))).toBe('bad_request');
-    const outcomes = await Promise.all(Array.from({ length: 50 }, () => outcome(enter(once))));
-    expect(outcomes.filter((each) => each === 'ok')).toHaveLength(1);
+    // Each from an address of its own: auth counts refusals by address, and past twenty a minute writes of one address a number.
+    const addresses = Array.from({ length: 50 }, (_, n) => `127.3.0.${n + 1}`);
+    const answers = await Promise.all(addresses.map((from) => joinFrom(from, once)));
+    expect(answers.filter(({ kind }) => kind === 'answered')).toHaveLength(1);
+    expect(answers.filter(({ kind, status, code }) => kind === 'status' && status === 7 && code === 'denied')).toHaveLength(49);
+    expect(new Set(answers.flatMap(({ kind, details }) => (kind === 'status' ? [details] : []))).size).toBe(1);
+    const lines = (await logged('instance.join')).map((line) => ({ ...line, address: String(line['addr.remote']).split(':')[0] ?? '' }));
+    const wrong = addresses.flatMap((address, n) => {
+      const own = lines.filter((line) => line.address === address).map((line) => (line as Record<string, unknown>)['success']);
+      return own.length === 1 && own[0] === (answers[n]?.kind === 'answered') ? [] : [{ address, own }];
+    });
+    expect(wrong).toEqual([]);
+    expect(await joinFrom('127.3.0.51', once)).toMatchObject({ kind: 'status', code: 'denied' });
   });
+
+  /** A join as a host would make it, from an address of this machine. */
+  async function joinFrom(localAddress: string, value: string) {
+    const channel = RawChannel.open({ port: cluster.proxyPort, serverName: AUTH, hostCaPems: hostCas, localAddress });
+    const { requestSerialize, path } = JoinService.join;
+    const request = { token: value, role: 'db', nodeName: 'host', version: '0.1.0', publicKey: generateKey().publicKeyDer };
+    const answer = await channel.call({ path, messages: [requestSerialize(request)], waitMs: 30_000 });
+    channel.close();
+    return answer;
+  }
 
   it('JN-03 guess tokens by the hundred and keep no honest host out', async () => {
     const value = await token('--type=db --db-name=late');
@@ -151,6 +173,46 @@ describe.skipIf(cannot !== undefined)('rogue hosts', () => {
     expect(reserved.refusals.map(({ name }) => name)).toEqual(['ledger']);
     const shown = JSON.stringify(JSON.parse(await cluster.admin('tctl get db_server --format=json')));
     expect(shown).not.toContain('"env":"dev"');
+  });
+
+  it('JN-05 change labels of theirs in sight of the log, and rules go by those that auth holds', async () => {
+    const labelled = await enter(await token('--type=db --db-name=payroll --labels=env=prod'));
+    const says = (labels: Record<string, string>) => announce(labelled, server('payroll', { labels }));
+    const all = "allow: { db_labels: { '*': '*' }, db_users: ['*'] }";
+    const people = {
+      noprod: `{ ${all}, deny: { db_labels: { env: prod } } }`,
+      nodev: `{ ${all}, deny: { db_labels: { env: dev } } }`,
+      dev: "{ allow: { db_labels: { env: dev }, db_users: ['*'] } }",
+      noblue: `{ ${all}, deny: { db_labels: { team: blue } } }`,
+    };
+    const held = new Map<string, Held>();
+    for (const [name, spec] of Object.entries(people)) {
+      writeFileSync(join(cluster.dir, 'person.yaml'), `kind: role\nversion: v6\nmetadata: { name: ${name} }\nspec: ${spec}\n`);
+      await cluster.admin('tctl create -f person.yaml');
+      await cluster.admin(`tctl users add ${name} --roles=${name} --password-stdin`, { input: `${PASSWORD}\n` });
+      held.set(name, await signInRaw(cluster.proxy, hostCas, { user: name, password: PASSWORD }));
+    }
+    // Whoever may not have it does not hear that it is there.
+    const asks = (person: Held) => outcome(sessionRaw(cluster.proxy, hostCas, person, { db: 'payroll', principal: 'Reader' }));
+    const allMay = async () => Object.fromEntries(await Promise.all([...held].map(async ([name, person]) => [name, await asks(person)])));
+    await says({ env: 'dev', team: 'red' });
+    expect(await allMay()).toEqual({ noprod: 'not_found', nodev: 'ok', dev: 'not_found', noblue: 'ok' });
+    // What is not bound by the token is the agent's to say, and whoever is denied by it is denied from then on.
+    const { effectiveLabels } = await says({ env: 'dev', team: 'blue' });
+    expect(effectiveLabels['payroll']?.labels).toEqual({ env: 'prod', team: 'blue' });
+    expect(await allMay()).toEqual({ noprod: 'not_found', nodev: 'ok', dev: 'not_found', noblue: 'not_found' });
+    await says({ env: 'dev', team: 'blue' });
+    const about = (await logged('db_server.announced')).filter(({ resource, name }) => resource === 'db/payroll' || name === 'payroll');
+    expect(about.map(({ code }) => code).toSorted()).toEqual(['TPS01I', 'TPS02I']);
+    expect(about.find(({ code }) => code === 'TPS02I')).toMatchObject({
+      user: labelled.hostId,
+      db_labels_before: { env: 'prod', team: 'red' },
+      db_labels: { env: 'prod', team: 'blue' },
+    });
+    await says({ 'teleport.dev/origin': 'dynamic' });
+    const refused = (await logged('db_server.refused')).filter(({ name }) => name === 'payroll');
+    expect(refused).toMatchObject([{ success: false, user: labelled.hostId, error: expect.stringContaining('teleport.dev/') as unknown }]);
+    expect(await allMay()).toMatchObject({ noprod: 'not_found', dev: 'not_found' });
   });
 
   it('JN-06 JN-07 say nothing in the name of a session that is not theirs, though they know its id', async () => {
