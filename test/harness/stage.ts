@@ -24,9 +24,10 @@ export class Stage {
   readonly cluster = new Cluster();
   token = '';
 
-  async open(options: ClusterOptions = {}): Promise<void> {
+  /** `roles` are those of "AWS" besides the one that everybody may use. */
+  async open({ roles = [], ...options }: ClusterOptions & { readonly roles?: readonly string[] } = {}): Promise<void> {
     const { cluster } = this;
-    await cluster.startEmulator();
+    await cluster.startEmulator({ roles: [ROLE, ...roles] });
     await cluster.start(options);
     await this.furnish();
   }

@@ -5,8 +5,8 @@ import { connect as connectTls, type SecureVersion } from 'node:tls';
 import { CertsService, callUnary, LoginService } from '@postern/api';
 import { generateKey } from '@postern/pki';
 import { APP, appRole, ROLE_ARN, startAppAgent } from '@postern/test-harness/app-agent.ts';
-import { PASSWORD, ROLE } from '@postern/test-harness/cluster.ts';
-import { dial, type Held, type HeldSession, sessionName, sessionRaw, signInRaw } from '@postern/test-harness/dial.ts';
+import { ACCOUNT, PASSWORD, ROLE } from '@postern/test-harness/cluster.ts';
+import { dial, type Held, type HeldSession, listTables, sessionName, sessionRaw, signInRaw } from '@postern/test-harness/dial.ts';
 import { until } from '@postern/test-harness/processes.ts';
 import { lacking } from '@postern/test-harness/programs.ts';
 import { RawChannel } from '@postern/test-harness/raw-call.ts';
@@ -48,7 +48,7 @@ describe.skipIf(cannot !== undefined)('certificates', () => {
   }
 
   beforeAll(async () => {
-    await stage.open();
+    await stage.open({ roles: ['Reader'] });
     await stage.attached(stage.agent('agent'));
     hostCas = await hostCasOf(cluster);
     alice = await signInRaw(cluster.proxy, hostCas, { user: 'alice', password: PASSWORD });
@@ -105,6 +105,78 @@ describe.skipIf(cannot !== undefined)('certificates', () => {
         }
       }
     }
+  });
+
+  it('AG-10 are for what they name, by whatever ticket their holder comes, and the agent knows', async () => {
+    const database = (name: string) =>
+      `kind: db\nversion: v3\nmetadata: { name: ${name}, labels: { of: second } }\nspec: { protocol: dynamodb, aws: { region: us-east-1, account_id: "${ACCOUNT}" } }\n`;
+    write('databases.yaml', `${database('prod')}---\n${database('staging')}`);
+    await cluster.admin('tctl create -f databases.yaml');
+    const token = (await cluster.admin('tctl tokens add --type=db --format=text')).trim();
+    const lines = [
+      'version: v3',
+      'teleport:',
+      '  nodename: second',
+      `  data_dir: ${at('second/data')}`,
+      `  proxy_server: ${cluster.proxy}`,
+      `  auth_token: ${token}`,
+      'db_service: { enabled: "yes", resources: [{ labels: { of: second } }] }',
+      '',
+    ];
+    await stage.attached(cluster.startAgent('second', lines.join('\n')));
+    const role = (deny: string) =>
+      `kind: role\nversion: v6\nmetadata: { name: both }\nspec:\n  allow: { db_labels: { '*': '*' }, db_users: ['${ROLE}', Reader] }\n${deny}`;
+    write('both.yaml', role(''));
+    await cluster.admin('tctl create -f both.yaml');
+    await cluster.admin('tctl users add nina --roles=both --password-stdin', { input: `${PASSWORD}\n` });
+    const nina = await signInRaw(cluster.proxy, hostCas, { user: 'nina', password: PASSWORD });
+    const held = (db: string, principal: string) => sessionRaw(cluster.proxy, hostCas, nina, { db, principal });
+    await until('the second agent to serve', 10_000, () => held('staging', ROLE).catch(() => undefined));
+    const [dev, prod, staging] = [await held(DATABASE, ROLE), await held('prod', ROLE), await held('staging', 'Reader')];
+    const through = async (ticket: string, who: Held): Promise<string> => {
+      const opened = channel(sessionName(ticket), who);
+      const headers = { 'postern-local-port': '8000' };
+      const path = '/postern.v1.AgentSession/Connect';
+      const { kind, body } = await opened.call({ path, headers, messages: [Buffer.from(listTables(8000))], end: false, waitMs: 10_000 });
+      opened.close();
+      // Behind the head of a frame.
+      return kind === 'answered' ? body.subarray(5).toString('latin1') : kind;
+    };
+    expect(await through(prod.issued.ticket, prod)).toContain('200 OK');
+    const atAws = () => cluster.dynamoDbAtAws();
+    const before = atAws().length;
+    expect(await through(prod.issued.ticket, dev)).toBe('cut');
+    expect(await through(dev.issued.ticket, prod)).toBe('cut');
+    expect(atAws()).toHaveLength(before);
+    // Where one agent serves both he is who his certificate says, in AWS's eyes and in the log.
+    expect(await through(prod.issued.ticket, staging)).toContain('200 OK');
+    expect(atAws().slice(before)).toMatchObject([{ identity: { arn: expect.stringContaining('/Reader/nina') as unknown } }]);
+    await until('each by its certificate in the log', 15_000, async () => {
+      const told = JSON.parse(await cluster.admin('tctl audit ls -f json --limit 1000')) as Record<string, unknown>[];
+      // The agent of another resource is not one that auth gave the session to: what it says of it is marked as its own word.
+      const refused = told.flatMap(({ event, code, unverified }) =>
+        event === 'db.session.start' && code === 'TDB00W' ? [(unverified as { session_id?: string } | undefined)?.session_id] : [],
+      );
+      if (![dev, prod].every(({ issued }) => refused.includes(issued.sessionId))) return undefined;
+      const requests = told.filter(({ event, phase }) => event === 'db.session.dynamodb.request' && phase === 'intent');
+      const of = ({ issued }: HeldSession) => requests.filter(({ sid }) => sid === issued.sessionId).map(({ resource }) => resource);
+      const seen = JSON.stringify([of(dev), of(prod), of(staging)]);
+      return seen === JSON.stringify([[], ['db/prod'], ['db/staging']]) ? true : undefined;
+    });
+
+    // A rule that denies the role in other letters, made while the session is open: the agent's own decision.
+    write('both.yaml', role(`  deny: { db_users: ['${ROLE.toUpperCase()}'] }\n`));
+    await cluster.admin('tctl create -f both.yaml');
+    const denied = await until('the denial', 5_000, async () => {
+      const answer = await through(prod.issued.ticket, prod);
+      return answer.includes('200 OK') ? undefined : answer;
+    });
+    expect(denied).toMatch(/^HTTP\/1\.1 4\d\d[\s\S]*AccessDenied/);
+    const settled = atAws().length;
+    expect(await through(prod.issued.ticket, prod)).not.toContain('200 OK');
+    expect(atAws()).toHaveLength(settled);
+    expect(await through(staging.issued.ticket, staging)).toContain('200 OK');
+    await expect(held('prod', ROLE)).rejects.toMatchObject({ code: 'denied' });
   });
 
   it.concurrent('CA-03 end what they opened within five seconds of their end: a tail of the log, a stream and its connection', async () => {
