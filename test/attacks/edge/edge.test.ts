@@ -103,7 +103,11 @@ describe.skipIf(cannot !== undefined)('the edge', () => {
   /** What a client says first, byte for byte; it hears no answer. */
   function clientHello(servername: string): Buffer {
     const said: Buffer[] = [];
-    const deaf = new Duplex({ read: () => undefined, write: (piece: Buffer, _encoding, done) => void (said.push(piece), done()) });
+    const write = (piece: Buffer, _encoding: string, done: () => void) => {
+      said.push(piece);
+      done();
+    };
+    const deaf = new Duplex({ read: () => undefined, write });
     connectTls({ socket: deaf, servername, ALPNProtocols: ['h2'] }).on('error', () => undefined);
     return Buffer.concat(said);
   }

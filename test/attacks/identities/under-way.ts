@@ -58,7 +58,7 @@ export async function useAllBare(client: Client): Promise<readonly UnderWay[]> {
     metadata.set('postern-local-port', '8000');
     metadata.set('postern-local-key', `${keys.id}:${keys.secret}`);
     metadata.set(isTunnel ? 'postern-tunnel-host' : 'postern-connect-host', host);
-    return openDuplex<Buffer, Buffer>(client, AgentSession.connect, { metadata });
+    return openDuplex<Buffer, Buffer>(client, AgentSession.connect, { metadata }) as unknown as Duplex;
   };
   return allGoOn([
     download('a download of a bare client', open(S3), signedRequest({ ...ENDLESS, host: S3 }, keys)),

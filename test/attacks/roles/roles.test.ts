@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AccessService, callUnary, PresenceService, ResourcesService, StatusService } from '@postern/api';
+import { busyness } from '@postern/test-harness/busyness.ts';
 import { Cluster, PASSWORD } from '@postern/test-harness/cluster.ts';
 import { dial, type Held, signInRaw } from '@postern/test-harness/dial.ts';
 import { lacking } from '@postern/test-harness/programs.ts';
@@ -9,7 +10,10 @@ import { AUTH, enter, hostCasOf, localAdmin } from '../identities/held.ts';
 import { hostileHosts } from '@postern/test-harness/hostile-hosts.ts';
 
 const cannot = lacking('openssl');
-const ROLES = 60;
+const ROLES = 500;
+/** As many as a user may have. */
+const ROLES_OF_ONE = 100;
+const RESOURCES = 500;
 /** The longest that a label may be. */
 const LABEL = 256;
 
@@ -31,59 +35,104 @@ describe.skipIf(cannot !== undefined)('roles and files', () => {
   afterAll(() => cluster.stop());
 
   it('RB-02 patterns that bring a backtracking matcher to a stop hold up neither a decision nor anybody else', async () => {
-    const names = Array.from({ length: ROLES }, (_, n) => `slow-${n}`);
     const patterns = ['^(a+)+$', '^(x+x+)+y$', '^([a-zA-Z]+)*$', '^(a|aa)+$'];
-    const spec = (n: number) =>
-      `{ allow: { db_labels: { env: '${patterns[n % patterns.length] ?? ''}' }, db_users: ['{{internal.db_users}}'] } }`;
-    expect((await create(names.map((name, n) => role(name, spec(n))).join('---\n'))).code).toBe(0);
-    await cluster.admin(`tctl users add victor --roles=${names.join(',')} --password-stdin`, { input: `${PASSWORD}\n` });
-    const agent = await enter(cluster, {
-      hostCas,
-      token: (await cluster.admin('tctl tokens add --type=db --db-name=orders --format=text')).trim(),
-      role: 'db',
-    });
-    const labels = { env: `${'a'.repeat(LABEL - 1)}!` };
-    const server = {
+    const rule = (pattern: string) => `{ allow: { db_labels: { env: '${pattern}' }, db_users: ['{{internal.db_users}}'] } }`;
+    const slow = Array.from({ length: ROLES - ROLES_OF_ONE }, (_, n) => `slow-${n}`);
+    const plain = Array.from({ length: ROLES_OF_ONE }, (_, n) => `plain-${n}`);
+    const roles = [
+      ...slow.map((name, n) => role(name, rule(patterns[n % patterns.length] ?? ''))),
+      ...plain.map((name, n) => role(name, rule(`value-${n}`))),
+    ];
+    expect((await create(roles.join('---\n'))).code).toBe(0);
+    // Each of its own, so that no answer is kept for another.
+    const value = (n: number) => `${'a'.repeat(LABEL - 4)}!${String(n).padStart(3, '0')}`;
+    const database = (name: string, n: number) =>
+      `kind: db\nversion: v3\nmetadata: { name: ${name}, labels: { env: '${value(n)}' } }\nspec: { protocol: dynamodb, aws: { region: us-east-1, account_id: "123456789012" } }\n`;
+    const names = Array.from({ length: RESOURCES }, (_, n) => `table-${n}`);
+    expect((await create(names.map(database).join('---\n'))).code).toBe(0);
+    for (const [user, own] of [
+      ['victor', slow.slice(0, ROLES_OF_ONE)],
+      ['petra', plain],
+    ] as const)
+      await cluster.admin(`tctl users add ${user} --roles=${own.join(',')} --password-stdin`, { input: `${PASSWORD}\n` });
+    const token = (await cluster.admin('tctl tokens add --type=db --format=text')).trim();
+    const about = {
       kind: 'db',
-      name: 'orders',
       protocol: 'dynamodb',
       uri: '',
       description: '',
-      labels,
-      awsRegion: 'us-east-1',
-      awsAccountId: '123456789012',
-      dynamic: false,
+      labels: {},
+      awsRegion: '',
+      awsAccountId: '',
+      dynamic: true,
     };
-    const { refusals } = await callUnary(as(agent), PresenceService.announceServers, {
-      servers: [server],
-      nodeName: 'host',
-      version: '0.1.0',
-    });
-    expect(refusals).toEqual([]);
-    const victor = as(await signInRaw(cluster.proxy, hostCas, { user: 'victor', password: PASSWORD }));
-    const admin = as(localAdmin(cluster));
-    await callUnary(admin, StatusService.getStatus, {});
-    let slowestMs = 0;
-    const done = new AbortController();
-    const watching = (async () => {
-      while (!done.signal.aborted) {
-        const startedMs = performance.now();
-        await callUnary(admin, StatusService.getStatus, {});
-        slowestMs = Math.max(slowestMs, performance.now() - startedMs);
-      }
-    })();
-    const startedMs = performance.now();
-    for (let n = 0; n < 10; n += 1) {
-      await callUnary(victor, ResourcesService.listResources, { kind: 'db_server', withSecrets: false, pageSize: 0, pageToken: '' });
-      const asked = { user: 'victor', resourceKind: 'db', resourceName: 'orders', principal: 'Reader' };
-      await callUnary(admin, AccessService.explainAccess, { ...asked, user: 'victor' });
+    // More than one agent may announce.
+    for (const half of [names.slice(0, RESOURCES / 2), names.slice(RESOURCES / 2)]) {
+      const agent = as(await enter(cluster, { hostCas, token, role: 'db' }));
+      const servers = half.map((name) => ({ ...about, name }));
+      const { refusals } = await callUnary(agent, PresenceService.announceServers, { servers, nodeName: 'host', version: '0.1.0' });
+      expect(refusals).toEqual([]);
+      agent.close();
     }
-    done.abort();
-    await watching;
-    // V8's own matcher needs longer than the age of the machine for one of them; the rest is room for a busy one.
-    expect((performance.now() - startedMs) / 20).toBeLessThan(500);
-    expect(slowestMs).toBeLessThan(1_000);
-    victor.close();
+
+    const admin = as(localAdmin(cluster));
+    const lagMs = async () => ((await cluster.metrics('auth')).get('nodejs_eventloop_lag_max_seconds') ?? Number.NaN) * 1000;
+    const explain = (user: string, resourceName: string) =>
+      callUnary(admin, AccessService.explainAccess, { user, resourceKind: 'db', resourceName, principal: 'Reader' });
+    /** How many databases somebody sees. */
+    const listed = async (who: ReturnType<typeof as>): Promise<number> => {
+      let count = 0;
+      let pageToken = '';
+      do {
+        const asked = { kind: 'db_server', withSecrets: false, pageSize: 200, pageToken };
+        const page = await callUnary(who, ResourcesService.listResources, asked);
+        count += page.resources.length;
+        pageToken = page.nextPageToken;
+      } while (pageToken !== '');
+      return count;
+    };
+    expect(await listed(admin)).toBe(RESOURCES);
+    /** All resources, judged for a list; then some of them one by one; and somebody else who asks for a trifle all the while. */
+    const measure = async (user: string) => {
+      const person = as(await signInRaw(cluster.proxy, hostCas, { user, password: PASSWORD }));
+      await explain(user, names[0] ?? '');
+      await lagMs();
+      const done = new AbortController();
+      const others: number[] = [];
+      const watching = (async () => {
+        while (!done.signal.aborted) {
+          const startedMs = performance.now();
+          await callUnary(admin, StatusService.getStatus, {});
+          others.push(performance.now() - startedMs);
+        }
+      })();
+      const startedMs = performance.now();
+      expect(await listed(person)).toBe(0);
+      const listMs = performance.now() - startedMs;
+      const single: number[] = [];
+      for (const name of names.slice(0, 20)) {
+        const askedMs = performance.now();
+        await explain(user, name);
+        single.push(performance.now() - askedMs);
+      }
+      done.abort();
+      await watching;
+      person.close();
+      const ofOthers = others.toSorted((one, other) => one - other);
+      return {
+        listMs,
+        decisionMs: single.toSorted((one, other) => one - other)[10] ?? Number.NaN,
+        lagMs: await lagMs(),
+        othersMs: ofOthers[Math.floor(ofOthers.length * 0.99)] ?? Number.NaN,
+      };
+    };
+    // On two cores that did nothing else: 52 and 770 ms for the list, 2 and 4 ms for a decision, and no lag beyond 10 ms. A list that was
+    // judged in one turn held up auth for all of its 730 ms; V8's own matcher needs longer than the age of the machine for one pattern.
+    for (const { listMs, decisionMs, lagMs: late, othersMs } of [await measure('petra'), await measure('victor')]) {
+      expect(decisionMs).toBeLessThan(50 * busyness());
+      expect(late).toBeLessThan(Math.max(50 * busyness(), listMs / 4));
+      expect(othersMs).toBeLessThan(Math.max(250 * busyness(), listMs / 2));
+    }
     admin.close();
   });
 
