@@ -6,15 +6,16 @@ import { type Daemon, freePort } from '#processes.ts';
 export const APP = 'aws';
 export const ROLE_ARN = `arn:aws:iam::${ACCOUNT}:role/${ROLE}`;
 
-/** A role of Postern's that may use every application under the roles of AWS that are given. */
+/** A role of Postern's that may use every application under the one role of AWS, except under those that are denied. */
 export async function appRole(
   cluster: Cluster,
   name: string,
-  { arns = [ROLE_ARN], sessionTtl }: { readonly arns?: readonly string[]; readonly sessionTtl?: string } = {},
+  { denied = [], sessionTtl }: { readonly denied?: readonly string[]; readonly sessionTtl?: string } = {},
 ): Promise<void> {
   const options = sessionTtl === undefined ? '' : `options: { max_session_ttl: ${sessionTtl} }, `;
-  const allow = `{ app_labels: { '*': '*' }, aws_role_arns: [${arns.map((arn) => `'${arn}'`).join(', ')}] }`;
-  const yaml = `kind: role\nversion: v6\nmetadata: { name: ${name} }\nspec: { ${options}allow: ${allow} }\n`;
+  const allow = `{ app_labels: { '*': '*' }, aws_role_arns: ['${ROLE_ARN}'] }`;
+  const deny = denied.length === 0 ? '' : `, deny: { aws_role_arns: [${denied.map((arn) => `'${arn}'`).join(', ')}] }`;
+  const yaml = `kind: role\nversion: v6\nmetadata: { name: ${name} }\nspec: { ${options}allow: ${allow}${deny} }\n`;
   writeFileSync(join(cluster.dir, `${name}.yaml`), yaml);
   await cluster.admin(`tctl create -f ${name}.yaml`);
 }

@@ -74,7 +74,7 @@ describe.skipIf(cannot !== undefined)('agents that are none any more', () => {
     const ended = new Promise<number>((resolve) => {
       for (const event of ['end', 'error'] as const) attached.on(event, () => resolve(Date.now()));
     });
-    attached.write({ frame: { $case: 'hello', value: { version: '0.1.0', resourceIds: [] } } });
+    attached.write({ frame: { $case: 'hello', value: { version: '0.1.0', resourceIds: [], opensLines: true } } });
     await heard;
     const closed = silent.closed().then(() => Date.now());
     for (const endedMs of [await ended, await closed]) {

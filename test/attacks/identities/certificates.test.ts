@@ -10,6 +10,7 @@ import { dial, type Held, type HeldSession, listTables, sessionName, sessionRaw,
 import { until } from '@postern/test-harness/processes.ts';
 import { lacking } from '@postern/test-harness/programs.ts';
 import { RawChannel } from '@postern/test-harness/raw-call.ts';
+import { signedRequest } from '@postern/test-harness/sign-v4.ts';
 import { DATABASE, Stage } from '@postern/test-harness/stage.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AUTH, enter, type HeldHost, hostCasOf, TUNNEL } from './held.ts';
@@ -50,6 +51,7 @@ describe.skipIf(cannot !== undefined)('certificates', () => {
   beforeAll(async () => {
     await stage.open({ roles: ['Reader'] });
     await stage.attached(stage.agent('agent'));
+    await startAppAgent(cluster);
     hostCas = await hostCasOf(cluster);
     alice = await signInRaw(cluster.proxy, hostCas, { user: 'alice', password: PASSWORD });
     session = await sessionRaw(cluster.proxy, hostCas, alice, { db: DATABASE, principal: ROLE });
@@ -179,6 +181,35 @@ describe.skipIf(cannot !== undefined)('certificates', () => {
     await expect(held('prod', ROLE)).rejects.toMatchObject({ code: 'denied' });
   });
 
+  it('AG-10 are for no role of AWS that is denied in other letters since, and an application’s agent knows', async () => {
+    await appRole(cluster, 'apps');
+    await cluster.admin('tctl users add nora --roles=apps --password-stdin', { input: `${PASSWORD}\n` });
+    const nora = await signInRaw(cluster.proxy, hostCas, { user: 'nora', password: PASSWORD });
+    const session = await sessionRaw(cluster.proxy, hostCas, nora, { app: APP, principal: ROLE_ARN });
+    const host = 'sts.us-east-1.amazonaws.com';
+    const keys = { id: `AKIA${'A'.repeat(16)}`, secret: randomBytes(20).toString('hex') };
+    const whoAmI = async (): Promise<string> => {
+      const opened = channel(sessionName(session.issued.ticket), session);
+      const path = '/postern.v1.AgentSession/Connect';
+      const headers = { 'postern-local-port': '8000', 'postern-local-key': `${keys.id}:${keys.secret}`, 'postern-connect-host': host };
+      const asked = { method: 'GET', host, path: '/', query: 'Action=GetCallerIdentity&Version=2011-06-15', service: 'sts' } as const;
+      const answer = await opened.call({ path, headers, messages: [Buffer.from(signedRequest(asked, keys))], end: false, waitMs: 10_000 });
+      opened.close();
+      return answer.body.subarray(5).toString('latin1');
+    };
+    expect(await whoAmI()).toMatch(/^HTTP\/1\.1 200 [\s\S]*nora/);
+    await appRole(cluster, 'apps', { denied: [ROLE_ARN.replace(ROLE, ROLE.toLowerCase())] });
+    const denied = await until('the denial', 5_000, async () => {
+      const answer = await whoAmI();
+      return answer.startsWith('HTTP/1.1 200 ') ? undefined : answer;
+    });
+    expect(denied).toMatch(/^HTTP\/1\.1 403 [\s\S]*AccessDenied/);
+    const atAws = cluster.rawLog().length;
+    expect(await whoAmI()).toMatch(/^HTTP\/1\.1 403 /);
+    expect(cluster.rawLog()).toHaveLength(atAws);
+    await expect(sessionRaw(cluster.proxy, hostCas, nora, { app: APP, principal: ROLE_ARN })).rejects.toMatchObject({ code: 'denied' });
+  });
+
   it.concurrent('CA-03 end what they opened within five seconds of their end: a tail of the log, a stream and its connection', async () => {
     await cluster.admin('tctl users add otto --roles=auditor,dynamo --password-stdin', { input: `${PASSWORD}\n` });
     const key = generateKey();
@@ -215,7 +246,6 @@ describe.skipIf(cannot !== undefined)('certificates', () => {
   });
 
   it.concurrent('CA-03 end what an application has under way within five seconds of their end: a download, a stream of events, a WebSocket', async () => {
-    await startAppAgent(cluster);
     await prepareAws(cluster);
     await appRole(cluster, 'brief', { sessionTtl: '16s' });
     await cluster.admin('tctl users add olga --roles=brief --password-stdin', { input: `${PASSWORD}\n` });

@@ -22,9 +22,9 @@ describe.skipIf(cannot !== undefined)('roles and files', () => {
   let hostCas: string[] = [];
   const at = (name: string) => join(cluster.dir, name);
   const as = (held: Held) => dial(cluster.proxy, AUTH, hostCas, held);
-  const create = (text: string) => {
+  const create = (text: string, timeoutMs = 20_000) => {
     writeFileSync(at('file.yaml'), text);
-    return cluster.sh(`tctl -c ${cluster.authConfig} create -f file.yaml`, { timeoutMs: 20_000 });
+    return cluster.sh(`tctl -c ${cluster.authConfig} create -f file.yaml`, { timeoutMs });
   };
   const role = (name: string, spec: string) => `kind: role\nversion: v6\nmetadata: { name: ${name} }\nspec: ${spec}\n`;
 
@@ -43,13 +43,13 @@ describe.skipIf(cannot !== undefined)('roles and files', () => {
       ...slow.map((name, n) => role(name, rule(patterns[n % patterns.length] ?? ''))),
       ...plain.map((name, n) => role(name, rule(`value-${n}`))),
     ];
-    expect((await create(roles.join('---\n'))).code).toBe(0);
+    expect((await create(roles.join('---\n'), 60_000)).code).toBe(0);
     // Each of its own, so that no answer is kept for another.
     const value = (n: number) => `${'a'.repeat(LABEL - 4)}!${String(n).padStart(3, '0')}`;
     const database = (name: string, n: number) =>
       `kind: db\nversion: v3\nmetadata: { name: ${name}, labels: { env: '${value(n)}' } }\nspec: { protocol: dynamodb, aws: { region: us-east-1, account_id: "123456789012" } }\n`;
     const names = Array.from({ length: RESOURCES }, (_, n) => `table-${n}`);
-    expect((await create(names.map(database).join('---\n'))).code).toBe(0);
+    expect((await create(names.map(database).join('---\n'), 60_000)).code).toBe(0);
     for (const [user, own] of [
       ['victor', slow.slice(0, ROLES_OF_ONE)],
       ['petra', plain],
