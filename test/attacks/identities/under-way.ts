@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import { type Client, Metadata } from '@grpc/grpc-js';
 import { AgentSession, openDuplex } from '@postern/api';
 import { APP, up } from '@postern/test-harness/app-agent.ts';
+import { busyness } from '@postern/test-harness/busyness.ts';
 import { type Cluster, ROLE } from '@postern/test-harness/cluster.ts';
 import { freePort, until } from '@postern/test-harness/processes.ts';
 import { signedRequest } from '@postern/test-harness/sign-v4.ts';
@@ -74,8 +75,8 @@ const BEDROCK = 'bedrock-runtime.us-east-1.amazonaws.com';
 /** Resolves once each has shown twice that it is alive. */
 async function allGoOn(list: readonly UnderWay[]): Promise<readonly UnderWay[]> {
   for (const { what, bytes } of list) {
-    const first = await until(`${what} to begin`, 10_000, () => (bytes() > 0 ? bytes() : undefined));
-    await until(`${what} to go on`, 10_000, () => (bytes() > first ? true : undefined));
+    const first = await until(`${what} to begin`, 10_000 * busyness(), () => (bytes() > 0 ? bytes() : undefined));
+    await until(`${what} to go on`, 10_000 * busyness(), () => (bytes() > first ? true : undefined));
   }
   return list;
 }

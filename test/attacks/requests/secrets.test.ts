@@ -51,7 +51,7 @@ describe.skipIf(cannot !== undefined)('secrets', () => {
     const listed = await cluster.sh('tsh -d db ls');
     const used = await useApplications(cluster);
     said = [wrong, listed].map(({ stdout, stderr }) => stdout + stderr).join('\n') + used.said;
-    await until('the requests in the audit log', 20_000, async () => {
+    await until('the requests in the audit log', 30_000, async () => {
       audit = await cluster.admin('tctl -d audit ls -f json --limit 1000000');
       return audit.includes('"app.session.console"') && audit.includes('"handed_out"') ? true : undefined;
     });
@@ -67,7 +67,7 @@ describe.skipIf(cannot !== undefined)('secrets', () => {
     };
     expect(Object.entries(secrets).filter(([, secret]) => secret.length < 16)).toEqual([]);
     expect(Object.keys(secrets).length).toBeGreaterThan(20);
-  });
+  }, 240_000);
   afterAll(() => cluster.stop());
 
   it('AG-03 do not travel to AWS as the client sent them', () => {
