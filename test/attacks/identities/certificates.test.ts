@@ -1,7 +1,7 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { connect as connectTls, type SecureVersion } from 'node:tls';
+import { connect as connectTls } from 'node:tls';
 import { CertsService, callUnary, LoginService } from '@postern/api';
 import { generateKey } from '@postern/pki';
 import { APP, appRole, ROLE_ARN, startAppAgent } from '@postern/test-harness/app-agent.ts';
@@ -14,6 +14,7 @@ import { RawChannel } from '@postern/test-harness/raw-call.ts';
 import { signedRequest } from '@postern/test-harness/sign-v4.ts';
 import { DATABASE, Stage } from '@postern/test-harness/stage.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { handshake } from './handshake.ts';
 import { AUTH, enter, type HeldHost, hostCasOf, TUNNEL } from './held.ts';
 import { prepareAws, useAll, useAllBare } from './under-way.ts';
 
@@ -31,6 +32,7 @@ describe.skipIf(cannot !== undefined)('certificates', () => {
   const at = (name: string) => join(cluster.dir, name);
   const write = (name: string, text: string | Uint8Array) => writeFileSync(at(name), text);
   const channel = (serverName: string, held?: Held) => RawChannel.open({ port: cluster.proxyPort, serverName, hostCaPems: hostCas, held });
+  const where = () => ({ port: cluster.proxyPort, hostCaPems: hostCas });
   const codeOf = (call: Promise<unknown>) =>
     call.then(
       () => 'ok',
@@ -284,9 +286,9 @@ describe.skipIf(cannot !== undefined)('certificates', () => {
       [TUNNEL, host],
       [sessionName(session.issued.ticket), session],
     ] as const) {
-      const tickets = await handshake(version, { serverName, held });
+      const tickets = await handshake({ ...where(), version, serverName, held });
       expect([serverName, tickets.isOpen]).toEqual([serverName, true]);
-      const again = await handshake(version, { serverName, held, session: tickets.session });
+      const again = await handshake({ ...where(), version, serverName, held, session: tickets.session });
       expect([serverName, again.wasReused && again.isOpen]).toEqual([serverName, false]);
     }
   });
@@ -365,42 +367,4 @@ describe.skipIf(cannot !== undefined)('certificates', () => {
     expect(await answered).not.toMatch(/^HTTP\/1\.1 2/);
     web.destroy();
   });
-
-  interface Shaken {
-    readonly isOpen: boolean;
-    readonly wasReused: boolean;
-    readonly session: Buffer | undefined;
-  }
-
-  /** A handshake, and whether the connection is there a moment after it; with `session`, an attempt to resume. */
-  function handshake(version: SecureVersion, given: { serverName: string; held: Held; session?: Buffer | undefined }): Promise<Shaken> {
-    return new Promise((resolve) => {
-      let kept: Buffer | undefined;
-      const socket = connectTls({
-        host: '127.0.0.1',
-        port: cluster.proxyPort,
-        servername: given.serverName,
-        ca: hostCas,
-        key: given.held.privateKeyPem,
-        cert: given.held.certificatePem,
-        ALPNProtocols: ['h2'],
-        minVersion: version,
-        maxVersion: version,
-        checkServerIdentity: () => undefined,
-        ...(given.session === undefined ? {} : { session: given.session }),
-      });
-      const done = (isOpen: boolean) => {
-        clearTimeout(timer);
-        resolve({ isOpen, wasReused: socket.isSessionReused(), session: kept ?? socket.getSession() });
-        socket.destroy();
-      };
-      let timer = setTimeout(() => done(false), 5_000);
-      socket.on('session', (ticket: Buffer) => (kept = ticket));
-      socket.on('secureConnect', () => {
-        clearTimeout(timer);
-        timer = setTimeout(() => done(true), 300);
-      });
-      socket.on('error', () => done(false)).on('close', () => done(false));
-    });
-  }
 });
