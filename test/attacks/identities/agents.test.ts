@@ -16,8 +16,11 @@ const cannot = lacking('openssl', 'faketime');
 const library = ['x86_64', 'aarch64']
   .map((arch) => `/usr/lib/${arch}-linux-gnu/faketime/libfaketime.so.1`)
   .find((file) => existsSync(file));
-/** A host's certificate lasts a day. Whoever joins when auth's clock is a day behind, but for this, has so much of it. */
-const LIFE_MS = 12_000 * Math.min(3, Math.round(busyness()));
+/**
+ * A host's certificate lasts a day. Whoever joins when auth's clock is a day behind, but for this, has so much of it. Less than half a minute:
+ * an attachment that sends no PING is cut for that.
+ */
+const LIFE_MS = 1_000 * Math.round(12 * Math.min(1.75, busyness()));
 const DAY_S = 24 * 3600;
 
 describe.skipIf(cannot !== undefined)('agents that are none any more', () => {

@@ -60,7 +60,11 @@ describe.skipIf(cannot !== undefined)('certificates', () => {
     session = await sessionRaw(cluster.proxy, hostCas, alice, { db: DATABASE, principal: ROLE });
     host = await enter(cluster, { hostCas, token: (await cluster.admin('tctl tokens add --type=db --format=text')).trim(), role: 'db' });
   });
-  afterAll(() => cluster.stop());
+  afterAll(async () => {
+    // What was started in the background is nobody's child.
+    await cluster.sh('tsh down', { person: 'olga' });
+    await cluster.stop();
+  });
 
   it('CA-01 hold what auth chose, whatever was asked for', async () => {
     const key = generateKey();

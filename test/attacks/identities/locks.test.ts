@@ -68,7 +68,11 @@ describe.skipIf(cannot !== undefined)('what is taken away', () => {
     await stage.makeTable(port);
     await daemon.stop();
   });
-  afterAll(() => cluster.stop());
+  afterAll(async () => {
+    // What was started in the background is nobody's child.
+    await cluster.sh('tsh down', { person: 'bob' });
+    await cluster.stop();
+  });
 
   it('CA-07 a lock cuts all that its user has open, refuses him what is new, and lets him back when it is lifted', async () => {
     const bob = await signInRaw(cluster.proxy, hostCas, { user: 'bob', password: PASSWORD });
