@@ -56,6 +56,15 @@ describe('a sign-in to the console', () => {
     expect(agent.logged()).not.toContain(token);
   });
 
+  it('is handed to nobody who lost the role while AWS was asked', async () => {
+    await start();
+    let asked = 0;
+    const refused = { allowed: false as const, cause: 'rules' as const, reason: 'the role was taken away' };
+    const standing = { ...agent.standing, authorize: () => ((asked += 1) === 1 ? asAgent.authorize() : refused) } as typeof asAgent;
+    await expect(signIn({ standing })).rejects.toMatchObject({ code: 'denied', message: 'the role was taken away' });
+    expect(agent.events.at(-1)).toMatchObject({ success: false, fields: { phase: 'outcome', error: 'the role was taken away' } });
+  });
+
   it('leads to a page of the console that is asked for, and nowhere else', async () => {
     await start();
     const { url } = await signIn({ destination: 'https://us-west-2.console.aws.amazon.com/dynamodbv2/home?region=us-west-2#tables' });

@@ -73,6 +73,9 @@ export async function signInToConsole(
     });
     const { env, send } = deps;
     const { token, sessionSeconds } = await getSigninToken({ partition, credentials, session: lengths, env, send });
+    // AWS took its time, and nobody can end what the address opens: it is handed to whoever may have it now.
+    const still = session.facts.standing.authorize(place.asked);
+    if (!still.allowed) throw new CredentialError('denied', still.reason);
     const url = signInUrl({ partition, token, destination: destination.url, issuer: issuer.url });
     record.done({ sessionSeconds, accessKeyId: credentials.accessKeyId });
     return ConsoleSignIn.fromPartial({ url, urlValidUntilMs: deps.nowMs() + signInUrlSeconds * 1000, sessionSeconds });
