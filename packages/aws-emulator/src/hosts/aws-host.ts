@@ -1,7 +1,7 @@
 import { regionalHost } from '#hosts/partitions.ts';
 import { s3Host } from '#hosts/s3-host.ts';
 import { signinHost } from '#hosts/signin-host.ts';
-import { namedByLabel, namedGlobally } from '#hosts/signing-names.ts';
+import { namedByLabel, namedEverywhere, namedGlobally } from '#hosts/signing-names.ts';
 
 export type ServiceId =
   | 'sts'
@@ -41,7 +41,7 @@ export function awsHost(host: string): AwsHost | undefined {
   const name = host.replace(/:(?:443|80)$/u, '');
   const signin = signinHost(name);
   if (signin !== undefined) return { service: signin.service, signingName: 'signin' };
-  const global = namedGlobally(name);
+  const global = namedGlobally(name) ?? namedEverywhere(name);
   if (global !== undefined) return global;
   const parts = regionalHost(name);
   const s3 = s3Host(name, parts);

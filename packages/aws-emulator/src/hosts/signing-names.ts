@@ -80,6 +80,16 @@ export function namedByLabel(label: string): Named | undefined {
   return Object.hasOwn(labels, plain) ? labels[plain] : /^[a-z0-9-]+$/u.test(plain) ? other(plain) : undefined;
 }
 
+/** Hosts that serve many regions, and take SigV4a alone. Source: the guides of EventBridge, SES and CloudFront's KeyValueStore. */
+export function namedEverywhere(host: string): (Named & { readonly sigV4a: true }) | undefined {
+  const [, service] =
+    /^(?:[a-z0-9-]+\.){1,2}(endpoint\.events|endpoints\.email)\.(?:amazonaws\.com|api\.aws|global\.api\.aws)$/u.exec(host) ??
+    /^\d{12}\.(cloudfront-kvs)\.global\.api\.aws$/u.exec(host) ??
+    [];
+  const name = { 'endpoint.events': 'events', 'endpoints.email': 'ses', 'cloudfront-kvs': 'cloudfront-keyvaluestore' }[service ?? ''];
+  return name === undefined ? undefined : { ...other(name), sigV4a: true };
+}
+
 export function namedGlobally(host: string): (Named & { readonly region?: string }) | undefined {
   return Object.hasOwn(globals, host) ? globals[host] : undefined;
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { awsHosts } from '#endpoints/aws-hosts.ts';
+import { isAwsHost } from '#endpoints/aws-host.ts';
 import { awsTarget } from '#endpoints/aws-target.ts';
 import { awsTunnel } from '#endpoints/aws-tunnel.ts';
 import { partitionOf, partitions } from '#endpoints/partitions.ts';
@@ -93,8 +94,11 @@ describe('hosts of S3', () => {
     ['logs--use1-az4--x-s3.s3express-use1-az4.us-east-1.amazonaws.com', 's3express', 'us-east-1', { bucket: 'logs--use1-az4--x-s3' }],
     ['logs--use1-az4--x-s3.s3express-use1-az4.dualstack.us-east-1.amazonaws.com', 's3express', 'us-east-1', {}],
     ['s3express-control.us-east-1.amazonaws.com', 's3express', 'us-east-1', {}],
-    [`${account}.s3-control.us-east-1.amazonaws.com`, 's3', 'us-east-1', { accountId: account }],
-    [`${account}.s3-control-fips.dualstack.us-east-1.amazonaws.com`, 's3', 'us-east-1', { accountId: account }],
+    [`${account}.s3-control.us-east-1.amazonaws.com`, 's3', 'us-east-1', { accountId: account, isS3Control: true }],
+    [`${account}.s3-control-fips.dualstack.us-east-1.amazonaws.com`, 's3', 'us-east-1', { accountId: account, isS3Control: true }],
+    ['s3-control.us-east-1.amazonaws.com', 's3', 'us-east-1', { isS3Control: true }],
+    ['s3-control-x.s3.us-east-1.amazonaws.com', 's3', 'us-east-1', { bucket: 's3-control-x' }],
+    ['s3-control.s3.us-east-1.amazonaws.com', 's3', 'us-east-1', { bucket: 's3-control' }],
     ['mfzwi23gnjvgw.mrap.accesspoint.s3-global.amazonaws.com', 's3', '*', { signature: 'v4a', region: '*' }],
   ])('%s signs as %s in %s', (host, service, region, more) => {
     expect(target(host, service, region)).toMatchObject({ host, service, ...more });
@@ -121,6 +125,35 @@ describe('hosts of S3', () => {
     ['mfzwi23gnjvgw.mrap.accesspoint.s3-global.amazonaws.com', 'us-east-1'],
   ])('%s is refused in %s', (host, region) => {
     for (const service of ['s3', 's3express', 's3-object-lambda']) expect(target(host, service, region)).toHaveProperty('refusal');
+  });
+});
+
+describe('hosts of many regions', () => {
+  test.each([
+    ['abcde.veo.endpoint.events.amazonaws.com', 'events', {}],
+    ['abcde.veo.endpoint.events.api.aws', 'events', {}],
+    ['ab-12.g3h.endpoints.email.global.api.aws', 'ses', {}],
+    ['ab12.endpoints.email.amazonaws.com', 'ses', {}],
+    ['123456789012.cloudfront-kvs.global.api.aws', 'cloudfront-keyvaluestore', { accountId: '123456789012' }],
+  ])('%s is %s, signed for all regions and for no single one', (host, service, more) => {
+    expect(target(host, service, '*')).toEqual({ service, region: '*', partition: 'aws', host, signature: 'v4a', ...more });
+    expect(target(host, service, 'us-east-1')).toEqual({ refusal: expect.stringContaining('valid region') });
+    expect(target(host, 's3', '*')).toEqual({ refusal: expect.stringContaining(`correct service: '${service}'`) });
+    expect(isAwsHost(host)).toBe(true);
+  });
+
+  test.each([
+    ['endpoint.events.amazonaws.com', 'events'],
+    ['a.b.c.endpoint.events.amazonaws.com', 'events'],
+    ['abcde.veo.endpoint.events.amazonaws.com.cn', 'events'],
+    ['abcde.veo.endpoint.events.us-east-1.amazonaws.com', 'events'],
+    ['evil.xendpoint.events.amazonaws.com', 'events'],
+    ['endpoints.email.global.api.aws', 'ses'],
+    ['a.endpoints.email.api.aws', 'ses'],
+    ['1234.cloudfront-kvs.global.api.aws', 'cloudfront-keyvaluestore'],
+    ['x.123456789012.cloudfront-kvs.global.api.aws', 'cloudfront-keyvaluestore'],
+  ])('%s is none of %s', (host, service) => {
+    expect(target(host, service, '*')).toHaveProperty('refusal');
   });
 });
 

@@ -2,7 +2,8 @@ import { awsHosts } from '#endpoints/aws-hosts.ts';
 import { foreignHost } from '#endpoints/foreign-hosts.ts';
 import { hostLabels, partitionUnder, splitSuffix, type Suffix } from '#endpoints/host-labels.ts';
 import { type PartitionId, partitionOf } from '#endpoints/partitions.ts';
-import { s3Dashed, s3Global, type S3Name, s3Regional } from '#endpoints/s3-hosts.ts';
+import { regionSetHost } from '#endpoints/region-set-hosts.ts';
+import { isS3ControlPrefix, isS3ControlVpce, s3Dashed, s3Global, type S3Name, s3Regional } from '#endpoints/s3-hosts.ts';
 import type { Refusal } from '#refusals/refusal.ts';
 
 /** Of the credential scope of a signature that was verified; of SigV4a the region set, `*`. */
@@ -23,6 +24,8 @@ export type AwsTarget = {
   readonly accountId?: string;
   /** the bucket or access point that the host names: the path holds only the key then */
   readonly bucket?: string;
+  /** signed as S3, and another service: the account is told in a header, and no path is an object's */
+  readonly isS3Control?: true;
 };
 
 export type AwsTargetInput = {
@@ -55,7 +58,7 @@ export function awsTarget({ host: text, scope, ownHosts = [] }: AwsTargetInput):
   if (!place.signs(scope.region)) return refuse(`credential should be scoped to a valid region for ${host}`);
   const partition = scope.region === '*' ? 'aws' : partitionOf(scope.region)?.id;
   if (partition === undefined || place.host !== host) return refuse(`${host} is not served: ${NOT_IN_TABLE}`);
-  const { accountId, bucket } = place;
+  const { accountId, bucket, isS3Control } = place;
   return {
     service: scope.service,
     region: scope.region,
@@ -64,6 +67,7 @@ export function awsTarget({ host: text, scope, ownHosts = [] }: AwsTargetInput):
     signature: scope.region === '*' ? 'v4a' : 'v4',
     ...(accountId !== undefined && { accountId }),
     ...(bucket !== undefined && { bucket }),
+    ...(isS3Control !== undefined && bucket === undefined && { isS3Control }),
   };
 }
 
@@ -78,18 +82,27 @@ export type Place = {
   readonly host: string;
   readonly accountId?: string;
   readonly bucket?: string;
+  readonly isS3Control?: true;
   readonly signs: (region: string) => boolean;
 };
 
 function ownPlace(host: string, ownHosts: readonly OwnHost[]): Place | undefined {
   const own = ownHosts.find((candidate) => candidate.host === host);
-  return own && { services: [own.service], host: own.host, signs: (region) => region === own.region };
+  if (own === undefined) return undefined;
+  const control = own.service === 's3' && isS3ControlVpce(own.host);
+  return { services: [own.service], host: own.host, ...(control && { isS3Control: true }), signs: (region) => region === own.region };
 }
 
 function tablePlace(labels: readonly string[]): Place | undefined {
   const split = splitSuffix(labels);
   if (split === undefined) return undefined;
-  return regionlessPlace(labels.join('.')) ?? regionalPlace(split.inFront, split.suffix) ?? s3Place(split.inFront.join('.'), split.suffix);
+  const host = labels.join('.');
+  return (
+    regionlessPlace(host) ??
+    regionSetPlace(host) ??
+    regionalPlace(split.inFront, split.suffix) ??
+    s3Place(split.inFront.join('.'), split.suffix)
+  );
 }
 
 function regionlessPlace(host: string): Place | undefined {
@@ -97,6 +110,13 @@ function regionlessPlace(host: string): Place | undefined {
   // S3's has a rule of its own: it takes a signature of the bucket's region.
   if (known === undefined || known.service === 's3') return undefined;
   return { services: [known.service], host, signs: (region) => known.regions.includes(region) };
+}
+
+function regionSetPlace(host: string): Place | undefined {
+  const known = regionSetHost(host);
+  if (known === undefined) return undefined;
+  const { service, ...owner } = known;
+  return { services: [service], host, ...owner, signs: (region) => region === '*' };
 }
 
 function regionalPlace(inFront: readonly string[], suffix: Suffix): Place | undefined {
@@ -107,7 +127,7 @@ function regionalPlace(inFront: readonly string[], suffix: Suffix): Place | unde
   const host = `${prefix}.${region}.${suffix.text}`;
   const signs = (signed: string): boolean => signed === region;
   const services = awsHosts().prefixes.get(prefix);
-  if (services !== undefined) return { services, host, signs };
+  if (services !== undefined) return { services, host, ...(isS3ControlPrefix(prefix) && { isS3Control: true }), signs };
   // Endpoint discovery names cells, which are the service's own.
   if (/^(?:ingest|query)-cell\d{1,4}\.timestream$/.test(prefix)) return { services: ['timestream'], host, signs };
   // A stream of video is told which host of the service's own is its (GetDataEndpoint), a channel likewise.
@@ -131,7 +151,7 @@ function s3Place(inFront: string, suffix: Suffix): Place | undefined {
   return { ...s3Owner(global.name), host, signs: (region) => (global.anyRegion ? region === '*' : partitionOf(region)?.id === 'aws') };
 }
 
-function s3Owner({ service, ...owner }: S3Name): Pick<Place, 'services' | 'bucket' | 'accountId'> {
+function s3Owner({ service, ...owner }: S3Name): Pick<Place, 'services' | 'bucket' | 'accountId' | 'isS3Control'> {
   return { services: [service], ...owner };
 }
 

@@ -25,7 +25,7 @@ const noDiscovery =
 export function endpointHost(input: EndpointHostInput): AwsTarget | Refusal {
   const { service, region } = input;
   const partition = partitionOf(region);
-  if (region === '*') return refuse('multi-region access points have a host of their own', input);
+  if (region === '*') return refuse('what is signed for every region has a host of its own', input);
   if (partition === undefined) return { refusal: `no AWS partition has a region ${JSON.stringify(region.slice(0, 64))}` };
   if (discovers.test(targetOf(input) ?? '')) return { refusal: noDiscovery };
   const found = tableName(service) === 's3' ? s3Host(input, partition) : serviceHost(input, partition);

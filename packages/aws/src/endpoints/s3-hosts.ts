@@ -4,6 +4,7 @@ export type S3Name = {
   /** the bucket, or the label of an access point, where the host carries it: the path holds the key alone then */
   readonly bucket?: string;
   readonly accountId?: string;
+  readonly isS3Control?: true;
 };
 
 /** Bucket names in a host: labels of 3 to 63 characters together, each checked before as a DNS label. */
@@ -33,6 +34,16 @@ const endings: readonly { readonly end: RegExp; readonly service: S3Name['servic
   { end: /^s3express-control(?:-fips)?(?:\.dualstack)?$/, service: 's3express', name: /^$/, bare: true },
 ];
 
+/** What stands in front of the region, the account left out: a bucket may be called `s3-control-…`, and is none. */
+export function isS3ControlPrefix(text: string): boolean {
+  return /^s3-control(?:-fips)?(?:\.dualstack)?$/.test(text);
+}
+
+/** S3 Control at a VPC endpoint for S3, which has a name for each of the two: https://docs.aws.amazon.com/AmazonS3/latest/userguide/privatelink-interface-endpoints.html */
+export function isS3ControlVpce(host: string): boolean {
+  return /^(?:\d{12}\.)?control\.vpce-[0-9a-z-]+\.s3\.[0-9a-z-]+\.vpce\./.test(host);
+}
+
 /** S3's hosts under a region, and `s3-us-west-2` of old, whose region stands in the label: give it rewritten as `s3`. */
 export function s3Regional(inFront: string): S3Name | undefined {
   for (const { end, service, name, bare } of endings) {
@@ -47,8 +58,8 @@ export function s3Regional(inFront: string): S3Name | undefined {
     if (found === null) continue;
     const { account, zone } = found.groups ?? {};
     if (ending.groups?.['zone'] !== undefined && ending.groups['zone'] !== zone) continue;
-    const control = /(?:^|\.)s3-control/.test(inFront);
-    return { service, ...(control ? {} : { bucket: owner }), ...(account !== undefined && { accountId: account }) };
+    const named = isS3ControlPrefix(inFront.slice(owner.length + 1)) ? ({ isS3Control: true } as const) : { bucket: owner };
+    return { service, ...named, ...(account !== undefined && { accountId: account }) };
   }
   return undefined;
 }

@@ -20,6 +20,15 @@ describe('handedOutKeys', () => {
     expect(keys('sts', 'AssumeRole', { protocol: 'query', body })).toEqual(['ASIAIOSFODNN7EXAMPLE']);
   });
 
+  // STS answers in JSON whoever accepts that, and the ids in it were looked for in XML.
+  test('goes by what the answer is, and not by how it was asked for alone', () => {
+    const text = `\n ${JSON.stringify({ AssumeRoleResult: { Credentials: { AccessKeyId: 'ASIAIOSFODNN7EXAMPLE', SecretAccessKey: secret } } })}`;
+    expect(keys('sts', 'AssumeRole', { protocol: 'query', body: text })).toEqual(['ASIAIOSFODNN7EXAMPLE']);
+    const xml = '\uFEFF<?xml version="1.0"?><accessKeyId>ASIA1</accessKeyId>';
+    expect(keys('codepipeline', 'PollForJobs', { protocol: 'json-1.1', body: xml })).toEqual(['ASIA1']);
+    expect(keys('codepipeline', 'PollForJobs', { protocol: 'json-1.1', body: '\xbfkaccessKeyIdeASIA1' })).toEqual(['ASIA1']);
+  });
+
   test('finds several in JSON, each once', () => {
     const job = (accessKeyId: string) => ({ data: { artifactCredentials: { accessKeyId, secretAccessKey: secret } } });
     const body = JSON.stringify({ jobs: [job('ASIA1'), job('ASIA2'), job('ASIA1')] });

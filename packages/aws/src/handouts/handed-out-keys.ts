@@ -14,15 +14,18 @@ const maxKeys = 100;
 /** The ids of the keys that an answer hands out, each once, for the audit. Never a secret; what cannot be read gives none. */
 export function handedOutKeys({ operation, protocol, body }: AnswerInput): readonly string[] {
   const ids = new Set<string>();
-  for (const name of operation.keys) for (const id of reader(protocol)(name, body)) if (/^[\w-]{1,128}$/.test(id)) ids.add(id);
+  for (const name of operation.keys) for (const id of reader(protocol, body)(name, body)) if (/^[\w-]{1,128}$/.test(id)) ids.add(id);
   return [...ids].slice(0, maxKeys);
 }
 
 type Reader = (name: string, body: Buffer) => Iterable<string>;
 
-function reader(protocol: AwsProtocol): Reader {
-  if (protocol === 'rpc-v2-cbor') return cborTexts;
-  return protocol.includes('json') ? jsonTexts : xmlTexts;
+/** By what the answer is: STS answers a form in JSON where accept asks for it, and JSON's services answer in CBOR what was asked in it. */
+function reader(protocol: AwsProtocol, body: Buffer): Reader {
+  const start = /[^\s\uFEFF]/.exec(body.toString('utf8', 0, 256))?.[0];
+  if (start === '<') return xmlTexts;
+  if (start === '{' || start === '[') return jsonTexts;
+  return protocol === 'rpc-v2-cbor' || protocol.startsWith('json-') ? cborTexts : xmlTexts;
 }
 
 function* xmlTexts(name: string, body: Buffer): Iterable<string> {

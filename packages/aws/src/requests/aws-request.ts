@@ -13,7 +13,7 @@ export type RequestHead = {
   /** signing name: of the verified scope, or of the host where the request carries no signature */
   readonly service: string;
   /** an AwsTarget, where it is known: two services share a signing name (`s3` is S3 and S3 Control), and a host may name the bucket */
-  readonly target?: { readonly host: string; readonly bucket?: string };
+  readonly target?: { readonly host: string; readonly bucket?: string; readonly isS3Control?: boolean };
 };
 
 /** The body, or its beginning: `whole` where no byte follows. */

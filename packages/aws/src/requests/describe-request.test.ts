@@ -1,5 +1,6 @@
 import { limits } from '@postern/limits';
 import { describe, expect, test } from 'vitest';
+import { awsTarget } from '#endpoints/aws-target.ts';
 import type { RequestHead } from '#requests/aws-request.ts';
 import { bodyWanted, describeRequest } from '#requests/describe-request.ts';
 import { protocolOf } from '#requests/protocol-of.ts';
@@ -65,7 +66,7 @@ describe('what a request says of itself', () => {
     ['a service that no table knows', { service: 'brand-new' }, undefined, { protocol: 'rest-json' }],
     [
       'S3 Control, by its host',
-      { service: 's3', path: '/v20180820/jobs', target: { host: '111122223333.s3-control.eu-west-1.amazonaws.com' } },
+      { service: 's3', path: '/v20180820/jobs', target: { host: '111122223333.s3-control.eu-west-1.amazonaws.com', isS3Control: true } },
       undefined,
       { protocol: 'rest-xml', operation: 'CreateJob' },
     ],
@@ -100,6 +101,47 @@ describe('what a request says of itself', () => {
   });
 });
 
+// A client that wants its DeleteFunction to stand in the log as GetFunction says so in the protocol of another service.
+describe('a request that names two operations, or one in a protocol that its service has not, has no name', () => {
+  const cbor = ['smithy-protocol', 'rpc-v2-cbor'];
+  test.each<[string, Partial<RequestHead>, string]>([
+    ['lambda', { method: 'DELETE', path: '/2015-03-31/functions/f', headers: ['x-amz-target', 'AWSLambda.GetFunction'] }, ''],
+    ['route53', { path: '/service/x/operation/ListHostedZones', headers: cbor }, ''],
+    ['sns', { headers: [...form, 'x-amz-target', 'SNS.ListTopics'] }, 'Action=DeleteTopic'],
+    ['sns', { headers: form, query: 'Action=ListTopics' }, '%41ction=DeleteTopic'],
+    ['sns', { headers: form, query: 'Action=ListTopics' }, 'a=b&%61%43tion'],
+    ['sns', { headers: form, query: 'Action=ListTopics' }, 'a=b;Action=DeleteTopic'],
+    ['sns', { headers: form, query: 'Action=ListTopics' }, `${'x'.repeat(4096)}&Action=DeleteTopic`],
+    ['sns', { headers: ['content-type', 'multipart/form-data; boundary=b'], query: 'Action=ListTopics' }, '--b\r\n'],
+    ['sns', { headers: [...form, 'content-encoding', 'gzip'], query: 'Action=ListTopics' }, '\u001f'],
+    ['sns', { headers: ['content-type', `${form[1]?.replace('8', '16')}`], query: 'Action=ListTopics' }, 'A=1'],
+    ['sns', { headers: [...form, ...cbor], path: '/service/Sns/operation/ListTopics' }, 'Action=DeleteTopic'],
+    ['sns', { headers: [...form, ...cbor] }, 'Action=DeleteTopic'],
+    ['ses', { headers: form, method: 'DELETE', path: '/v2/email/identities/x' }, 'Action=ListIdentities'],
+    ['dynamodb', { path: '/service/x/operation/ListTables', headers: [...json('DynamoDB_20120810.DeleteTable', '1.0'), ...cbor] }, ''],
+    ['dynamodb', { path: '/service/x/operation/ListTables', headers: json('DynamoDB_20120810.DeleteTable', '1.0') }, ''],
+    ['dynamodb', { query: 'Action=ListTables', headers: json('DynamoDB_20120810.DeleteTable', '1.0') }, ''],
+    ['monitoring', { path: '/service/x/operation/ListMetrics', headers: [...cbor, ...json('x.DeleteAlarms')] }, ''],
+    ['monitoring', { path: '/service/x/operation/ListMetrics', headers: [...cbor, ...cbor] }, ''],
+    ['monitoring', { path: '/service/x/operation/ListMetrics', headers: [...cbor, ...form] }, 'Action=DeleteAlarms'],
+    ['monitoring', { headers: [...form, 'x-amz-target', 'x.ListMetrics'] }, 'Action=DeleteAlarms'],
+    ['monitoring', { headers: ['content-type', 'application/cbor', 'x-amz-target', 'x.ListMetrics'] }, ''],
+    ['brand-new', { headers: json('New.ListThings') }, '{}'],
+  ])('of %s: %o', (service, given, body) => {
+    expect(describeRequest(head({ service, ...given }), whole(body))).toEqual({ protocol: expect.any(String) });
+  });
+
+  test.each<[string, Partial<RequestHead>, string, string]>([
+    ['sns', { headers: form }, `TopicArn=a&Message=${'x'.repeat(4096)}%3BAction%3DB&Action=Publish`, 'Publish'],
+    ['sqs', { headers: form, path: '/111122223333/queue' }, 'Action=SendMessage&X=action', 'SendMessage'],
+    ['kinesis', { headers: ['content-type', 'application/x-amz-cbor-1.1', 'x-amz-target', 'Kinesis_20131202.PutRecord'] }, '', 'PutRecord'],
+    ['monitoring', { path: '/service/x/operation/ListMetrics', headers: [...cbor, 'content-type', 'application/cbor'] }, '', 'ListMetrics'],
+    ['monitoring', { headers: json('GraniteServiceVersion20100801.ListMetrics', '1.0') }, '{}', 'ListMetrics'],
+  ])('but as SDKs write it, it has: %s %o', (service, given, body, operation) => {
+    expect(describeRequest(head({ service, ...given }), whole(body))).toMatchObject({ operation });
+  });
+});
+
 describe('a service whose operations hand out keys is understood without doubt, or the request is refused', () => {
   const operation = (given: Partial<RequestHead>, body?: string) =>
     describeRequest(head(given), body === undefined ? undefined : whole(body));
@@ -115,6 +157,7 @@ describe('a service whose operations hand out keys is understood without doubt, 
     ['GetConnection', { service: 'datazone', method: 'GET', path: '/v2/domains/d/connections/c', query: 'withSecret=true' }, undefined],
     ['CreateSession', { service: 's3express', method: 'GET', path: '/', query: 'session', target: { host: 'x', bucket: 'b' } }, undefined],
     ['CreateSession', { service: 's3', method: 'GET', path: '/b', query: '%73ession=' }, undefined],
+    ['CreateAccessKey', { service: 'iam' }, 'Action=CreateAccessKey'],
     [
       'GetDataAccess',
       { service: 's3', method: 'GET', path: '/v20180820/accessgrantsinstance/dataaccess', headers: ['x-amz-account-id', '111122223333'] },
@@ -122,6 +165,57 @@ describe('a service whose operations hand out keys is understood without doubt, 
     ],
     ['GetTemporaryGlueTableCredentials', { service: 'lakeformation', path: '/GetTemporaryGlueTableCredentials' }, undefined],
   ])('%s is recognised', (name, given, body) => expect(operation(given, body)).toMatchObject({ operation: name }));
+
+  // A bucket called s3-control-… made its host be taken for S3 Control's, and an endpoint of S3 Control in a VPC was taken for S3's: what hands
+  // out keys was recognised at neither.
+  const own = '123456789012.control.vpce-0123456789abcdef0-abcdefgh.s3.us-east-1.vpce.amazonaws.com';
+  test.each([
+    ['s3-control-x--use1-az4--x-s3.s3express-use1-az4.us-east-1.amazonaws.com', '/?session', 'CreateSession', 's3'],
+    ['s3-control-x.s3.us-east-1.amazonaws.com', '/?session', 'CreateSession', 's3'],
+    ['s3-control-x.s3.us-east-1.amazonaws.com', '/k', 'GetObject', 's3'],
+    ['s3-control-fips.dualstack.s3.us-east-1.amazonaws.com', '/', 'ListObjects', 's3'],
+    [own, '/v20180820/accessgrantsinstance/dataaccess?durationSeconds=43200', 'GetDataAccess', 'rest-xml'],
+    [own, '/v20180820/jobs', undefined, 'rest-xml'],
+    [own.slice(13), '/v20180820/jobs', undefined, 'rest-xml'],
+    [own.replace('control', 'bucket'), '/v20180820/accessgrantsinstance/dataaccess', 'GetDataAccess', 's3'],
+    ['123456789012.s3-control.us-east-1.amazonaws.com', '/x?session', 'CreateSession', 'rest-xml'],
+    ['s3-control.dualstack.us-east-1.amazonaws.com', '/v20180820/jobs', undefined, 'rest-xml'],
+  ])('at %s %s is %s in %s', (host, asked, name, protocol) => {
+    const service = host.includes('.s3express') ? 's3express' : 's3';
+    const scope = { service, region: 'us-east-1' };
+    const target = awsTarget({ host, scope, ownHosts: host.includes('vpce') ? [{ host, ...scope }] : [] });
+    if ('refusal' in target) throw new Error(target.refusal);
+    expect(target).not.toMatchObject({ isS3Control: true, bucket: expect.anything() });
+    const [path = '', query = ''] = asked.split('?');
+    expect(operation({ service, method: 'GET', path, query, target })).toMatchObject({
+      protocol,
+      ...(name !== undefined && { operation: name }),
+    });
+  });
+
+  // Every GET of S3 whose query does not parse was taken for CreateSession, and refused.
+  test.each([
+    ['s3', 'prefix=a;b', undefined],
+    ['s3', 'prefix=%FF', undefined],
+    ['s3', 'prefix=a;b&%53ession', 'CreateSession'],
+    ['s3', 'prefix=%FF;session=', 'CreateSession'],
+    ['s3', 'prefix=%FF&session%3D', 'CreateSession'],
+    ['s3express', 'prefix=a;b', 'CreateSession'],
+    ['s3express', 'prefix=%FF', 'CreateSession'],
+  ])('of %s with the query %s is %s', (service, query, name) => {
+    expect(operation({ service, method: 'GET', query, target: { host: 'b', bucket: 'b' } })).toEqual({
+      protocol: 's3',
+      ...(name !== undefined && { operation: name }),
+    });
+  });
+
+  test('the control host of S3 on Outposts is spoken to in its own protocol', () => {
+    const target = awsTarget({ host: 's3-outposts.us-east-1.amazonaws.com', scope: { service: 's3-outposts', region: 'us-east-1' } });
+    if ('refusal' in target) throw new Error(target.refusal);
+    const given = { service: 's3-outposts', method: 'GET', path: '/S3Outposts/ListEndpoints', target };
+    expect(operation(given)).toMatchObject({ protocol: 'rest-json' });
+    expect(operation({ ...given, headers: ['content-encoding', 'gzip'] })).toHaveProperty('refusal');
+  });
 
   // A router that decodes before it splits, or reads a backslash as a slash, sees the route of keys where ours saw one segment more or less.
   test.each([
@@ -175,7 +269,6 @@ describe('a service whose operations hand out keys is understood without doubt, 
       'a connection without its secret',
       { service: 'datazone', method: 'GET', path: '/v2/domains/d/connections/c', query: 'withSecret=false' },
     ],
-    ['an object of that name', { service: 's3', method: 'GET', path: '/v20180820/accessgrantsinstance/dataaccess' }],
   ])('%s hands out none', (_, given) => {
     expect(operation(given)).not.toHaveProperty('operation', expect.stringMatching(/Credentials|Connection|DataAccess/));
     expect(operation(given)).not.toHaveProperty('refusal');
@@ -219,6 +312,61 @@ describe('a service whose operations hand out keys is understood without doubt, 
       '{}',
       /two ways/,
     ],
+    // GetComputeAccess by its path, which was judged as the ListBuilds of its target
+    [
+      'a path of CBOR beside a target',
+      { service: 'gamelift', path: '/service/GameLift/operation/GetComputeAccess', headers: json('GameLift.ListBuilds') },
+      '{}',
+      /have the path \//,
+    ],
+    [
+      'two protocols',
+      {
+        service: 'gamelift',
+        path: '/service/GameLift/operation/GetComputeAccess',
+        headers: [...json('GameLift.ListBuilds'), 'smithy-protocol', 'x', 'smithy-protocol', 'rpc-v2-cbor'],
+      },
+      '{}',
+      /smithy-protocol/,
+    ],
+    [
+      'CBOR, said twice',
+      {
+        service: 'gamelift',
+        path: '/service/GameLift/operation/ListBuilds',
+        headers: ['smithy-protocol', 'rpc-v2-cbor', 'smithy-protocol', 'rpc-v2-cbor'],
+      },
+      '',
+      /smithy-protocol/,
+    ],
+    [
+      'CBOR beside a target',
+      { service: 'gamelift', headers: ['content-type', 'application/cbor', 'x-amz-target', 'GameLift.ListBuilds'] },
+      '',
+      /two ways/,
+    ],
+    ['a path beside a form', { headers: form, path: '/service/Sts/operation/AssumeRole' }, 'Action=GetCallerIdentity', /have the path \//],
+    ['another protocol beside a form', { headers: [...form, 'smithy-protocol', 'x'] }, 'Action=AssumeRole', /smithy-protocol/],
+    [
+      'another protocol for a REST service',
+      { service: 'datazone', method: 'GET', path: '/v2/domains/d', headers: ['smithy-protocol', 'x', 'smithy-protocol', 'rpc-v2-cbor'] },
+      '',
+      /smithy-protocol/,
+    ],
+    // IAM has an API in REST too, for which these were taken: no operation was looked for in them
+    ['an escaped Action in the query', { service: 'iam', method: 'GET', query: '%41ction=CreateAccessKey' }, '', /Action plainly/],
+    [
+      'a form of no type',
+      { service: 'iam', headers: ['content-type', 'text/plain'] },
+      'Action=CreateAccessKey',
+      /does not name one operation/,
+    ],
+    [
+      'a form in other letters',
+      { headers: ['content-type', `${form[1]?.replace('8', '16')}`] },
+      'Action=GetCallerIdentity',
+      /does not name/,
+    ],
     [
       'a target for a REST service',
       { service: 'lakeformation', headers: json('AWSLakeFormation.GetTemporaryGlueTableCredentials') },
@@ -237,13 +385,10 @@ describe('a service whose operations hand out keys is understood without doubt, 
     expect(describeRequest(given, { bytes, whole: false })).toEqual({ refusal: expect.stringContaining(`${limits.awsFormBytes} bytes`) });
   });
 
-  test('of other forms the beginning is enough, and of all else nothing', () => {
-    expect(bodyWanted(head({ service: 'sns', headers: form }))).toBe(4096);
-    expect(
-      describeRequest(head({ service: 'sns', headers: form }), { bytes: Buffer.from('Action=Publish&Mess'), whole: false }),
-    ).toMatchObject({
-      operation: 'Publish',
-    });
+  test('another form that goes on has no name, since it may have a second one, and of all else nothing is read', () => {
+    const given = head({ service: 'sns', headers: form });
+    expect(bodyWanted(given)).toBe(limits.awsFormBytes);
+    expect(describeRequest(given, { bytes: Buffer.from('Action=Publish&Mess'), whole: false })).toEqual({ protocol: 'query' });
     expect(bodyWanted(head({ service: 'kms', headers: json('TrentService.Decrypt') }))).toBe(0);
     expect(bodyWanted(head({ service: 's3' }))).toBe(0);
   });

@@ -1,22 +1,20 @@
 import { limits } from '@postern/limits';
 import type { Refusal } from '#refusals/refusal.ts';
 import type { AwsProtocol, AwsRequest, RequestBody, RequestHead } from '#requests/aws-request.ts';
-import { type FormPair, parseForm } from '#requests/form.ts';
+import { isNamedOnce, isPlainForm, onlyAction, secondName } from '#requests/double-names.ts';
+import { type FormPair, hasTooManyPairs, maxFormPairs, parseForm } from '#requests/form.ts';
 import { isExpressControl, isS3Control, protocolOf, spokenName } from '#requests/protocol-of.ts';
 import { headerValues, onlyHeader } from '#requests/raw-headers.ts';
 import { restOperation } from '#requests/rest-operation.ts';
 import { matchesRoute, overridesMethod } from '#requests/rest-route.ts';
+import { keysOfS3 } from '#requests/s3-keys.ts';
 import { s3Operation } from '#requests/s3-operation.ts';
 import { serviceTable, tableName } from '#requests/service-table.ts';
-
-/** Where SDKs put the name of an operation: at the beginning of the form. */
-const formStartBytes = 4096;
 
 /** How many bytes of the body describeRequest must see, at most: none but of forms. */
 export function bodyWanted(head: RequestHead): number {
   const protocol = protocolOf(head);
-  if (protocol !== 'query' && protocol !== 'ec2') return 0;
-  return isWatched(head) ? limits.awsFormBytes : formStartBytes;
+  return protocol === 'query' || protocol === 'ec2' ? limits.awsFormBytes : 0;
 }
 
 /**
@@ -28,7 +26,7 @@ export function describeRequest(head: RequestHead, body?: RequestBody): AwsReque
   const protocol = protocolOf(head);
   const doubt = isWatched(head) ? doubtOf(head, { protocol, body }) : undefined;
   if (doubt !== undefined) return { refusal: doubt };
-  const operation = operationOf(head, { protocol, body });
+  const operation = keysOfS3(head) ?? (isNamedOnce(head, protocol) ? operationOf(head, { protocol, body }) : undefined);
   return operation === undefined ? { protocol } : { protocol, operation };
 }
 
@@ -47,10 +45,8 @@ function operationOf(head: RequestHead, { protocol, body }: Seen): string | unde
       return /^\/service\/[\w.-]+\/operation\/(\w{1,128})$/.exec(head.path)?.[1];
     case 'query':
     case 'ec2':
-      return actionOf(`${head.query}&${body?.bytes.toString('latin1') ?? ''}`);
+      return actionOf(head, body);
     case 's3':
-      // asked for so generously because its answer holds keys
-      if (matchesRoute({ ...head, path: '/' }, 'GET /?session')) return 'CreateSession';
       return isExpressControl(head) ? ruledOrNamed({ ...head, service: 's3' }) : s3Operation(head);
     case 'rest-json':
     case 'rest-xml':
@@ -58,9 +54,12 @@ function operationOf(head: RequestHead, { protocol, body }: Seen): string | unde
   }
 }
 
-function actionOf(text: string): string | undefined {
-  const [action, another] = text.matchAll(/(?:^|&)Action=(\w{1,128})(?=&|$)/g);
-  return another === undefined ? action?.[1] : undefined;
+function actionOf(
+  { query, headers }: RequestHead,
+  { bytes, whole }: RequestBody = { bytes: Buffer.alloc(0), whole: true },
+): string | undefined {
+  if (!whole || (bytes.length > 0 && !isPlainForm(headers))) return undefined;
+  return onlyAction(`${query}&${bytes.toString('latin1')}`);
 }
 
 /** What a rule hangs on is met generously and comes first; no name of such an operation is given to a request that it does not meet. */
@@ -84,17 +83,17 @@ function doubtOf(head: RequestHead, { protocol, body }: Seen): string | undefine
   if (serviceTable().spoken.get(service)?.has(spokenName(protocol)) !== true) {
     return `${service} is not spoken to in ${protocol}: use an SDK or the AWS CLI as it comes`;
   }
-  if (protocol === 'rest-json' || protocol === 'rest-xml') return undefined;
-  if (protocol === 'query' || protocol === 'ec2') return doubtOfForm(head, body);
-  if (operationOf(head, { protocol, body }) === undefined) return `the request to ${service} does not name one operation`;
-  const named = /(?:^|&)Action=/i.test(head.query) || (protocol === 'rpc-v2-cbor' && headerValues(head.headers, 'x-amz-target').length > 0);
-  return named ? `the request to ${service} names its operation in two ways` : undefined;
+  const second = secondName(head, protocol);
+  if (second !== undefined || protocol === 'rest-json' || protocol === 'rest-xml') return second;
+  const ofForm = protocol === 'query' || protocol === 'ec2' ? doubtOfForm(head, body) : undefined;
+  if (ofForm !== undefined) return ofForm;
+  return operationOf(head, { protocol, body }) === undefined ? `the request to ${service} does not name one operation` : undefined;
 }
 
 function doubtOfForm(head: RequestHead, body: RequestBody | undefined): string | undefined {
   const { service } = head;
-  if (headerValues(head.headers, 'x-amz-target').length > 0) return `the request to ${service} names its operation in two ways`;
   if (body?.whole === false) return `a form for ${service} may have ${limits.awsFormBytes} bytes at most`;
+  if (body !== undefined && hasTooManyPairs(body.bytes)) return `a form for ${service} may have ${maxFormPairs} parameters at most`;
   const pairs = [head.query, body?.bytes.toString('latin1') ?? ''].map(parseForm);
   if (pairs.includes(undefined)) return `the parameters for ${service} are not encoded as a form is`;
   const actions = pairs.flatMap((found: readonly FormPair[] | undefined) => found ?? []).filter(({ name }) => /^action$/i.test(name));

@@ -1,4 +1,5 @@
 import type { AwsProtocol, RequestHead } from '#requests/aws-request.ts';
+import { spelledAction } from '#requests/form.ts';
 import { headerValues } from '#requests/raw-headers.ts';
 import { type Spoken, serviceTable, speaksS3 } from '#requests/service-table.ts';
 
@@ -17,7 +18,8 @@ export function protocolOf(head: RequestHead): AwsProtocol {
   if (headerValues(head.headers, 'x-amz-target').length > 0) return jsonVersion(head);
   if (spoken?.has('ec2') === true) return 'ec2';
   const isRest = spoken !== undefined && [...spoken].every((protocol) => protocol.startsWith('rest-'));
-  if (!isRest && looksLikeForm(head)) return 'query';
+  // Its forms go to / however their type is written, and what it has of REST has paths.
+  if (!isRest && (looksLikeForm(head) || (spoken?.has('query') === true && head.path === '/'))) return 'query';
   for (const [name, protocol] of silent) if (spoken?.has(name) === true) return protocol ?? jsonVersion(head);
   return 'rest-json';
 }
@@ -30,9 +32,9 @@ const silent: readonly (readonly [Spoken, AwsProtocol | undefined])[] = [
   ['json', undefined],
 ];
 
-/** Its host tells; without one the account id, which every request of it carries. */
+/** The table of hosts tells; before a host is known the account id, which every request of it carries. */
 export function isS3Control({ target, headers }: Pick<RequestHead, 'target' | 'headers'>): boolean {
-  return target === undefined ? headerValues(headers, 'x-amz-account-id').length > 0 : /(?:^|\.)s3-control[.-]/.test(target.host);
+  return target === undefined ? headerValues(headers, 'x-amz-account-id').length > 0 : target.isS3Control === true;
 }
 
 /** S3 Control of directory buckets is at a host with S3's own operations for them; no bucket there has such a name. */
@@ -48,7 +50,7 @@ function jsonVersion({ headers, service }: RequestHead): AwsProtocol {
 
 export function looksLikeForm({ headers, query }: Pick<RequestHead, 'headers' | 'query'>): boolean {
   const type = headerValues(headers, 'content-type')[0]?.trimStart().toLowerCase() ?? '';
-  return type.startsWith('application/x-www-form-urlencoded') || /(?:^|&)Action=/.test(query);
+  return type.startsWith('application/x-www-form-urlencoded') || query.search(spelledAction) >= 0;
 }
 
 /** The name of a protocol in the service table. */

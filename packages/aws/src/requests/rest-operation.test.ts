@@ -10,7 +10,8 @@ const name = (service: string, line: string, given: Partial<RequestHead> = {}): 
   const described = describeRequest({ method, path, query, headers: [], service, ...given });
   return 'refusal' in described ? 'refused' : described.operation;
 };
-const at = (host: string) => ({ target: { host } });
+/** As awsTarget says it, of hosts without a bucket. */
+const at = (host: string) => ({ target: { host, isS3Control: /^(?:\d{12}\.)?s3-control[.-]/.test(host) } });
 
 describe('the name of a request to a REST service', () => {
   test.each([
@@ -122,7 +123,7 @@ test.skipIf(!hasBotocore && !mustRun)(
     const unnamed = new Map<string, number>();
     for (const one of sent) {
       // S3 and S3 Control are told apart by host, or by the account
-      for (const given of [{ target: { host: one.host } }, ...(one.service === 's3' ? [] : [{}])]) {
+      for (const given of [at(one.host), ...(one.service === 's3' ? [] : [{}])]) {
         const described = describeRequest({ ...one, ...given });
         const ours = 'refusal' in described ? described.refusal : described.operation;
         const kind = `${one.fill}${'target' in given ? '' : ', no host'}`;

@@ -1,18 +1,21 @@
 import type { RequestHead } from '#requests/aws-request.ts';
 import { parseForm } from '#requests/form.ts';
 import { headerValues } from '#requests/raw-headers.ts';
+import { speaksS3 } from '#requests/service-table.ts';
+
+type RoutedHead = Pick<RequestHead, 'method' | 'path' | 'query' | 'service'>;
 
 /**
  * Whether a request is what a route of the tables says (`GET /credentials/*?withSecret`), read in every way that a router might: see
  * `readingsOf`; case ignored, HEAD as GET. What is taken for an operation that hands out keys, and is none, is refused; one that is missed
  * would hand them out.
  */
-export function matchesRoute(head: Pick<RequestHead, 'method' | 'path' | 'query'>, route: string): boolean {
+export function matchesRoute(head: RoutedHead, route: string): boolean {
   const [method = '', target = ''] = route.split(' ');
   const asked = head.method.toUpperCase();
   if ((asked === 'HEAD' ? 'GET' : asked) !== method) return false;
   const [path = '', needs] = target.split('?');
-  if (needs !== undefined && !hasParameter(head.query, needs)) return false;
+  if (needs !== undefined && !hasParameter(head, needs)) return false;
   const wanted = segmentsOf(path);
   return readingsOf(head.path).some(
     (given) => wanted.length === given.length && wanted.every((segment, i) => segment === '*' || segment === given[i]),
@@ -27,9 +30,12 @@ export function overridesMethod({ headers, query }: Pick<RequestHead, 'headers' 
   return methodHeaders.some((name) => headerValues(headers, name).length > 0) || /(?:^|&)(?:_|%5f)method=/i.test(query);
 }
 
-function hasParameter(query: string, name: string): boolean {
+function hasParameter({ query, service }: RoutedHead, name: string): boolean {
   const pairs = parseForm(query);
-  return pairs === undefined || pairs.some((pair) => pair.name.toLowerCase() === name.toLowerCase() && pair.value !== 'false');
+  if (pairs !== undefined) return pairs.some((pair) => pair.name.toLowerCase() === name.toLowerCase() && pair.value !== 'false');
+  // Prefixes of keys hold anything, and S3 opens sessions at the hosts of S3 Express alone: elsewhere its name has to be there.
+  if (!speaksS3(service) || service === 's3express') return true;
+  return query.split(/[&;]/).some((pair) => decode(pair).split('=')[0]?.trim().toLowerCase() === name.toLowerCase());
 }
 
 /**

@@ -47,7 +47,13 @@ describe('s3Operation', () => {
     expect(name('PUT /b/k?partNumber=1&uploadId=u', { headers })).toBe('UploadPartCopy');
   });
 
-  test.each(['GET /b?brandNewThing', 'GET /b/k?brandNewThing', 'POST /b', 'PATCH /b/k', 'OPTIONS /b/k'])('%s has no name', (line) =>
-    expect(name(line)).toBeUndefined(),
-  );
+  test.each([
+    'GET /b?brandNewThing',
+    'GET /b/k?brandNewThing',
+    'POST /b',
+    'PATCH /b/k',
+    'OPTIONS /b/k',
+    'DELETE /b?x=%FF&policy',
+    'DELETE /b?x=;policy',
+  ])('%s has no name', (line) => expect(name(line)).toBeUndefined());
 });

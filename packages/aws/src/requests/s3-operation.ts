@@ -32,9 +32,12 @@ function s3Routes(): readonly S3Route[] {
  */
 export function s3Operation(head: Pick<RequestHead, 'method' | 'path' | 'query' | 'headers' | 'target'>): string | undefined {
   const level = levelOf(head.path, head.target?.bucket !== undefined);
+  const pairs = parseForm(head.query);
+  // `?x=%FF&policy` may be the policy to S3
+  if (pairs === undefined) return undefined;
   const given = new Set<string>();
   const bare: string[] = [];
-  for (const { name, value, raw } of parseForm(head.query) ?? []) {
+  for (const { name, value, raw } of pairs) {
     given.add(name).add(`${name}=${value}`);
     if (!raw.includes('=')) bare.push(name);
   }

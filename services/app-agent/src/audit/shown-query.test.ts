@@ -13,6 +13,13 @@ describe('what of a query stands in the log', () => {
     expect(shownQuery(query)).toBe('X-Amz-Algorithm=AWS4-HMAC-SHA256&versionId=1');
   });
 
+  it('is never a key to what is stored, nor to a session of S3 Express', () => {
+    const query =
+      'X-Amz-S3session-Token=tok&x-amz-server-side-encryption-customer-key=k&x-amz-server-side-encryption-customer-algorithm=AES256';
+    expect(shownQuery(query)).toBe('x-amz-server-side-encryption-customer-algorithm=AES256');
+    expect(shownQuery('X-Amz-Copy-Source-Server-Side-Encryption-Customer-Key=k')).toBe('');
+  });
+
   it('is the names alone where it is a form, with the action', () => {
     const query = 'Action=CreateLoginProfile&Version=2010-05-08&UserName=bob&Password=hunter2';
     expect(shownQuery(query)).toBe('Action=CreateLoginProfile&Version=2010-05-08&UserName&Password');

@@ -1,5 +1,5 @@
 /** A signature in a query is worth something, and so may be what stands beside it. */
-const SECRET = /^x-amz-(?:signature|security-token|credential)$/i;
+const SECRET = /^x-amz-(?:signature|security-token|s3session-token|credential|(?:copy-source-)?server-side-encryption-customer-key)$/i;
 
 /**
  * What of a query may stand in the log. Parameters of the query protocol are what other services have in a body, passwords included:

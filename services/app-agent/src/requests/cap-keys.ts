@@ -20,8 +20,8 @@ export interface CappedKeys {
   readonly lifeSeconds: number;
 }
 
-/** Lines that are about the body as it was, and those that let AWS compress an answer in which key ids are to be read. */
-const NOT_KEPT = new Set(['x-amz-content-sha256', 'content-length', 'content-md5', 'accept-encoding']);
+/** Lines that are about the body as it was, and those that let AWS write an answer in which key ids are to be read in a way of its own. */
+const NOT_KEPT = new Set(['x-amz-content-sha256', 'content-length', 'content-md5', 'accept', 'accept-encoding']);
 
 /** `cap` of a role's aws_credential_operations. */
 export async function capKeys({
