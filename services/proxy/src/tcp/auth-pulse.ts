@@ -40,21 +40,19 @@ export class AuthPulse {
 
   /** Destroys a connection to auth with AuthIsSilent where neither it nor any other has brought a byte for so long. */
   expect(connection: Socket): void {
-    let sinceMs = this.#options.nowMs();
-    const look = () => {
+    const { silentMs, stillSilentMs } = this.#options;
+    this.#await(connection, this.#isSilent ? stillSilentMs : silentMs);
+  }
+
+  /** Nothing of it stays once auth has answered: thousands of agents keep their connection for hours. */
+  #await(connection: Socket, ms: number): void {
+    const sinceMs = this.#options.nowMs();
+    setTimeout(() => {
       if (connection.bytesRead > 0) return this.heard();
       if (connection.destroyed) return;
-      if (this.#heardMs < sinceMs) {
-        this.#isSilent = true;
-        return void connection.destroy(new AuthIsSilent());
-      }
-      sinceMs = this.#options.nowMs();
-      wait(this.#options.silentMs);
-    };
-    const wait = (ms: number) => {
-      const timer = setTimeout(look, ms).unref();
-      connection.once('close', () => clearTimeout(timer));
-    };
-    wait(this.#isSilent ? this.#options.stillSilentMs : this.#options.silentMs);
+      if (this.#heardMs >= sinceMs) return this.#await(connection, this.#options.silentMs);
+      this.#isSilent = true;
+      connection.destroy(new AuthIsSilent());
+    }, ms).unref();
   }
 }
