@@ -1,10 +1,8 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { ACCOUNT, Cluster, type ClusterOptions, PASSWORD, ROLE } from '#cluster.ts';
+import { AgentStage } from '#agent-stage.ts';
+import { ACCOUNT, type ClusterOptions, ROLE } from '#cluster.ts';
 import { EndpointClient } from '#endpoint-client.ts';
 import { type Answer, Load } from '#load.ts';
 import { type Daemon, freePort, until } from '#processes.ts';
-import type { AgentOptions } from '#stage.ts';
 
 export const APPLICATION = 'aws';
 const CONSOLE = 'https://console.aws.amazon.com/console/home';
@@ -23,9 +21,9 @@ export interface Endpoint {
 }
 
 /** A cluster with one user who may, one application, and the agents of it that a story starts and kills. */
-export class AppStage {
-  readonly cluster = new Cluster();
-  token = '';
+export class AppStage extends AgentStage {
+  protected readonly allowed = `app_labels: { '*': '*' }, aws_role_arns: ['arn:aws:iam::${ACCOUNT}:role/${ROLE}']`;
+  protected readonly service = ['app_service:', '  enabled: "yes"', '  apps:', `    - { name: ${APPLICATION}, uri: "${CONSOLE}" }`];
 
   async open(options: ClusterOptions = {}): Promise<void> {
     const { cluster } = this;
@@ -35,47 +33,6 @@ export class AppStage {
     await this.role('apps');
     await this.user('alice', 'apps');
     this.token = (await cluster.admin(`tctl tokens add --type=app --app-name=${APPLICATION} --app-uri=${CONSOLE} --format=text`)).trim();
-  }
-
-  async role(name: string, sessionTtl?: string): Promise<void> {
-    const options = sessionTtl === undefined ? '' : `  options: { max_session_ttl: ${sessionTtl} }\n`;
-    const allow = `  allow: { app_labels: { '*': '*' }, aws_role_arns: ['arn:aws:iam::${ACCOUNT}:role/${ROLE}'] }\n`;
-    writeFileSync(
-      join(this.cluster.dir, `${name}.yaml`),
-      `kind: role\nversion: v6\nmetadata: { name: ${name} }\nspec:\n${options}${allow}`,
-    );
-    await this.cluster.admin(`tctl create -f ${name}.yaml`);
-  }
-
-  async user(name: string, role: string): Promise<void> {
-    await this.cluster.admin(`tctl users add ${name} --roles=${role} --password-stdin`, { input: `${PASSWORD}\n` });
-    await this.cluster.signIn(name);
-  }
-
-  agent(host: string, given: AgentOptions = {}): Daemon {
-    const { cluster, token } = this;
-    const lines = [
-      'version: v3',
-      'teleport:',
-      `  nodename: ${host}`,
-      `  data_dir: ${join(cluster.dir, given.data ?? host, 'data')}`,
-      ...(given.reach ?? [`proxy_server: ${cluster.proxy}`]).map((line) => `  ${line}`),
-      ...(given.token === false ? [] : [`  auth_token: ${token}`]),
-      'app_service:',
-      '  enabled: "yes"',
-      '  apps:',
-      `    - { name: ${APPLICATION}, uri: "${CONSOLE}" }`,
-      '',
-    ];
-    return cluster.startAgent(host, lines.join('\n'), given.env, given.under);
-  }
-
-  /** Resolves when the agent has a tunnel; its log holds earlier runs too, so that it is read from `after` on. */
-  async attached(agent: Daemon, after = 0): Promise<void> {
-    await until(`${agent.name} to be attached`, 30_000, () => {
-      if (agent.child.exitCode !== null) throw new Error(`${agent.name} exited ${agent.child.exitCode}:\n${agent.log()}`);
-      return /"?attached/.test(agent.log().slice(after)) ? true : undefined;
-    });
   }
 
   /** `tsh up` of a person, with the keys of the application; an agent has to be attached. */
