@@ -58,6 +58,21 @@ describe('connections of one person', () => {
   });
 });
 
+describe('a session whose last connection closes', () => {
+  it('was ended by what would have ended it at the next look, and by its client otherwise', () => {
+    let stopped: Refused | undefined;
+    const ended: (string | undefined)[] = [];
+    const standingNow: Standing = { check: () => stopped } as unknown as Standing;
+    const open = sessions({ standingOf: () => standingNow, onEnd: ({ endedBy }) => void ended.push(endedBy?.cause) });
+    const [alice, bob] = [connectionOf('alice'), connectionOf('bob')];
+    for (const connection of [alice, bob]) expect(open.admit(connection)).toBe(true);
+    alice.close();
+    stopped = { allowed: false, cause: 'expired', reason: 'the certificate has expired' };
+    bob.close();
+    expect(ended).toEqual([undefined, 'expired']);
+  });
+});
+
 describe('what is under way', () => {
   const denied: Refused = { allowed: false, cause: 'rule', reason: 'denied by role dev' };
   let rules = 1;

@@ -135,6 +135,9 @@ export class OpenSessions {
   #close(key: string, session: LiveSession): void {
     if (this.#sessions.get(key) !== session) return;
     this.#sessions.delete(key);
+    // What its certificate's end has cut is often left by its client before the next sweep: that is no leaving of its own accord.
+    const stopped = decided(() => this.whyNot(session));
+    if (stopped) session.end(stopped);
     this.#options.onEnd(session);
   }
 }
