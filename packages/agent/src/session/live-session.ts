@@ -3,6 +3,7 @@ import { type Identity, PosternError, type Route } from '@postern/api';
 import type { GrpcConnection } from '@postern/tunnel';
 import type { Refused, Standing } from '#authorise/authorizer.ts';
 import type { Permit } from '#authorise/permit.ts';
+import { Roster } from '#session/roster.ts';
 
 export interface LiveSessionFacts {
   readonly identity: Identity;
@@ -30,7 +31,7 @@ export class LiveSession {
   readonly facts: LiveSessionFacts;
   readonly #connections = new Set<GrpcConnection>();
   readonly #streams = new Set<Duplex>();
-  readonly #permits = new Set<Permit>();
+  readonly #permits = new Roster<Permit>();
   /** What the permits were last reviewed by. */
   #rulesVersion: number | undefined;
   #place: object | undefined;
@@ -76,7 +77,7 @@ export class LiveSession {
   }
 
   leave(permit: Permit): void {
-    this.#permits.delete(permit);
+    this.#permits.remove(permit);
   }
 
   /**
@@ -87,7 +88,7 @@ export class LiveSession {
     if (this.#permits.size === 0 || (this.#rulesVersion === rulesVersion && this.#place === place)) return;
     this.#rulesVersion = rulesVersion;
     this.#place = place;
-    for (const permit of this.#permits) permit.review();
+    for (const permit of this.#permits.all()) permit.review();
   }
 
   /** From here on every request is refused with the reason; then every stream is cut, whatever is on its way. */
@@ -98,7 +99,7 @@ export class LiveSession {
   }
 
   #cut(why: Refused): void {
-    for (const permit of this.#permits) permit.end(why);
+    for (const permit of this.#permits.all()) permit.end(why);
     const error = new PosternError(errorCodeOf(why), why.reason);
     for (const stream of this.#streams) stream.destroy(error);
     setTimeout(() => {

@@ -21,6 +21,10 @@ for (const char of '0123456789abcdefABCDEF') hexDigit[char.charCodeAt(0)] = 1;
 
 const literals: readonly Uint8Array[] = ['true', 'false', 'null'].map((word) => new Uint8Array(Buffer.from(word, 'latin1')));
 
+/** Below this a view of words costs more than it saves. */
+const worthItBytes = 512;
+const noWords = new Int32Array(0);
+
 /** The tokens of strict JSON (RFC 8259) over bytes: position, blanks, strings, numbers and literals; nothing is materialised. */
 export class JsonCursor {
   position = 0;
@@ -33,8 +37,8 @@ export class JsonCursor {
     if (!isUtf8(bytes)) throw new JsonFault('the body is not UTF-8');
     this.bytes = bytes;
     this.#wordsStart = (4 - (bytes.byteOffset & 3)) & 3;
-    const wordCount = Math.max(0, (bytes.length - this.#wordsStart) >> 2);
-    this.#words = wordCount === 0 ? new Int32Array(0) : new Int32Array(bytes.buffer, bytes.byteOffset + this.#wordsStart, wordCount);
+    const wordCount = bytes.length < worthItBytes ? 0 : (bytes.length - this.#wordsStart) >> 2;
+    this.#words = wordCount === 0 ? noWords : new Int32Array(bytes.buffer, bytes.byteOffset + this.#wordsStart, wordCount);
   }
 
   /** The byte at the cursor after blanks, -1 at the end. */

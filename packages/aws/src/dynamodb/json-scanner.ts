@@ -21,14 +21,6 @@ const colon = 0x3a;
 /** A scan that hands control back now and then. Each `yield` is a place to let other requests run. */
 export type Scan<T> = Generator<void, T, void>;
 
-/** Runs on to the end without a pause: for small bodies. */
-export function runScan<T>(scan: Scan<T>): T {
-  for (;;) {
-    const step = scan.next();
-    if (step.done === true) return step.value;
-  }
-}
-
 /**
  * Reads the few members of a JSON text that somebody asks for and skips the rest without making anything of it, in slices: a batch of 16 MB
  * must not stop the event loop. Strict throughout, the skipped parts too, because whatever a lenient parser would read differently could
@@ -36,41 +28,55 @@ export function runScan<T>(scan: Scan<T>): T {
  */
 export class JsonScanner {
   readonly #cursor: JsonCursor;
+  readonly #text: Buffer;
   readonly #sliceBytes: number;
-  readonly #stack = new Uint8Array(maxJsonDepth + 1);
+  /** The closing brackets of what is being skipped, by depth. */
+  readonly #stack: number[] = [];
   #depth = 0;
+  /** Down to which depth a value is being skipped; undefined between values. */
+  #floor: number | undefined;
   #inString = false;
   #pausedAt = 0;
 
   constructor(bytes: Uint8Array, options: { readonly sliceBytes: number }) {
     this.#cursor = new JsonCursor(bytes);
+    this.#text = bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     this.#sliceBytes = options.sliceBytes;
   }
 
-  /** `onMember` must consume the value. */
-  *readObject(onMember: (name: string) => Scan<void>): Scan<void> {
+  /** The members of the object at the cursor; whoever asks for the next has consumed the value of the last. */
+  object(): JsonMembers {
     this.#open(openBrace, 'an object');
-    if (this.#closes(closeBrace)) return;
-    const seen = new Set<string>();
-    do {
-      const name = this.readString(maxReadNameBytes);
-      if (seen.has(name)) throw this.#cursor.fault(`the member ${JSON.stringify(name.slice(0, 64))} is there twice`);
-      if (seen.size >= maxReadMembers) throw this.#cursor.fault('an object has more members than any request of DynamoDB');
-      seen.add(name);
-      this.#cursor.expect(colon, 'a colon');
-      yield* onMember(name);
-      yield* this.#pause();
-    } while (this.#continues(closeBrace));
+    return new JsonMembers(this);
   }
 
-  /** `onElement` must consume the value. */
-  *readArray(onElement: () => Scan<void>): Scan<void> {
+  /** Into the list at the cursor; false where it is empty and done with. */
+  enterList(): boolean {
     this.#open(openBracket, 'a list');
-    if (this.#closes(closeBracket)) return;
-    do {
-      yield* onElement();
-      yield* this.#pause();
-    } while (this.#continues(closeBracket));
+    return !this.#closes(closeBracket);
+  }
+
+  /** After an element: false where the list ends. */
+  nextElement(): boolean {
+    return this.#continues(closeBracket);
+  }
+
+  /** For JsonMembers: to the next name and past its colon; undefined where the object ends. */
+  nextName(seen: Set<string> | undefined): string | undefined {
+    if (seen === undefined ? this.#closes(closeBrace) : !this.#continues(closeBrace)) return undefined;
+    const name = this.readString(maxReadNameBytes);
+    if (seen?.has(name) === true) throw this.#cursor.fault(`the member ${JSON.stringify(name.slice(0, 64))} is there twice`);
+    if (seen !== undefined && seen.size >= maxReadMembers)
+      throw this.#cursor.fault('an object has more members than any request of DynamoDB');
+    this.#cursor.expect(colon, 'a colon');
+    return name;
+  }
+
+  /** Whether others have waited long enough for what was read member by member; true once for each stretch. */
+  isPauseDue(): boolean {
+    if (this.#cursor.position < this.#pausedAt + pauseBytes) return false;
+    this.#pausedAt = this.#cursor.position;
+    return true;
   }
 
   /** The string at the cursor, decoded; `maxBytes` counts the text with its escapes. */
@@ -80,9 +86,9 @@ export class JsonScanner {
     const start = cursor.position;
     cursor.position = start + 1;
     if (!cursor.finishString(start + 2 + maxBytes)) throw cursor.fault(`a string is longer than ${maxBytes} bytes`);
-    const text = Buffer.from(cursor.bytes.buffer, cursor.bytes.byteOffset + start, cursor.position - start).toString('utf8');
+    const text = this.#text.toString('utf8', start + 1, cursor.position - 1);
     // it has been found to be a strict JSON string, so this only undoes the escapes
-    return text.includes('\\') ? String(JSON.parse(text)) : text.slice(1, -1);
+    return text.includes('\\') ? String(JSON.parse(`"${text}"`)) : text;
   }
 
   nextIsString(): boolean {
@@ -94,15 +100,16 @@ export class JsonScanner {
     if (this.#cursor.next() !== -1) throw this.#cursor.fault('something follows the end of the JSON text');
   }
 
-  *skipValue(): Scan<void> {
-    const floor = this.#depth;
-    for (;;) {
-      const sliceEnd = this.#cursor.position + this.#sliceBytes;
-      while (this.#cursor.position < sliceEnd) {
-        if (this.#skipToken(sliceEnd) && this.#skipClosings(floor)) return;
-      }
-      yield;
+  /** Skips the value at the cursor, a slice of it at a time: false where it goes on after a pause. */
+  skipValue(): boolean {
+    this.#floor ??= this.#depth;
+    const sliceEnd = this.#cursor.position + this.#sliceBytes;
+    while (this.#cursor.position < sliceEnd) {
+      if (!this.#skipToken(sliceEnd) || !this.#skipClosings(this.#floor)) continue;
+      this.#floor = undefined;
+      return true;
     }
+    return false;
   }
 
   /** One opening bracket (false) or one whole value without parts (true); false as well where a string goes on after the slice. */
@@ -156,12 +163,6 @@ export class JsonScanner {
     this.#depth += 1;
   }
 
-  *#pause(): Scan<void> {
-    if (this.#cursor.position < this.#pausedAt + pauseBytes) return;
-    this.#pausedAt = this.#cursor.position;
-    yield;
-  }
-
   #closes(bracket: number): boolean {
     if (this.#cursor.next() !== bracket) return false;
     this.#cursor.position += 1;
@@ -173,5 +174,25 @@ export class JsonScanner {
     if (this.#closes(bracket)) return false;
     this.#cursor.expect(comma, 'a comma or a closing bracket');
     return true;
+  }
+}
+
+/**
+ * Goes from member to member of an object that is read. Asked for one at a time, and not a generator with a callback: for each generator
+ * function that is made V8 makes a map in its old generation, which a request that takes microseconds should not leave behind.
+ */
+export class JsonMembers {
+  readonly #scanner: JsonScanner;
+  #seen: Set<string> | undefined;
+
+  constructor(scanner: JsonScanner) {
+    this.#scanner = scanner;
+  }
+
+  /** The next one's name; undefined at the end. */
+  next(): string | undefined {
+    const name = this.#scanner.nextName(this.#seen);
+    if (name !== undefined) (this.#seen ??= new Set()).add(name);
+    return name;
   }
 }

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { JsonFault } from '#dynamodb/json-cursor.ts';
-import { JsonScanner, runScan, type Scan } from '#dynamodb/json-scanner.ts';
+import { JsonScanner, type Scan } from '#dynamodb/json-scanner.ts';
 import type { DynamoDbOperation, TableRule } from '#dynamodb/operations.ts';
 import { partiqlStatement, type Statement } from '#dynamodb/partiql-statement.ts';
 import { type Place, type RequestRefusal, TableFault, tableName, tableOfArn, tableOfShardIterator } from '#dynamodb/table-name.ts';
@@ -26,12 +26,15 @@ const maxValueBytes = 65_536;
 
 /** All tables that a request names, in one go: for small bodies. A decision must hold for each of them. */
 export function tablesOf(operation: DynamoDbOperation, body: Uint8Array, place: Place): TablesResult {
-  return judged(() => runScan(scanRequest(operation, body, place)), operation);
+  return judged(() => toItsEnd(scanRequest(operation, body, place)), operation);
 }
 
-/** The same for a body of any size: the event loop runs on between slices of a quarter of a megabyte. */
-export async function tablesInSlices(operation: DynamoDbOperation, body: Uint8Array, place: Place): Promise<TablesResult> {
-  if (body.length <= smallBytes) return tablesOf(operation, body, place);
+/** The same for a body of any size: at once where it is small, and else the event loop runs on between slices of a quarter of a megabyte. */
+export function tablesInSlices(operation: DynamoDbOperation, body: Uint8Array, place: Place): TablesResult | Promise<TablesResult> {
+  return body.length <= smallBytes ? tablesOf(operation, body, place) : sliceBySlice(operation, body, place);
+}
+
+async function sliceBySlice(operation: DynamoDbOperation, body: Uint8Array, place: Place): Promise<TablesResult> {
   const started = judged(() => scanRequest(operation, body, place), operation);
   if ('tables' in started) return started;
   for (;;) {
@@ -39,6 +42,13 @@ export async function tablesInSlices(operation: DynamoDbOperation, body: Uint8Ar
     if ('tables' in step) return step;
     if (step.done === true) return step.value;
     await nextTurn();
+  }
+}
+
+function toItsEnd<T>(scan: Scan<T>): T {
+  for (;;) {
+    const step = scan.next();
+    if (step.done === true) return step.value;
   }
 }
 
@@ -58,10 +68,11 @@ function refused(code: RequestRefusal['code'], message: string): TablesResult {
 
 function* scanRequest(operation: DynamoDbOperation, body: Uint8Array, place: Place): Scan<TablesResult> {
   const reading: Reading = { scanner: new JsonScanner(body, { sliceBytes }), values: [] };
-  yield* visit(reading, shapeOf(operation.tables));
+  const { root, alternatives } = wantedBy(operation.tables);
+  yield* readParts(reading, root);
   reading.scanner.end();
-  requireAll(operation.tables, reading.values);
-  const tables = new Set<string>();
+  requireAll(alternatives, reading.values);
+  const tables: string[] = [];
   const statements: Statement[] = [];
   let complete = true;
   for (const { rule, text } of reading.values) {
@@ -72,10 +83,9 @@ function* scanRequest(operation: DynamoDbOperation, body: Uint8Array, place: Pla
     }
     const table = rule.read === 'statement' ? statements.at(-1)?.table : tableIn(rule, text, place);
     if (table === undefined) complete = false;
-    else tables.add(table);
+    else if (!tables.includes(table)) tables.push(table);
   }
-  const found = { tables: [...tables], complete };
-  return operation.class === 'partiql' ? { ...found, statements } : found;
+  return operation.class === 'partiql' ? { tables, complete, statements } : { tables, complete };
 }
 
 function tableIn(rule: TableRule, text: string, place: Place): string | undefined {
@@ -87,15 +97,22 @@ function tableIn(rule: TableRule, text: string, place: Place): string | undefine
 type Shape = { readonly rule?: TableRule; readonly members: Map<string, Shape>; readonly lowerCased: Set<string>; element?: Shape };
 type Reading = { readonly scanner: JsonScanner; readonly values: { readonly rule: TableRule; readonly text: string }[] };
 
-const shapes = new WeakMap<readonly TableRule[], Shape>();
+/** What an operation is asked for: its rules as a tree, and which of them stand for one another. */
+interface Wanted {
+  readonly root: Shape;
+  readonly alternatives: readonly (readonly TableRule[])[];
+}
 
-function shapeOf(rules: readonly TableRule[]): Shape {
-  let root = shapes.get(rules);
-  if (root !== undefined) return root;
-  root = emptyShape();
+const known = new WeakMap<readonly TableRule[], Wanted>();
+
+function wantedBy(rules: readonly TableRule[]): Wanted {
+  let wanted = known.get(rules);
+  if (wanted !== undefined) return wanted;
+  const root = emptyShape();
   for (const rule of rules) addRule(root, rule);
-  shapes.set(rules, root);
-  return root;
+  wanted = { root, alternatives: alternativesIn(rules) };
+  known.set(rules, wanted);
+  return wanted;
 }
 
 function emptyShape(rule?: TableRule): Shape {
@@ -118,32 +135,57 @@ function addRule(root: Shape, rule: TableRule): void {
   }
 }
 
-function* visit(reading: Reading, shape: Shape): Scan<void> {
+const isText = (shape: Shape): shape is Shape & { readonly rule: TableRule } => shape.rule !== undefined && shape.rule.read !== 'keys';
+
+function readText(reading: Reading, rule: TableRule): void {
+  const { scanner } = reading;
+  if (!scanner.nextIsString()) throw new TableFault('ValidationException', `${rule.path.join('.')} is not a string`);
+  addValue(reading, { rule, text: scanner.readString(maxValueBytes) });
+}
+
+/** An object whose names are asked for, or a list or an object with something in it that is. */
+function* readParts(reading: Reading, shape: Shape): Scan<void> {
+  const { rule, element } = shape;
+  if (rule !== undefined) yield* readKeys(reading, rule);
+  else if (element !== undefined) yield* readElements(reading, element);
+  else yield* readMembers(reading, shape);
+}
+
+function* readKeys(reading: Reading, rule: TableRule): Scan<void> {
+  const { scanner } = reading;
+  const members = scanner.object();
+  for (let text = members.next(); text !== undefined; text = members.next()) {
+    addValue(reading, { rule, text });
+    while (!scanner.skipValue()) yield;
+    if (scanner.isPauseDue()) yield;
+  }
+}
+
+function* readElements(reading: Reading, element: Shape): Scan<void> {
   const { scanner, values } = reading;
-  const { rule, element, members, lowerCased } = shape;
-  if (rule?.read === 'keys') {
-    yield* scanner.readObject(function* readKey(text) {
-      addValue(reading, { rule, text });
-      yield* scanner.skipValue();
-    });
-  } else if (rule !== undefined) {
-    if (!scanner.nextIsString()) throw new TableFault('ValidationException', `${rule.path.join('.')} is not a string`);
-    addValue(reading, { rule, text: scanner.readString(maxValueBytes) });
-  } else if (element !== undefined) {
-    yield* scanner.readArray(function* readElement() {
-      const before = values.length;
-      yield* visit(reading, element);
-      // an item without a table, or with two, would be judged by its neighbours
-      if (values.length !== before + 1) throw new TableFault('ValidationException', 'each item must name exactly one table');
-    });
-  } else {
-    yield* scanner.readObject(function* readMember(name) {
-      const child = members.get(name);
-      if (child !== undefined) yield* visit(reading, child);
-      else if (lowerCased.has(name.toLowerCase()))
+  if (!scanner.enterList()) return;
+  do {
+    const before = values.length;
+    if (isText(element)) readText(reading, element.rule);
+    else yield* readParts(reading, element);
+    // an item without a table, or with two, would be judged by its neighbours
+    if (values.length !== before + 1) throw new TableFault('ValidationException', 'each item must name exactly one table');
+    if (scanner.isPauseDue()) yield;
+  } while (scanner.nextElement());
+}
+
+function* readMembers(reading: Reading, { members: wanted, lowerCased }: Shape): Scan<void> {
+  const { scanner } = reading;
+  const members = scanner.object();
+  for (let name = members.next(); name !== undefined; name = members.next()) {
+    const child = wanted.get(name);
+    if (child === undefined) {
+      if (lowerCased.has(name.toLowerCase()))
         throw new TableFault('ValidationException', `the member ${name} is not spelled as AWS spells it`);
-      else yield* scanner.skipValue();
-    });
+      while (!scanner.skipValue()) yield;
+    } else if (isText(child)) readText(reading, child.rule);
+    else yield* readParts(reading, child);
+    if (scanner.isPauseDue()) yield;
   }
 }
 
@@ -153,13 +195,16 @@ function addValue(reading: Reading, value: Reading['values'][number]): void {
 }
 
 /** List rules are alternatives of one another: each element has been checked to hold exactly one, so one in all suffices here. */
-function requireAll(rules: readonly TableRule[], values: Reading['values']): void {
-  const met = new Set(values.map(({ rule }) => rule));
+function alternativesIn(rules: readonly TableRule[]): Wanted['alternatives'] {
   const groups = Map.groupBy(rules, (rule) =>
     rule.presence === 'one of' ? 'one of' : rule.path.indexOf('[]') > 0 ? rule.path[0] : rule.path.join('.'),
   );
-  for (const group of groups.values()) {
-    if (group.some((rule) => rule.presence === 'optional' || met.has(rule))) continue;
+  return [...groups.values()].filter((group) => group.every(({ presence }) => presence !== 'optional'));
+}
+
+function requireAll(alternatives: Wanted['alternatives'], values: Reading['values']): void {
+  for (const group of alternatives) {
+    if (values.some(({ rule }) => group.includes(rule))) continue;
     throw new TableFault('ValidationException', `${group.map((rule) => rule.path.join('.')).join(' or ')} is missing`);
   }
 }

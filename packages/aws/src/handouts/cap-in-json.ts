@@ -1,5 +1,5 @@
 import { JsonFault } from '#dynamodb/json-cursor.ts';
-import { JsonScanner, runScan } from '#dynamodb/json-scanner.ts';
+import { JsonScanner } from '#dynamodb/json-scanner.ts';
 import type { Cap, Capped, Parts } from '#handouts/cap-in-form.ts';
 import type { Refusal } from '#refusals/refusal.ts';
 
@@ -8,7 +8,12 @@ export function capInJson(cap: Cap, { query, body }: Parts): Capped | Refusal {
   const names: string[] = [];
   try {
     const scanner = new JsonScanner(body, { sliceBytes: body.length + 1 });
-    runScan(readNames(scanner, names));
+    const found = scanner.object();
+    for (let name = found.next(); name !== undefined; name = found.next()) {
+      names.push(name);
+      while (!scanner.skipValue());
+    }
+    scanner.end();
   } catch (error) {
     if (error instanceof JsonFault) return { refusal: error.message };
     throw error;
@@ -20,12 +25,4 @@ export function capInJson(cap: Cap, { query, body }: Parts): Capped | Refusal {
   if (typeof asked !== 'number' || !Number.isInteger(asked) || asked < 0) return { refusal: `${cap.member} is not a whole number` };
   const duration = Math.min(asked, cap.most);
   return { query, body: Buffer.from(JSON.stringify({ ...members, [cap.member]: duration })), duration };
-}
-
-function* readNames(scanner: JsonScanner, names: string[]): Generator<void, void, void> {
-  yield* scanner.readObject(function* (name) {
-    names.push(name);
-    yield* scanner.skipValue();
-  });
-  scanner.end();
 }

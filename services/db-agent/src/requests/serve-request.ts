@@ -107,7 +107,8 @@ export async function serveRequest(deps: ServeRequestDeps, exchange: ClientExcha
     if (permit.ended) return refuse(deps, exchange, { refusal: worded(permit.ended), asked: askedOf(exchange, head, operation), place });
     if ('failed' in body)
       return refuse(deps, exchange, { refusal: bodyRefusal(body.failed), asked: askedOf(exchange, head, operation), place });
-    const named = await tablesInSlices(operation, body.bytes, place.database);
+    const naming = tablesInSlices(operation, body.bytes, place.database);
+    const named = naming instanceof Promise ? await naming : naming;
     const asked = askedOf(exchange, head, operation, named.tables);
     if (named.refusal) return refuse(deps, exchange, { refusal: { ...named.refusal, reason: named.refusal.message }, asked, place });
     const late = permit.refusal();
