@@ -9,7 +9,7 @@ const DATABASE = 'example-dynamodb';
 export const AGENT_KEYS = { AWS_ACCESS_KEY_ID: KEY_ID, AWS_SECRET_ACCESS_KEY: KEY_SECRET };
 
 export class BenchCluster {
-  /** `commands` is the folder that holds tsh/dist and teleport/dist; `answers` has the bytes of each operation's answer; `profileDir` makes every measured process write a CPU profile there. */
+  /** `commands` is the folder that holds tsh and teleport, built; `answers` has the bytes of each operation's answer; `profileDir` makes every measured process write a CPU profile there. */
   constructor({ name, commands = join(root, 'cli'), answers = { GetItem: 300 }, profileDir }) {
     this.name = name;
     this.cluster = new MeasuredCluster();
@@ -50,14 +50,11 @@ export class BenchCluster {
 
   #daemon(name, command, args, env) {
     const profiled =
-      this.profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${this.profileDir}`, `--cpu-prof-name=${name}.cpuprofile`];
-    const program = [
-      process.execPath,
-      '--disable-warning=ExperimentalWarning',
-      ...profiled,
-      join(this.commands, command, 'dist', 'main.mjs'),
-    ];
-    return this.cluster.daemon(name, [...program, ...args], env);
+      this.profileDir === undefined
+        ? {}
+        : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${this.profileDir} --cpu-prof-name=${name}.cpuprofile` };
+    // It becomes Node under the same pid.
+    return this.cluster.daemon(name, [join(this.commands, command, 'bin', command), ...args], { ...env, ...profiled });
   }
 
   async #makeUser() {
