@@ -39,7 +39,7 @@ export function readFields(text: string, at: number, maxLines: number): FieldBlo
     let octet = text.charCodeAt(i);
     while (TOKEN[octet] === 1) octet = text.charCodeAt((i += 1));
     if (octet !== COLON || i === nameFrom) throw badName(octet, i === nameFrom);
-    const name = text.slice(nameFrom, i);
+    const name = spelled(text.slice(nameFrom, i));
 
     octet = text.charCodeAt((i += 1));
     while (octet === SP || octet === TAB) octet = text.charCodeAt((i += 1));
@@ -102,4 +102,21 @@ function badName(octet: number, isFirst: boolean): HttpFault {
 
 function badValue(octet: number): HttpFault {
   return new HttpFault(octet === CR || octet === LF ? 'a line does not end with CRLF' : 'a header value holds a control character');
+}
+
+/** Clients send a few dozen spellings; a hostile one must not be able to grow this. */
+const MAX_SPELLINGS = 512;
+const spellings = new Map<string, string>();
+
+/**
+ * One string for each spelling of a name. Whoever looks the name up then, and a request's are looked up five times on their way, finds it by
+ * identity: a piece of the head is compared letter by letter each time.
+ */
+function spelled(name: string): string {
+  const known = spellings.get(name);
+  if (known !== undefined) return known;
+  // Of its own: a piece would keep the whole head that it was cut from.
+  const own = Buffer.from(name, 'latin1').toString('latin1');
+  if (spellings.size < MAX_SPELLINGS && name.length <= 64) spellings.set(own, own);
+  return own;
 }

@@ -20,14 +20,22 @@ export function answerHead(status: number, reason: string | undefined, fields: r
 
 function lines(fields: readonly string[]): string {
   let text = '';
+  let values = '';
   for (let i = 0; i + 1 < fields.length; i += 2) {
     const name = fields[i] ?? '';
     const value = fields[i + 1] ?? '';
     if (!knownNames.has(name)) learn(name);
-    if (!WRITABLE.test(value)) throw new HttpFault(`the header ${name} holds a character that no header may hold`);
     text += `${name}: ${value}\r\n`;
+    values += value;
   }
+  // All at once, which takes a fraction of one by one.
+  if (!WRITABLE.test(values)) throw unwritable(fields);
   return text;
+}
+
+function unwritable(fields: readonly string[]): HttpFault {
+  const name = fields.find((_, i) => i % 2 === 0 && !WRITABLE.test(fields[i + 1] ?? ''));
+  return new HttpFault(`the header ${name} holds a character that no header may hold`);
 }
 
 function learn(name: string): void {
