@@ -20,6 +20,7 @@ const modules = await Promise.all(names.map((name) => shapes[name].load()));
 const { values: flags } = parseArgs({
   allowPositionals: true,
   options: {
+    help: { type: 'boolean', short: 'h', default: false },
     json: { type: 'boolean', default: false },
     chain: { type: 'string', default: 'nginx' },
     against: { type: 'string' },
@@ -27,6 +28,19 @@ const { values: flags } = parseArgs({
     ...Object.assign({}, ...modules.map((module) => module.options)),
   },
 });
+if (flags.help) {
+  const own = modules.flatMap(({ options }, at) =>
+    Object.keys(options).map((name) => `  --${name}  (${names[at]}; ${options[name].default})`),
+  );
+  const shapesSaid = Object.entries(shapes).map(([name, { long }]) => (long === true ? `${name} (only where it is named)` : name));
+  say(
+    `npm run bench -- [SHAPE ...] [flags]\n\nshapes: ${shapesSaid.join(', ')}\nflags of all:\n  --json  --chain=nginx|stunnel|both|none  --against=CLI_FOLDER  --profile=FOLDER`,
+  );
+  say(
+    `flags of one:\n${own.join('\n')}\n\nexamples:\n  npm run bench -- requests --bytes=300\n  npm run bench -- agents --agents=5000\n\nbench/README.md says how to read what it prints.`,
+  );
+  process.exit(0);
+}
 if (!['nginx', 'stunnel', 'both', 'none'].includes(flags.chain)) fail(`--chain is nginx, stunnel, both or none, not ${flags.chain}`);
 
 await buildCommands();
