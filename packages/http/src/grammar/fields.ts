@@ -115,8 +115,9 @@ const spellings = new Map<string, string>();
 function spelled(name: string): string {
   const known = spellings.get(name);
   if (known !== undefined) return known;
+  if (spellings.size >= MAX_SPELLINGS || name.length > 64) return name;
   // Of its own: a piece would keep the whole head that it was cut from.
   const own = Buffer.from(name, 'latin1').toString('latin1');
-  if (spellings.size < MAX_SPELLINGS && name.length <= 64) spellings.set(own, own);
+  spellings.set(own, own);
   return own;
 }

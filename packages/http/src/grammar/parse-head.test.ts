@@ -100,6 +100,15 @@ describe('the head of a request', () => {
     expect(post(...lines(99)).fields).toHaveLength(200);
     expect(() => post(...lines(100))).toThrow(expect.objectContaining({ status: 431, message: 'more than 100 header lines' }));
   });
+
+  it('has its names as they came, those that are met again and those that are beyond what is remembered', () => {
+    const names = Array.from({ length: 700 }, (_, at) => (at % 2 === 0 ? `X-Name-${at}` : `x-${'long-'.repeat(14)}${at}`));
+    for (let round = 0; round < 2; round += 1)
+      for (let from = 0; from < names.length; from += 70) {
+        const some = names.slice(from, from + 70);
+        expect(post(...some.map((name) => `${name}: 1`)).fields).toEqual(['Host', 'x', ...some.flatMap((name) => [name, '1'])]);
+      }
+  });
 });
 
 describe('the head of an answer', () => {
