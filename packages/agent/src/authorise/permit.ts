@@ -8,6 +8,7 @@ export class Permit {
   readonly #decide: () => Refused | undefined;
   #ended: Refused | undefined;
   #cut: ((why: Refused) => void) | undefined;
+  /** Of the roster of its session. */
   rosterAt: number | undefined;
 
   constructor(decide: () => Refused | undefined) {

@@ -25,6 +25,9 @@ export type Scan<T> = Generator<void, T, void>;
  * Reads the few members of a JSON text that somebody asks for and skips the rest without making anything of it, in slices: a batch of 16 MB
  * must not stop the event loop. Strict throughout, the skipped parts too, because whatever a lenient parser would read differently could
  * hide a table's name from us and show it to AWS. Names that occur twice are refused in the objects that are read.
+ *
+ * Asked for one member after another, and not given a generator function for each: V8 makes a map in its old generation for each such function,
+ * which a request that takes microseconds should not leave behind.
  */
 export class JsonScanner {
   readonly #cursor: JsonCursor;
@@ -44,10 +47,21 @@ export class JsonScanner {
     this.#sliceBytes = options.sliceBytes;
   }
 
-  /** The members of the object at the cursor; whoever asks for the next has consumed the value of the last. */
-  object(): JsonMembers {
+  /** Into the object at the cursor; what it answers is for `nextName`. */
+  enterObject(): Set<string> {
     this.#open(openBrace, 'an object');
-    return new JsonMembers(this);
+    return new Set();
+  }
+
+  /** To the next name and past its colon, once the value before it is consumed; undefined where the object ends. `seen` holds its names so far. */
+  nextName(seen: Set<string>): string | undefined {
+    if (seen.size === 0 ? this.#closes(closeBrace) : !this.#continues(closeBrace)) return undefined;
+    const name = this.readString(maxReadNameBytes);
+    if (seen.has(name)) throw this.#cursor.fault(`the member ${JSON.stringify(name.slice(0, 64))} is there twice`);
+    if (seen.size >= maxReadMembers) throw this.#cursor.fault('an object has more members than any request of DynamoDB');
+    seen.add(name);
+    this.#cursor.expect(colon, 'a colon');
+    return name;
   }
 
   /** Into the list at the cursor; false where it is empty and done with. */
@@ -59,17 +73,6 @@ export class JsonScanner {
   /** After an element: false where the list ends. */
   nextElement(): boolean {
     return this.#continues(closeBracket);
-  }
-
-  /** For JsonMembers: to the next name and past its colon; undefined where the object ends. */
-  nextName(seen: Set<string> | undefined): string | undefined {
-    if (seen === undefined ? this.#closes(closeBrace) : !this.#continues(closeBrace)) return undefined;
-    const name = this.readString(maxReadNameBytes);
-    if (seen?.has(name) === true) throw this.#cursor.fault(`the member ${JSON.stringify(name.slice(0, 64))} is there twice`);
-    if (seen !== undefined && seen.size >= maxReadMembers)
-      throw this.#cursor.fault('an object has more members than any request of DynamoDB');
-    this.#cursor.expect(colon, 'a colon');
-    return name;
   }
 
   /** Whether others have waited long enough for what was read member by member; true once for each stretch. */
@@ -174,25 +177,5 @@ export class JsonScanner {
     if (this.#closes(bracket)) return false;
     this.#cursor.expect(comma, 'a comma or a closing bracket');
     return true;
-  }
-}
-
-/**
- * Goes from member to member of an object that is read. Asked for one at a time, and not a generator with a callback: for each generator
- * function that is made V8 makes a map in its old generation, which a request that takes microseconds should not leave behind.
- */
-export class JsonMembers {
-  readonly #scanner: JsonScanner;
-  #seen: Set<string> | undefined;
-
-  constructor(scanner: JsonScanner) {
-    this.#scanner = scanner;
-  }
-
-  /** The next one's name; undefined at the end. */
-  next(): string | undefined {
-    const name = this.#scanner.nextName(this.#seen);
-    if (name !== undefined) (this.#seen ??= new Set()).add(name);
-    return name;
   }
 }

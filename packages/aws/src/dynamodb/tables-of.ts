@@ -153,8 +153,8 @@ function* readParts(reading: Reading, shape: Shape): Scan<void> {
 
 function* readKeys(reading: Reading, rule: TableRule): Scan<void> {
   const { scanner } = reading;
-  const members = scanner.object();
-  for (let text = members.next(); text !== undefined; text = members.next()) {
+  const seen = scanner.enterObject();
+  for (let text = scanner.nextName(seen); text !== undefined; text = scanner.nextName(seen)) {
     addValue(reading, { rule, text });
     while (!scanner.skipValue()) yield;
     if (scanner.isPauseDue()) yield;
@@ -174,11 +174,11 @@ function* readElements(reading: Reading, element: Shape): Scan<void> {
   } while (scanner.nextElement());
 }
 
-function* readMembers(reading: Reading, { members: wanted, lowerCased }: Shape): Scan<void> {
+function* readMembers(reading: Reading, { members, lowerCased }: Shape): Scan<void> {
   const { scanner } = reading;
-  const members = scanner.object();
-  for (let name = members.next(); name !== undefined; name = members.next()) {
-    const child = wanted.get(name);
+  const seen = scanner.enterObject();
+  for (let name = scanner.nextName(seen); name !== undefined; name = scanner.nextName(seen)) {
+    const child = members.get(name);
     if (child === undefined) {
       if (lowerCased.has(name.toLowerCase()))
         throw new TableFault('ValidationException', `the member ${name} is not spelled as AWS spells it`);

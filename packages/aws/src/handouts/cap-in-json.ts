@@ -8,8 +8,8 @@ export function capInJson(cap: Cap, { query, body }: Parts): Capped | Refusal {
   const names: string[] = [];
   try {
     const scanner = new JsonScanner(body, { sliceBytes: body.length + 1 });
-    const found = scanner.object();
-    for (let name = found.next(); name !== undefined; name = found.next()) {
+    const seen = scanner.enterObject();
+    for (let name = scanner.nextName(seen); name !== undefined; name = scanner.nextName(seen)) {
       names.push(name);
       while (!scanner.skipValue());
     }
