@@ -66,7 +66,7 @@ export class AnswerReader {
       at = this.#collector.endsAt;
       const head = parseAnswerHead(text, this.#method, this.#limits);
       if (head.status < 200) {
-        this.#skip(head.status);
+        this.#skip(head);
         handler.onInterim?.(head.status);
         if (this.#handler === undefined) return piece.length;
         continue;
@@ -93,9 +93,11 @@ export class AnswerReader {
     return true;
   }
 
-  #skip(status: number): void {
+  #skip({ status, keepsAlive }: AnswerHead): void {
     // Nobody asked for another protocol.
     if (status === 101) throw new HttpFault('the server changes to another protocol');
+    // What stands behind it is no answer of the same connection any more.
+    if (!keepsAlive) throw new HttpFault('the server ends the connection with an interim answer');
     this.#interim += 1;
     if (this.#interim > MAX_INTERIM) throw new HttpFault('the server says again and again that it will answer');
   }

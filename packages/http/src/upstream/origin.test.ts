@@ -247,6 +247,12 @@ describe('an answer', () => {
 
   it.each([
     ['another protocol', 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n', 'malformed'],
+    ['an interim answer of HTTP/1.0', 'HTTP/1.0 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n', 'malformed'],
+    [
+      'an interim answer that closes',
+      'HTTP/1.1 100 Continue\r\nconnection: close\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n',
+      'malformed',
+    ],
     ['interim answers without end', 'HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(9), 'malformed'],
     ['a head without end', `HTTP/1.1 200 OK\r\n${'x: y\r\n'.repeat(20_000)}`, 'malformed'],
     ['a chunk of no size', 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n\r\n', 'malformed'],
