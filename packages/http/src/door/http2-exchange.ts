@@ -1,6 +1,6 @@
-import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import { constants, type ServerHttp2Stream } from 'node:http2';
 import type { AnswerObserver, BodyFailure, BodySink, Exchange } from '#door/exchange.ts';
-import { isConnectionField } from '#grammar/http2-head.ts';
+import { http2Headers } from '#grammar/http2-head.ts';
 import type { RequestHead } from '#grammar/parse-head.ts';
 
 /** What an exchange needs of the connection that its stream belongs to. */
@@ -125,14 +125,7 @@ export class Http2Exchange<C = unknown> implements Exchange<C> {
   begin(status: number, _reason: string | undefined, fields: readonly string[]): void {
     this.#started = true;
     if (this.#isGone) return;
-    const headers: OutgoingHttpHeaders = { ':status': status };
-    for (let at = 0; at + 1 < fields.length; at += 2) {
-      const lower = (fields[at] ?? '').toLowerCase();
-      const value = fields[at + 1] ?? '';
-      if (isConnectionField(lower)) continue;
-      const before = headers[lower];
-      headers[lower] = before === undefined ? value : [before, value].flat().map(String);
-    }
+    const headers = http2Headers({ ':status': status }, fields);
     try {
       this.#stream.respond(headers, { endStream: !this.#mayHaveBody(status) });
     } catch {

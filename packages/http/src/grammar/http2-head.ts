@@ -1,13 +1,10 @@
+import type { OutgoingHttpHeaders } from 'node:http2';
 import { HttpFault } from '#grammar/http-fault.ts';
 import { type HeadLimits, parseRequestHead, type RequestHead } from '#grammar/parse-head.ts';
 import { requestHead } from '#grammar/write-head.ts';
 
 /** What ends at this hop (RFC 9113 8.2.2): in HTTP/2 no message may hold it. */
 const CONNECTION_FIELDS = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade', 'http2-settings']);
-
-export function isConnectionField(lower: string): boolean {
-  return CONNECTION_FIELDS.has(lower);
-}
 
 export interface Http2HeadInput {
   /** Flat and as they came, pseudo-header fields among them. */
@@ -59,4 +56,26 @@ function withHost(fields: readonly string[], authority: string | undefined): rea
     else if (value !== authority) throw new HttpFault('the header host is not what :authority says');
   }
   return kept;
+}
+
+/**
+ * The head of a message as Node takes it: its pseudo-header fields and then those of `fields`, which are flat, without what ends at this hop.
+ * `host` is what the field of that name is called.
+ */
+export function http2Headers(
+  pseudo: Readonly<Record<`:${string}`, string | number>>,
+  fields: readonly string[],
+  host: 'host' | ':authority' = 'host',
+): OutgoingHttpHeaders {
+  // A stranger's field may be called constructor.
+  const headers = Object.assign<OutgoingHttpHeaders, typeof pseudo>(Object.create(null), pseudo);
+  for (let at = 0; at + 1 < fields.length; at += 2) {
+    const lower = (fields[at] ?? '').toLowerCase();
+    const value = fields[at + 1] ?? '';
+    if (CONNECTION_FIELDS.has(lower)) continue;
+    const name = lower === 'host' ? host : lower;
+    const before = headers[name];
+    headers[name] = before === undefined ? value : [before, value].flat().map(String);
+  }
+  return headers;
 }

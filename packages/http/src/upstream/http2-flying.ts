@@ -1,6 +1,6 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, constants, type OutgoingHttpHeaders, sensitiveHeaders } from 'node:http2';
 import { CHUNKED } from '#grammar/fields.ts';
-import { isConnectionField } from '#grammar/http2-head.ts';
+import { http2Headers } from '#grammar/http2-head.ts';
 import type { Sweep } from '#time/sweep.ts';
 import type { PooledFlight, FlightConnection, UpstreamCode, UpstreamRequest } from '#upstream/flight.ts';
 
@@ -163,14 +163,6 @@ export class Http2Flying implements FlightConnection {
 }
 
 function headersOf({ method, target, fields }: Pick<UpstreamRequest, 'method' | 'target' | 'fields'>): OutgoingHttpHeaders {
-  const headers: OutgoingHttpHeaders = { ':method': method, ':path': target, ':scheme': 'https' };
-  for (let at = 0; at + 1 < fields.length; at += 2) {
-    const lower = (fields[at] ?? '').toLowerCase();
-    const value = fields[at + 1] ?? '';
-    if (isConnectionField(lower)) continue;
-    const name = lower === 'host' ? ':authority' : lower;
-    const before = headers[name];
-    headers[name] = before === undefined ? value : [before, value].flat().map(String);
-  }
-  return { ...headers, [sensitiveHeaders]: SECRET };
+  const headers = http2Headers({ ':method': method, ':path': target, ':scheme': 'https' }, fields, ':authority');
+  return Object.assign(headers, { [sensitiveHeaders]: SECRET });
 }

@@ -34,6 +34,24 @@ describe('a request over HTTP/2', () => {
     expect(origin.inFlight).toBe(0);
   });
 
+  it('keeps fields that are called as every object of JavaScript calls something', async () => {
+    const seen: Readonly<Record<string, unknown>>[] = [];
+    const server = await far((stream, headers) => {
+      seen.push(headers);
+      stream.respond({ ':status': 200 });
+      stream.end();
+    });
+    const odd = ['constructor', '1', '__proto__', '2', '__proto__', '3', 'tostring', '4'];
+    await send(originTo(server.port), { fields: ['Host', 'aws.example', ...odd], body: Buffer.alloc(0) }).result;
+    expect(Object.entries(seen[0] ?? {})).toEqual(
+      expect.arrayContaining([
+        ['constructor', '1'],
+        ['__proto__', '2, 3'],
+        ['tostring', '4'],
+      ]),
+    );
+  });
+
   it('streams both ways at once, held back by whoever is slower', async () => {
     const server = await far((stream) => {
       stream.respond({ ':status': 200 });
