@@ -100,6 +100,11 @@ export const limits = {
   /** A document of YAML, and the levels that YAML or JSON may be nested. */
   yamlBytes: MIB,
   nestingDepth: 64,
+  /**
+   * Levels of the JSON of a request to DynamoDB. It takes attributes that are nested 32 levels deep, each of which is two of JSON, below the
+   * six of a transaction or a batch.
+   */
+  requestNestingDepth: 80,
   /** A regular expression of a role, compiled by RE2. */
   regexCharacters: 1024,
   labelsPerResource: 64,

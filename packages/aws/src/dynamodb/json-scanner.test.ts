@@ -105,8 +105,8 @@ describe('JsonScanner against JSON.parse', () => {
 });
 
 describe('the limits of JsonScanner', () => {
-  test('nesting of 64 is read and one more is refused [limit nestingDepth]', () => {
-    expect(maxJsonDepth).toBe(limits.nestingDepth);
+  test('nesting of 80 is read and one more is refused [limit requestNestingDepth]', () => {
+    expect(maxJsonDepth).toBe(limits.requestNestingDepth);
     for (const [open, close] of [
       ['[', ']'],
       ['{"a":', '}'],

@@ -1,7 +1,7 @@
 import { limits } from '@postern/limits';
 import { JsonCursor } from '#dynamodb/json-cursor.ts';
 
-export const maxJsonDepth = limits.nestingDepth;
+export const maxJsonDepth = limits.requestNestingDepth;
 /** DynamoDB's attribute names have at most 64 KB; escaped, six times that. */
 const maxSkippedNameBytes = 400_000;
 /** Names of members that somebody reads: members of the API, table names and ARNs. */

@@ -18,6 +18,8 @@ function operation(name: string): DynamoDbOperation {
   if (found === undefined) throw new Error(`no operation ${name}`);
   return found;
 }
+/** An attribute of so many levels, as DynamoDB counts them. */
+const nested = (levels: number): unknown => (levels === 0 ? { S: 'x' } : { M: { a: nested(levels - 1) } });
 const tables = (name: string, body: unknown) =>
   tablesOf(operation(name), Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)), place);
 
@@ -94,6 +96,8 @@ describe('tablesOf', () => {
       },
       ['One', 'Two', 'Three', 'Four'],
     ],
+    ['TransactWriteItems', { TransactItems: [{ Put: { TableName: 'Music', Item: { deep: nested(32) } } }] }, ['Music']],
+    ['BatchWriteItem', { RequestItems: { Music: [{ PutRequest: { Item: { deep: nested(32) } } }] } }, ['Music']],
     ['DescribeBackup', { BackupArn: `${arn}/backup/01548148148148-a1b2c3d4` }, ['Music']],
     ['RestoreTableFromBackup', { BackupArn: `${arn}/backup/01`, TargetTableName: 'Copy' }, ['Music', 'Copy']],
     ['RestoreTableToPointInTime', { SourceTableArn: arn, TargetTableName: 'Copy' }, ['Music', 'Copy']],
