@@ -39,8 +39,7 @@ export async function openLayouts({ answers, chain = 'nginx', against, profile }
       chains.push(new Chain(options));
       await chains.at(-1).start();
     }
-    const direct = { name: 'direct', target: { port: first.upstreamPort, ca: first.ca }, processes: [], beside: [], usage: () => ({}) };
-    const layouts = [direct, ...clusters.map(posternLayout), ...chains.map((one) => chainLayout(one, first.ca))];
+    const layouts = [directLayout(first), ...clusters.map(posternLayout), ...chains.map((one) => chainLayout(one, first))];
     for (const { name, target } of layouts) {
       // A database is listed a moment before its agent's tunnel stands.
       await until(`an answer through ${name}`, 30_000, () => load(target, { connections: 1, ms: 1 }).catch(() => undefined));
@@ -53,14 +52,20 @@ export async function openLayouts({ answers, chain = 'nginx', against, profile }
   }
 }
 
+function directLayout({ upstreamPort, ca, cluster }) {
+  const beside = ['upstream'];
+  return { name: 'direct', target: { port: upstreamPort, ca }, processes: [], beside, usage: () => cluster.usage(beside) };
+}
+
 function posternLayout({ name, port, cluster }) {
   const processes = ['tsh', 'proxy', 'agent'];
   // Auth takes the events, away from the request's way.
-  const beside = ['auth-host'];
+  const beside = ['auth-host', 'upstream'];
   return { name, target: { port }, processes, beside, usage: () => cluster.usage([...processes, ...beside]) };
 }
 
-function chainLayout(chain, ca) {
+function chainLayout(chain, { ca, cluster }) {
   const { name, port, processes } = chain;
-  return { name, target: { port, ca }, processes, beside: [], usage: () => chain.usage() };
+  const beside = ['upstream'];
+  return { name, target: { port, ca }, processes, beside, usage: () => ({ ...chain.usage(), ...cluster.usage(beside) }) };
 }
