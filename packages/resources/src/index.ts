@@ -37,3 +37,4 @@ export { roleFromResource } from '#role-from-resource.ts';
 export { accountLabel, isAppName, validateApp } from '#validate-app.ts';
 export { validateDatabase } from '#validate-database.ts';
 export { parseYamlStrict } from '#yaml/parse-yaml-strict.ts';
+export { suggestion } from '#yaml/suggest.ts';

@@ -118,6 +118,14 @@ describe('resources', () => {
     expect(await outcomeOf(remove('role', 'dev'))).toBe('not_found');
   });
 
+  it('name the role that was probably meant, where one is near', async () => {
+    test = await startTestAuth();
+    const asked = (role: string) =>
+      callUnary(test.client(test.admin), users.definition.createUser, { name: 'alice', roles: [role], traits: {}, password: PASSWORD });
+    await expect(asked('acess')).rejects.toThrow('role acess is not found (did you mean access?): tctl get roles lists them');
+    await expect(asked('ghost')).rejects.toThrow('role ghost is not found: tctl get roles lists them');
+  });
+
   it('stop an administrator who would shut himself out', async () => {
     test = await startTestAuth();
     await addUser(test, { name: 'ed', roles: ['editor'] });

@@ -2,6 +2,7 @@ import { PosternError } from '@postern/api';
 import type { Entry, Operation, Store } from '@postern/store';
 import { may, type Person } from '#administration/person.ts';
 import { compileSubject, mayAdminister } from '@postern/rbac';
+import { suggestion } from '@postern/resources';
 import { lockedOutUntilMs } from '#login/attempts.ts';
 import type { RoleLoader } from '#roles/load-roles.ts';
 import { expiryOf } from '#resources/expiry.ts';
@@ -10,6 +11,8 @@ import { type ResourceJson, withoutRevision } from '#resources/stored-resource.t
 import { keys } from '#state/keys.ts';
 import { canonicalUserName, requireUserName } from '#users/user-name.ts';
 import { newGeneration, readUser, userValue } from '#users/user-record.ts';
+
+const ROLES = keys.role('x').slice(0, -1);
 
 export interface UserShelfDeps {
   readonly store: Store;
@@ -72,10 +75,15 @@ export async function checkRoles(store: Store, roles: readonly string[]): Promis
   for (const name of new Set(roles)) {
     const key = keys.role(name);
     const entry = await store.get(key);
-    if (entry === undefined) throw new PosternError('bad_request', `role ${name} is not found: tctl get roles lists them`);
+    if (entry === undefined) throw await unknownRole(store, name);
     checks.push({ kind: 'check', key, expectedRevision: entry.revision });
   }
   return checks;
+}
+
+async function unknownRole(store: Store, name: string): Promise<PosternError> {
+  const known = (await store.list(ROLES)).map(({ key }) => key.slice(ROLES.length));
+  return new PosternError('bad_request', `role ${name} is not found${suggestion(name, known)}: tctl get roles lists them`);
 }
 
 /** Nobody takes from himself the right to edit users: there may be no one else to give it back. */
