@@ -10,6 +10,8 @@ describe('what tsh aws hands on', () => {
     ['aws --app aws --aws-role=R s3 ls --profile x', 'aws --app aws --aws-role=R -- s3 ls --profile x'],
     ['--proxy example.com:443 --user=alice aws s3 help', '--proxy example.com:443 --user=alice aws -- s3 help'],
     ['aws --exec terraform plan -h', 'aws --exec terraform -- plan -h'],
+    ['aws configure list', 'aws -- configure list'],
+    ['aws --app aws configure get region --profile x', 'aws --app aws -- configure get region --profile x'],
     ['aws --version', 'aws -- --version'],
     ['aws --endpoint-url=x s3 ls', 'aws -- --endpoint-url=x s3 ls'],
   ])('%s', (line, expected) => expect(split(line)).toBe(expected));

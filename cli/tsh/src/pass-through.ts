@@ -11,8 +11,13 @@ export function withPassThrough(argv: readonly string[]): readonly string[] {
   const command = firstOperand(argv, { from: 0, valued: GLOBALS_WITH_VALUE });
   if (argv[command] !== 'aws') return argv;
   const program = firstOperand(argv, { from: command + 1, valued: [...FLAGS_WITH_VALUE, ...GLOBALS_WITH_VALUE] });
-  if (program === argv.length || argv[program] === 'configure' || argv[program] === '--') return argv;
+  if (program === argv.length || argv[program] === '--' || isOurConfigure(argv[program], argv[program + 1])) return argv;
   return [...argv.slice(0, program), '--', ...argv.slice(program)];
+}
+
+/** `configure` alone writes our profile; `configure list`, `configure get` and the others are the AWS CLI's. */
+function isOurConfigure(command: string | undefined, next: string | undefined): boolean {
+  return command === 'configure' && (next === undefined || next.startsWith('-'));
 }
 
 function firstOperand(argv: readonly string[], { from, valued }: { readonly from: number; readonly valued: readonly string[] }): number {
