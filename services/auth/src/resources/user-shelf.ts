@@ -12,7 +12,7 @@ import { keys } from '#state/keys.ts';
 import { canonicalUserName, requireUserName } from '#users/user-name.ts';
 import { newGeneration, readUser, userValue } from '#users/user-record.ts';
 
-const ROLES = keys.role('x').slice(0, -1);
+const ROLES = 'roles/';
 
 export interface UserShelfDeps {
   readonly store: Store;
