@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto';
 import type { ServerHttp2Session } from 'node:http2';
 import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
 import type { Duplex } from 'node:stream';
@@ -31,8 +32,11 @@ export interface GrpcTlsServerOptions {
   readonly tls: TlsOptions;
   readonly services: readonly ServedService[];
   readonly grpcOptions?: ServerOptions;
-  /** Decides on a connection after its handshake: false closes it, an error does and tells the peer why. The place for limits per certificate. */
-  readonly admit?: (connection: GrpcConnection) => boolean | PosternError;
+  /**
+   * Decides on a connection after its handshake: false closes it, an error does and tells the peer why. The place for limits per certificate,
+   * which is given as Node has read it too: whoever needs that need not read it anew, and whoever keeps it keeps several kB.
+   */
+  readonly admit?: (connection: GrpcConnection, certificate: X509Certificate | undefined) => boolean | PosternError;
   /** Paces handshakes; without it each begins at once. */
   readonly handshakes?: HandshakeQueueOptions;
   /** For peers that are silent; every 15 s where nothing is said. */
@@ -115,7 +119,8 @@ export function createGrpcTlsServer(options: GrpcTlsServerOptions): GrpcTlsServe
 
   function serve(socket: TLSSocket, { remoteAddress, onSecure }: Origin): void {
     socket.on('error', () => socket.destroy());
-    const raw = socket.getPeerX509Certificate()?.raw;
+    const certificate = socket.getPeerX509Certificate();
+    const raw = certificate?.raw;
     // Where certificates are optional Node goes on with one that did not verify. It is not the same as none.
     const unverified = raw !== undefined && !socket.authorized;
     if (stopped) return void socket.destroy();
@@ -131,7 +136,7 @@ export function createGrpcTlsServer(options: GrpcTlsServerOptions): GrpcTlsServe
       destroy: () => socket.destroy(),
       onClose: (listener) => void socket.once('close', listener),
     };
-    const admitted = options.admit?.(connection) ?? true;
+    const admitted = options.admit?.(connection, connection.certificateDer && certificate) ?? true;
     if (admitted === false) return void socket.destroy();
     socket.setNoDelay(true);
     if (admitted !== true) return sayAndEnd(socket, admitted);

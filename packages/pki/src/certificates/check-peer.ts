@@ -7,6 +7,8 @@ import { PkiError } from '#pki-error.ts';
 
 export interface CheckPeerOptions {
   readonly certificateDer: Buffer;
+  /** The same certificate where it has been read already: its `raw` is `certificateDer`. */
+  readonly certificate?: X509Certificate | undefined;
   readonly cluster: string;
   /** The kinds that are welcome here; all others are refused. */
   readonly kinds: readonly Identity_Kind[];
@@ -73,7 +75,7 @@ function checkSignature(options: CheckPeerOptions, facts: CertificateFacts, auth
     // The authority's own name says which of the two it is: a list given in the other's place trusts nobody.
     if (!ca.facts.isCa || !ca.facts.uris.includes(uri)) continue;
     if (options.nowMs < ca.facts.notBeforeMs || options.nowMs >= ca.facts.notAfterMs) continue;
-    if (isSignedBy(ca, facts, options.certificateDer)) return;
+    if (isSignedBy(ca, facts, options)) return;
   }
   throw new PkiError('not_trusted', `the certificate was not signed by the ${authority} authority of ${options.cluster}`);
 }
@@ -89,10 +91,11 @@ function readAuthority(pem: string): ReadAuthority {
   return read;
 }
 
-function isSignedBy(ca: ReadAuthority, facts: CertificateFacts, certificateDer: Buffer): boolean {
+function isSignedBy(ca: ReadAuthority, facts: CertificateFacts, { certificateDer, certificate }: CheckPeerOptions): boolean {
   const known = signedBy.get(facts);
   if (known?.has(ca) === true) return true;
-  const leaf = new X509Certificate(certificateDer);
+  // To read it is as much work as to verify its signature.
+  const leaf = certificate?.raw === certificateDer ? certificate : new X509Certificate(certificateDer);
   if (!leaf.checkIssued(ca.certificate) || !leaf.verify(ca.publicKey)) return false;
   if (known === undefined) signedBy.set(facts, new Set([ca]));
   else known.add(ca);

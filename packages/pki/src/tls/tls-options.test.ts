@@ -100,7 +100,7 @@ const to = (identity?: IdentityMaterial, names?: readonly string[]) =>
   clientTlsOptions({ serverName: 'auth.postern.internal', expect: expectAuth(names), ...(identity ? { identity } : {}) });
 
 describe('a handshake between parts of one cluster', () => {
-  it('prefers TLS 1.3, AES-GCM and P-256, and both sides know each other by certificate', async () => {
+  it('prefers TLS 1.3, AES-GCM and X25519, and both sides know each other by certificate', async () => {
     let seen: string | undefined;
     const port = await serve(strict(), (socket) => {
       const peer = checkPeer({
@@ -115,8 +115,13 @@ describe('a handshake between parts of one cluster', () => {
       socket.end('hello');
     });
     const met = await dial(port, to(await material(user, { kind: Identity_Kind.USER, name: 'alice' }), [AUTH_ID]));
-    expect(met).toMatchObject({ text: 'hello', protocol: 'TLSv1.3', cipher: 'TLS_AES_128_GCM_SHA256', group: 'prime256v1', reused: false });
+    expect(met).toMatchObject({ text: 'hello', protocol: 'TLSv1.3', cipher: 'TLS_AES_128_GCM_SHA256', group: 'X25519', reused: false });
     expect(seen).toBe('alice');
+  });
+
+  it('agrees on P-256 with a client that has nothing else, as that of a validated OpenSSL', async () => {
+    const port = await serve({ ...strict(), requestCert: false });
+    expect(await dial(port, { ...to(), ecdhCurve: 'P-256' })).toMatchObject({ protocol: 'TLSv1.3', group: 'prime256v1' });
   });
 
   it('works over TLS 1.2 and refuses 1.1 and ciphers without GCM', async () => {

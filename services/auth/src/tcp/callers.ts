@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, type X509Certificate } from 'node:crypto';
 import { type Caller, Identity_Kind, type ServerSurfaceCall } from '@postern/api';
 import { type Peer, verifyPeer } from '@postern/pki';
 import { peerOf } from '@postern/tunnel';
@@ -13,7 +13,8 @@ const allKinds = [
   Identity_Kind.AUTH,
   Identity_Kind.ADMIN,
 ];
-const MAX_KNOWN = 4096;
+/** A kB each. With fewer than there are agents each call would find that its own has just been forgotten. */
+const MAX_KNOWN = 16_384;
 
 /** Turns the certificate that TLS verified into a caller. TLS knows one list of authorities; which of the two signed is checked here. */
 export class Callers {
@@ -34,12 +35,14 @@ export class Callers {
     return { kind: 'identified', address: remoteAddress, ...this.check(certificateDer) };
   }
 
-  check(certificateDer: Buffer): Peer {
+  /** `certificate` where Node has read the same bytes already. */
+  check(certificateDer: Buffer, certificate?: X509Certificate): Peer {
     const hash = createHash('sha256').update(certificateDer).digest('base64');
     const known = this.#known.get(hash);
     if (known !== undefined) return known;
     const peer = verifyPeer({
       certificateDer,
+      certificate,
       cluster: this.#authorities.cluster,
       kinds: allKinds,
       hostCaPems: this.#authorities.trustedPems('host'),
