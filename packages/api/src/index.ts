@@ -72,6 +72,7 @@ export {
   ProxyFrame,
   ProxyHello,
   ReverseTunnelService,
+  Spread,
 } from '#gen/postern/v1/tunnel.ts';
 export {
   CreateUserRequest,

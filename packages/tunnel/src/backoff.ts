@@ -1,8 +1,14 @@
 import { tunnelLimits } from '#limits.ts';
 
+/** What a server that was lost wanted its clients to take for coming back together. */
+export interface Shared {
+  readonly ms: number;
+  /** It was not there yet when this client's moment in that time had come. */
+  readonly missed: boolean;
+}
+
 export interface Backoff {
-  /** `spreadMs`: what a server that was lost wanted its clients to take for coming back together. */
-  nextMs(spreadMs?: number): number;
+  nextMs(shared?: Shared): number;
   reset(): void;
 }
 
@@ -15,10 +21,13 @@ export function fullJitterBackoff(options: { readonly baseMs: number; readonly c
   const random = options.random ?? Math.random;
   let attempt = 0;
   return {
-    nextMs(spread = 0) {
+    nextMs({ ms, missed } = { ms: 0, missed: false }) {
       const ceiling = Math.min(options.capMs, options.baseMs * 2 ** Math.min(attempt, 30));
       attempt += 1;
-      return Math.floor(random() * Math.max(ceiling, Math.min(spread, tunnelLimits.maxSpreadMs)));
+      const spread = Math.min(ms, tunnelLimits.maxSpreadMs);
+      // The same moment of the next such time. All whose moment was missed would otherwise come as soon as the server is there.
+      if (missed && spread > ceiling) return spread;
+      return Math.floor(random() * Math.max(ceiling, spread));
     },
     reset() {
       attempt = 0;

@@ -49,10 +49,13 @@ describe('full-jitter backoff', () => {
 
   it('draws from the time that a lost server wanted, where that is longer, and never from more than half a minute', () => {
     const backoff = fullJitterBackoff({ baseMs: 100, capMs: 1000, random: () => 0.999 });
-    expect(backoff.nextMs(20_000)).toBe(19_980);
-    expect(backoff.nextMs(50)).toBe(199);
-    expect(backoff.nextMs(tunnelLimits.maxSpreadMs)).toBe(29_970);
-    expect(backoff.nextMs(tunnelLimits.maxSpreadMs + 1_000_000)).toBe(29_970);
+    expect(backoff.nextMs({ ms: 20_000, missed: false })).toBe(19_980);
+    expect(backoff.nextMs({ ms: 50, missed: false })).toBe(199);
+    expect(backoff.nextMs({ ms: tunnelLimits.maxSpreadMs, missed: false })).toBe(29_970);
+    expect(backoff.nextMs({ ms: tunnelLimits.maxSpreadMs + 1_000_000, missed: false })).toBe(29_970);
+    // Who missed his moment takes the same one of the next such time, and no shorter waits between.
+    expect(backoff.nextMs({ ms: 20_000, missed: true })).toBe(20_000);
+    expect(backoff.nextMs({ ms: 50, missed: true })).toBe(999);
     expect([spreadMs(0, 4), spreadMs(5_000, 4), spreadMs(7_500, 4), spreadMs(7_501, 4)]).toEqual([0, 20_000, 30_000, 30_000]);
   });
 });

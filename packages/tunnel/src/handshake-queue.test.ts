@@ -40,6 +40,21 @@ describe('the queue of handshakes', () => {
     expect([names(), queue.running, queue.waiting]).toEqual([['a', 'b', 'd', 'c'], 2, 0]);
   });
 
+  it.each([
+    { inOrder: true, order: ['a', 'c', 'd'] },
+    { inOrder: false, order: ['a', 'd', 'c'] },
+  ])('keeps the order of arrival or its reverse ($inOrder), without those who have hung up', ({ inOrder, order }) => {
+    const { queue, begun, enter, names } = queueOf({ atOnce: 1, inOrder });
+    enter('a');
+    const [b, , , e] = ['b', 'c', 'd', 'e'].map(enter);
+    b?.emit('close');
+    e?.emit('close');
+    begun[0]?.turn.over('well');
+    expect(queue.waiting).toBe(1);
+    begun[1]?.turn.over('well');
+    expect([names(), queue.waiting]).toEqual([order, 0]);
+  });
+
   it('begins a few in each turn of the loop, so that what has begun is served before what begins', () => {
     const { queue, enter, names, begun } = queueOf({ atOnce: 100 });
     for (let i = 0; i < 10; i += 1) enter(String(i));

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { tunnelLimits } from '#limits.ts';
+import { WaitingLine } from '#waiting-line.ts';
 
 export interface HandshakeQueueOptions {
   /** So many handshakes run at a time; the others wait. */
@@ -8,6 +9,8 @@ export interface HandshakeQueueOptions {
   readonly maxWaiting?: number;
   /** How long one waits for its turn. */
   readonly waitMs?: number;
+  /** Of those that wait the one that came first is next; otherwise the last. */
+  readonly inOrder?: boolean;
   /** A handshake that has run for so long, and three times as long as others take, is cut as soon as another waits. */
   readonly giveWayMs?: number;
   /** A clock that nobody sets. */
@@ -38,8 +41,9 @@ const BEGIN_IN_TURN = 4;
  * begun goes on as its answers come, ahead of what begins: the pace of beginning is what the processor has left. The bound on those
  * that run is for memory alone; one that waits for its peer costs nothing else, and where peers are slow many must run.
  *
- * Whoever came last is next: beyond what the processor can do, a queue in order of arrival serves those who are about to give up, and
- * nobody in time. Who waits too long has cost nothing, and comes again.
+ * Whoever came last is next where people come: beyond what the processor can do, a queue in order of arrival serves those who are about to
+ * give up, and nobody in time. Who waits too long has cost nothing, and comes again. Among agents, whose patience is longer than the queue, the
+ * one that came first is next: otherwise a few of thousands wait until all others have come, and then begin again.
  *
  * Whoever stops in the middle of a handshake must not keep the door shut for others with a few sockets: a slow one gives
  * way once another waits. What is slow is measured by those that get through. Where all are slow, because the machines at either end
@@ -48,8 +52,7 @@ const BEGIN_IN_TURN = 4;
  */
 export class HandshakeQueue {
   readonly #options: Required<HandshakeQueueOptions>;
-  /** A stack; turns that are over stay in it until they come up. */
-  readonly #stack: Turn[] = [];
+  readonly #line = new WaitingLine<Turn>();
   #waiting = 0;
   #begunInTurn = 0;
   readonly #running = new Set<Turn>();
@@ -61,6 +64,7 @@ export class HandshakeQueue {
     this.#options = {
       maxWaiting: tunnelLimits.handshakesWaiting,
       waitMs: tunnelLimits.handshakeMs,
+      inOrder: false,
       giveWayMs: tunnelLimits.handshakeGiveWayMs,
       nowMs: () => performance.now(),
       ...options,
@@ -82,7 +86,7 @@ export class HandshakeQueue {
     if (this.#mayBegin() && this.#waiting === 0) return this.#run(turn);
     this.#waiting += 1;
     if (this.#waiting > this.#options.maxWaiting) return this.#cut(turn, 'too many connections wait for their handshake');
-    this.#stack.push(turn);
+    this.#line.push(turn);
     turn.timer = setTimeout(() => this.#cut(turn, 'the handshake had no turn in time'), this.#options.waitMs).unref();
     if (!this.#isFull()) return;
     for (const other of this.#running) if (other.slow) return this.#giveWay(other);
@@ -98,9 +102,8 @@ export class HandshakeQueue {
 
   #beginMore(): void {
     while (this.#mayBegin()) {
-      const next = this.#stack.pop();
+      const next = this.#options.inOrder ? this.#line.shift() : this.#line.pop();
       if (!next) break;
-      if (next.state !== 'waiting') continue;
       this.#waiting -= 1;
       this.#run(next);
     }

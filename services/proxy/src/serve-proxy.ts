@@ -41,8 +41,6 @@ export interface ServeProxyOptions {
   readonly nowMs: () => number;
 }
 
-/** auth sends a heartbeat every 15 s: three missed are a loss. */
-const AUTH_SILENCE_MS = 45_000;
 const LOCK_CHECK_MS = 1_000;
 
 /** Joins the parts of a member of the cluster into a running proxy. */
@@ -138,11 +136,10 @@ export async function serveProxy({ config, cluster, logger, metrics, nowMs }: Se
 
   let stopped = false;
   const health = new Health();
-  const authHeard = () => resources.lastHeardMs !== undefined && nowMs() - resources.lastHeardMs < AUTH_SILENCE_MS;
   health.add({
     name: 'auth',
     decides: 'ready',
-    check: () => (authHeard() ? { ok: true } : { ok: false, reason: 'auth is not answering' }),
+    check: () => (resources.heardAuth() ? { ok: true } : { ok: false, reason: 'auth is not answering' }),
   });
   health.add({
     name: 'route_keys',

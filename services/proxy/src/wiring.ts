@@ -34,9 +34,7 @@ export async function wireProxy({ config, logger, metrics = createMetrics(), now
         resources: {
           list: (kind) => resources.list(kind).map(({ json }) => json),
           onChange: (listener) => void resources.onChange(() => listener()),
-          get lastHeardMs() {
-            return resources.lastHeardMs;
-          },
+          heardAuth: () => resources.ageMs() < resources.patienceMs,
           stop: () => resources.stop(),
         },
       },

@@ -9,6 +9,9 @@ export interface Dialled {
   readonly again: (signal: AbortSignal) => Promise<Socket>;
 }
 
+/** A NAT in between does not forget what waits; and a host that has vanished is noticed ten seconds later by the kernel, for which no process wakes. */
+const TCP_KEEPALIVE_MS = 30_000;
+
 /**
  * A TCP connection to `host:port`, through the HTTP proxy that the environment names where it names one: by the very
  * rules that grpc-js has for the channels beside this one.
@@ -31,7 +34,7 @@ export async function dial(address: string, signal: AbortSignal): Promise<Dialle
 function direct(host: string, port: number, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(new PosternError('cannot_connect', 'it was given up'));
-    const socket = connect({ host, port, noDelay: true });
+    const socket = connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: TCP_KEEPALIVE_MS });
     const stop = () => void socket.destroy(new Error('stopped'));
     signal.addEventListener('abort', stop, { once: true });
     const settle = () => {
@@ -81,7 +84,7 @@ function throughProxy(proxy: string, address: string, creds: string | undefined,
         return fail(`answered ${answer.statusCode ?? ''}`);
       }
       if (head.length > 0) socket.unshift(head);
-      resolve(socket.setNoDelay(true));
+      resolve(socket.setNoDelay(true).setKeepAlive(true, TCP_KEEPALIVE_MS));
     });
     asked.end();
   });

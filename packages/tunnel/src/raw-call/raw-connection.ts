@@ -22,7 +22,7 @@ export interface RawConnectionOptions {
   readonly checkServer: (host: string, certificate: X509Certificate) => Error | undefined;
   readonly limits?: TunnelLimits;
   /** Between two PINGs, and for how long one may go unanswered; those of the limits where it is not given. */
-  readonly keepalive?: { readonly everyMs: number; readonly timeoutMs: number };
+  readonly keepalive?: { readonly everyMs: () => number; readonly timeoutMs: number };
   /** A way to the server other than TCP to its address: a stream through a tunnel, or a socket that has said something first. */
   readonly dial?: (signal: AbortSignal) => Promise<Duplex>;
 }
@@ -106,7 +106,7 @@ export class RawConnection {
   end(error: Error = new PosternError('unavailable', 'the connection was closed')): void {
     if (this.#state === 'over') return;
     this.#state = 'over';
-    clearInterval(this.#keepalive);
+    clearTimeout(this.#keepalive);
     // With a reason of its own: without one Node makes an exception with its stack, which was an eighth of what a lost proxy cost.
     this.#abort.abort(error);
     this.#session?.destroy();
@@ -150,11 +150,7 @@ export class RawConnection {
     });
     session.once('error', (error) => this.end(error));
     session.once('close', () => this.end(new PosternError('unavailable', `the connection to ${this.#options.address} was lost`)));
-    const { everyMs, timeoutMs } = this.#options.keepalive ?? {
-      everyMs: this.#limits.keepaliveMs,
-      timeoutMs: this.#limits.keepaliveTimeoutMs,
-    };
-    this.#keepalive = setInterval(() => this.#ping(session, timeoutMs), everyMs).unref();
+    this.#beat(session);
   }
 
   async #dial(): Promise<Duplex> {
@@ -193,6 +189,16 @@ export class RawConnection {
         reject(new PosternError('unavailable', `what answered at ${address} ${wrong}`));
       });
     });
+  }
+
+  #beat(session: ClientHttp2Session): void {
+    const { keepaliveMs, keepaliveTimeoutMs } = this.#limits;
+    const { everyMs, timeoutMs } = this.#options.keepalive ?? { everyMs: () => keepaliveMs, timeoutMs: keepaliveTimeoutMs };
+    // Not from one moment for all: where thousands are told at once to take longer, each goes on from its own last PING.
+    this.#keepalive = setTimeout(() => {
+      this.#ping(session, timeoutMs);
+      this.#beat(session);
+    }, everyMs()).unref();
   }
 
   /** A peer that vanished without a word is noticed by its silence. */

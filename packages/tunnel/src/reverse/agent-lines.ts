@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { PosternError } from '@postern/api';
 import { answerDial, hearDial } from '#reverse/line-dial.ts';
 import { LINE_NAME_BYTES, LINE_TOKEN_BYTES, lineHello } from '#reverse/line-hello.ts';
 import { LINE_TOKEN_LIVES_MS } from '#reverse/line-tokens.ts';
@@ -15,10 +16,10 @@ export interface AgentLinesOptions {
 
 /** Being opened, waiting, or refused and not closed yet. A proxy asks for fewer. */
 const MAX_WAITING = 128;
-/** So that a NAT in between does not forget a line that waits. */
-const KEEPALIVE_MS = 30_000;
 /** For a refusal to be read. */
 const LINGER_MS = 1_000;
+/** One for all: without a reason Node makes an exception with its stack for each. */
+const OVER = new PosternError('unavailable', 'the tunnel is over');
 
 /** The lines of one attachment, at the agent: connections of their own beside the tunnel, each for one session. They end with it. */
 export class AgentLines {
@@ -55,7 +56,7 @@ export class AgentLines {
 
   end(): void {
     this.closeWaiting();
-    this.#abort.abort();
+    this.#abort.abort(OVER);
     for (const line of this.#busy) line.destroy();
   }
 
@@ -65,7 +66,6 @@ export class AgentLines {
     const socket = await this.#options.dial(inTime).finally(() => (this.#opening -= 1));
     socket.on('error', () => socket.destroy());
     if (this.#closed) return void socket.destroy();
-    socket.setKeepAlive(true, KEEPALIVE_MS);
     socket.allowHalfOpen = true;
     this.#waiting.add(socket);
     socket.once('close', () => {

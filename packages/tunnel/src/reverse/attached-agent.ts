@@ -1,9 +1,10 @@
-import { PosternError, type ProxyFrame, ReverseTunnel } from '@postern/api';
+import { PosternError, type ProxyFrame, ReverseTunnel, type Spread } from '@postern/api';
 import type { GrpcConnection } from '#grpc-tls-server.ts';
 import type { TunnelLimits } from '#limits.ts';
 import type { ServerRawCall } from '#raw-call/server-raw-call.ts';
 import type { AttachedLines } from '#reverse/attached-lines.ts';
 import type { Line } from '#reverse/line-tokens.ts';
+import type { Silence } from '#reverse/silence.ts';
 
 export type AttachCall = ServerRawCall;
 export type CarryCall = ServerRawCall;
@@ -11,6 +12,7 @@ export type CarryCall = ServerRawCall;
 interface Attach {
   /** When it is asked. */
   readonly opensLines: boolean;
+  readonly silence: Silence;
   draining: boolean;
   lines: AttachedLines | undefined;
 }
@@ -54,14 +56,10 @@ export class AttachedAgent {
   get busyCount(): number {
     return this.#busy.size;
   }
-  get idleLineCount(): number {
-    return this.#lines.reduce((sum, { idleCount }) => sum + idleCount, 0);
-  }
-  get busyLineCount(): number {
-    return this.#lines.reduce((sum, { busyCount }) => sum + busyCount, 0);
-  }
-  get #lines(): AttachedLines[] {
-    return [...this.#attaches.values()].flatMap(({ lines }) => lines ?? []);
+  linesThatAre(which: 'idleCount' | 'busyCount' | 'claimedCount'): number {
+    let sum = 0;
+    for (const { lines } of this.#attaches.values()) sum += lines?.[which] ?? 0;
+    return sum;
   }
   get empty(): boolean {
     return this.#attaches.size + this.#connections.size + this.#busy.size === 0;
@@ -76,9 +74,9 @@ export class AttachedAgent {
     this.#connections.delete(connection);
   }
 
-  addAttach(call: AttachCall, { opensLines }: { readonly opensLines: boolean }): boolean {
+  addAttach(call: AttachCall, { opensLines, silence }: Pick<Attach, 'opensLines' | 'silence'>): boolean {
     if (this.#attaches.size >= this.#limits.connectionsPerAgent) return false;
-    this.#attaches.set(call, { opensLines, draining: false, lines: undefined });
+    this.#attaches.set(call, { opensLines, silence, draining: false, lines: undefined });
     return true;
   }
   markDraining(call: AttachCall): void {
@@ -114,7 +112,7 @@ export class AttachedAgent {
 
   /** That there are, or are about to be. */
   get #sessions(): number {
-    return this.#busy.size + this.#lines.reduce((sum, { claimedCount }) => sum + claimedCount, 0);
+    return this.#busy.size + this.linesThatAre('claimedCount');
   }
 
   /** A line of the newest attachment; undefined where the agent gives none. */
@@ -153,11 +151,16 @@ export class AttachedAgent {
     for (const call of this.#attaches.keys()) tell(call, frame);
   }
 
+  spread(spread: Spread): void {
+    this.tell({ frame: { $case: 'spread', value: spread } });
+    for (const { silence } of this.#attaches.values()) silence.allow(spread.quietMs);
+  }
+
   /** Ends everything of this agent: streams that are open as well. */
   end(error: PosternError): void {
     for (const call of [...this.#attaches.keys(), ...this.#idle]) endCall(call, error.message, error);
     for (const call of this.#busy) call.reset();
-    for (const lines of this.#lines) lines.end();
+    for (const { lines } of this.#attaches.values()) lines?.end();
     // The status of the control stream has left by then; a peer that reads nothing loses the connection.
     setImmediate(() => {
       for (const connection of this.#connections) connection.destroy();

@@ -182,6 +182,34 @@ describe('a reverse tunnel', () => {
     expect(p.changes).toEqual(['agent-a attached: hello']);
   });
 
+  it('hears less often from an agent that it has asked for that, and has so much more patience with it', async () => {
+    // 64 agents are reckoned with: a PING every 60 + 320 ms, and silence after 200 + 640.
+    const p = await proxy({ limits: { heartbeatMs: 60, silenceMs: 200, attachMs: 5 } });
+    let said = 0;
+    let cut = false;
+    const wire = createServer((near) => {
+      const far = connect(Number(p.address.split(':')[1]), '127.0.0.1');
+      near.on('data', (bytes) => ((said += 1), cut || far.write(bytes)));
+      far.pipe(near);
+      near.on('error', () => far.destroy()).on('close', () => far.destroy());
+      far.on('error', () => near.destroy());
+    });
+    const port = await listen(wire);
+    agent('agent-a', { proxies: [`127.0.0.1:${port}`], onConnection: echo, limits: { heartbeatMs: 60, silenceMs: 5_000 } });
+    await attached(p, 'agent-a');
+    await delay(500);
+    said = 0;
+    await delay(2_000);
+    expect(said).toBeGreaterThanOrEqual(3);
+    expect(said).toBeLessThanOrEqual(6);
+    expect(p.changes).toEqual(['agent-a attached: hello']);
+    cut = true;
+    const cutMs = performance.now();
+    await expect.poll(() => p.tunnels.attachedAgents(), { timeout: 3_000, interval: 20 }).toEqual([]);
+    expect(performance.now() - cutMs).toBeGreaterThan(400);
+    wire.close();
+  });
+
   it('has agents share a time for coming back: each that attaches, and all of them when they have become twice as many', async () => {
     const p = await proxy({ limits: { attachMs: 20 } });
     // Half of 64 × 20 ms is what one waits that knows of no others; half of 128 × 20 ms what it was told later.
@@ -202,6 +230,19 @@ describe('a reverse tunnel', () => {
     await expect.poll(() => again.tunnels.attachedAgents().length, { timeout: 20_000 }).toBe(128);
     expect((await backAfterMs(again)).tookMs).toBeGreaterThan(waitsMs.told - 20);
   }, 60_000);
+
+  it('has an agent whose moment the proxy missed take the same moment of the next such time', async () => {
+    const p = await proxy({ limits: { attachMs: 20 } });
+    const client = agent('agent-a', { proxies: [p.address], onConnection: echo, random: () => 0 });
+    await attached(p, 'agent-a');
+    await p.stop();
+    const lostMs = performance.now();
+    await expect.poll(() => client.status()[0]?.lastError, { interval: 10 }).toContain('ECONNREFUSED');
+    const again = await proxy({ port: Number(p.address.split(':')[1]), limits: { attachMs: 20 } });
+    await attached(again, 'agent-a');
+    // 64 agents are reckoned with, 20 ms for each.
+    expect(performance.now() - lostMs).toBeGreaterThan(1_280 - 20);
+  });
 
   it('attaches to every proxy of a list, follows changes of the list, and comes back to a proxy that restarts', async () => {
     const [one, two] = [await proxy({ proxyId: 'one' }), await proxy({ proxyId: 'two' })];

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fullJitterBackoff } from '#backoff.ts';
+import { fullJitterBackoff, type Shared } from '#backoff.ts';
 import { type TunnelLimits, tunnelLimits } from '#limits.ts';
 import { type DialInfo, type TunnelCredentials, TunnelSession } from '#reverse/tunnel-session.ts';
 
@@ -113,25 +113,27 @@ export class ReverseTunnelClient {
       ...(this.#options.backoff ?? { baseMs: 500, capMs: 10_000 }),
       ...(this.#options.random ? { random: this.#options.random } : {}),
     });
+    let shared: Shared = { ms: 0, missed: false };
     while (!signal.aborted) {
       this.#report(link, { proxy: link.proxy, state: 'connecting' });
       const startedMs = performance.now();
-      const { outcome, spreadMs } = await this.#attachOnce(link);
+      const { outcome, lost } = await this.#attachOnce(link);
       if (performance.now() - startedMs >= this.#limits.silenceMs) backoff.reset();
       if (outcome === 'again') continue;
       if (signal.aborted) return;
-      this.#report(link, { proxy: link.proxy, state: 'waiting', lastError: outcome.message, spreadMs });
-      await delay(backoff.nextMs(spreadMs), undefined, { signal }).catch(() => undefined);
+      shared = lost ?? { ...shared, missed: true };
+      this.#report(link, { proxy: link.proxy, state: 'waiting', lastError: outcome.message, spreadMs: shared.ms });
+      await delay(backoff.nextMs(shared), undefined, { signal }).catch(() => undefined);
     }
   }
 
-  /** Settles when this attachment takes no more dials: 'again' where another should follow at once. */
-  async #attachOnce(link: Link): Promise<{ readonly outcome: 'again' | Error; readonly spreadMs: number }> {
+  /** Settles when this attachment takes no more dials: 'again' where another should follow at once. `lost` where it had come to stand. */
+  async #attachOnce(link: Link): Promise<{ readonly outcome: 'again' | Error; readonly lost?: Shared }> {
     let session: TunnelSession;
     try {
       session = this.#open(link);
     } catch (error) {
-      return { outcome: error instanceof Error ? error : new Error(String(error)), spreadMs: 0 };
+      return { outcome: error instanceof Error ? error : new Error(String(error)) };
     }
     link.current = session;
     const outcome = await this.#overOf(session, link).catch((error: unknown) => error as Error);
@@ -139,7 +141,7 @@ export class ReverseTunnelClient {
     link.retiring.add(session);
     void session.ended.then(() => link.retiring.delete(session));
     if (link.abort.signal.aborted) session.retire();
-    return { outcome, spreadMs: session.spreadMs };
+    return session.proxyId === '' ? { outcome } : { outcome, lost: { ms: session.spreadMs, missed: false } };
   }
 
   async #overOf(session: TunnelSession, link: Link): Promise<'again' | Error> {

@@ -1,7 +1,7 @@
 import type { Http2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type AgentFrame, type CallContext, type Handlers, Identity_Kind, PosternError, ReverseTunnel } from '@postern/api';
+import { type AgentFrame, type CallContext, type Handlers, Identity_Kind, PosternError, ReverseTunnel, type Spread } from '@postern/api';
 import { spreadMs } from '#backoff.ts';
 import type { GrpcConnection } from '#grpc-tls-server.ts';
 import { type TunnelLimits, tunnelLimits } from '#limits.ts';
@@ -14,6 +14,7 @@ import { dialOverLine, LineLost } from '#reverse/line-dial.ts';
 import { LineTokens } from '#reverse/line-tokens.ts';
 import { AGENT_ID_KEY, PeerDoor } from '#reverse/peer-door.ts';
 import type { Dial } from '#reverse/dial-frame.ts';
+import { Silence } from '#reverse/silence.ts';
 import { speakDial } from '#reverse/speak-dial.ts';
 
 export interface ReverseTunnelServerOptions {
@@ -101,15 +102,20 @@ export class ReverseTunnelServer {
   }
 
   counts(): TunnelCounts {
-    const agents = [...this.#agents.values()];
-    return {
-      agents: agents.filter(({ attachCount }) => attachCount > 0).length,
-      idleCarries: agents.reduce((sum, { idleCount }) => sum + idleCount, 0),
-      busyCarries: agents.reduce((sum, { busyCount }) => sum + busyCount, 0),
-      idleLines: agents.reduce((sum, { idleLineCount }) => sum + idleLineCount, 0),
-      busyLines: agents.reduce((sum, { busyLineCount }) => sum + busyLineCount, 0),
-      peerCarries: this.#peers.count,
-    };
+    const counts = { agents: 0, idleCarries: 0, busyCarries: 0, idleLines: 0, busyLines: 0, peerCarries: this.#peers.count };
+    for (const agent of this.#agents.values()) {
+      if (agent.attachCount > 0) counts.agents += 1;
+      counts.idleCarries += agent.idleCount;
+      counts.busyCarries += agent.busyCount;
+      counts.idleLines += agent.linesThatAre('idleCount');
+      counts.busyLines += agent.linesThatAre('busyCount');
+    }
+    return counts;
+  }
+
+  /** So much longer than by itself an agent may have been told to take between two PINGs. */
+  get quietMs(): number {
+    return this.#spreadOf(Math.max(this.#agents.size, this.#spreadOver)).quietMs;
   }
 
   /** A connection that came under the name of a token. False where it is not one that an agent was told lately. */
@@ -178,15 +184,15 @@ export class ReverseTunnelServer {
     if (this.#draining) return endCall(call, 'the proxy is stopping');
     let attached = false;
     const helloTimer = setTimeout(() => endCall(call, 'no hello came on the attach stream'), limits.helloMs);
-    const silence = setTimeout(() => {
+    const silence = new Silence(limits.silenceMs, (afterMs) => {
       gone('silent');
       call.reset();
       // Whatever else it had open hangs on the same wire.
-      if (agent.attachCount === 0) agent.end(new PosternError('unavailable', `nothing was heard for ${limits.silenceMs} ms`));
-    }, limits.silenceMs);
+      if (agent.attachCount === 0) agent.end(new PosternError('unavailable', `nothing was heard for ${afterMs} ms`));
+    });
     const gone = (reason: string) => {
       clearTimeout(helloTimer);
-      clearTimeout(silence);
+      silence.end();
       if (!attached) return;
       attached = false;
       agent.removeAttach(call);
@@ -198,18 +204,20 @@ export class ReverseTunnelServer {
       if (frame?.$case === 'drain') return agent.markDraining(call);
       if (frame?.$case !== 'hello' || attached) return;
       clearTimeout(helloTimer);
-      if (!agent.addAttach(call, { opensLines: this.#options.asksForLines === true && frame.value.opensLines }))
+      if (!agent.addAttach(call, { silence, opensLines: this.#options.asksForLines === true && frame.value.opensLines }))
         return endCall(call, `an agent may attach ${limits.connectionsPerAgent} times to one proxy`);
       attached = true;
       // The session answers it before anybody here hears of it: thousands of idle agents wake this process once a beat each, for a moment.
-      call.onPing(() => silence.refresh());
+      call.onPing(() => silence.heard());
       const { proxyId, version } = this.#options;
-      tell(call, { frame: { $case: 'hello', value: { proxyId, version, spread: { ms: this.#spreadMs() } } } });
+      const spread = this.#spread();
+      silence.allow(spread.quietMs);
+      tell(call, { frame: { $case: 'hello', value: { proxyId, version, spread } } });
       if (agent.attachCount === 1) this.#options.onChange?.({ agentId, state: 'attached', reason: 'hello' });
     };
     receiveMessages(call, {
       message: (bytes) => {
-        silence.refresh();
+        silence.heard();
         hear(ReverseTunnel.attach.requestDeserialize(bytes));
       },
       over: (error) => {
@@ -229,14 +237,19 @@ export class ReverseTunnelServer {
   }
 
   /** What an agent that attaches now is told. Those that attached long before hear of it where they have become twice as many. */
-  #spreadMs(): number {
+  #spread(): Spread {
     const agents = this.#agents.size;
     if (agents >= 2 * this.#spreadOver) {
       this.#spreadOver = agents;
-      const spread = { ms: spreadMs(agents, this.#limits.attachMs) };
-      for (const agent of this.#agents.values()) agent.tell({ frame: { $case: 'spread', value: spread } });
+      for (const agent of this.#agents.values()) agent.spread(this.#spreadOf(agents));
     }
-    return spreadMs(Math.max(agents, this.#spreadOver), this.#limits.attachMs);
+    return this.#spreadOf(Math.max(agents, this.#spreadOver));
+  }
+
+  /** PINGs of thousands come every 40 to 45 s: a balancer in between may forget what is quiet for 50. A host that vanished is noticed by the kernel. */
+  #spreadOf(agents: number): Spread {
+    const ms = spreadMs(agents, this.#limits.attachMs);
+    return { ms, quietMs: ms };
   }
 
   #carry(call: CarryCall, context: CallContext): void {

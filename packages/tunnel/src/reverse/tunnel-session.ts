@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import type { SecureContextOptions } from 'node:tls';
-import { type AgentFrame, PosternError, type ProxyFrame, ReverseTunnel } from '@postern/api';
+import { type AgentFrame, PosternError, type ProxyFrame, ReverseTunnel, type Spread } from '@postern/api';
 import { byteStream } from '#byte-stream.ts';
 import type { TunnelLimits } from '#limits.ts';
 import { firstMessage, type RawCall, receiveMessages } from '#raw-call/raw-call.ts';
@@ -44,6 +44,7 @@ const SPARE_STREAMS = 8;
 /** The fourth is left for the connection that replaces these when the certificate is renewed. */
 const MAX_CONNECTIONS = 3;
 const REFILL_AFTER_FAILURE_MS = 1_000;
+const NOTHING_TO_SHARE: Spread = { ms: 0, quietMs: 0 };
 /** A stream waits for its dial for as long as there is an attachment. */
 const NEVER = new AbortController().signal;
 
@@ -72,6 +73,7 @@ export class TunnelSession {
   #wanted = IDLE_CARRIES_UNUSED;
   #proxyId = '';
   #spreadMs = 0;
+  #heartbeatMs: number;
   #settleAttached: (proxyId: string) => void = () => undefined;
   #failAttached: (error: Error) => void = () => undefined;
   #settleEnded: (error: Error) => void = () => undefined;
@@ -91,6 +93,7 @@ export class TunnelSession {
       this.#settleRetired = resolve;
     });
     const { proxy, limits, serves } = options;
+    this.#heartbeatMs = limits.heartbeatMs;
     this.#lines = new AgentLines({
       dial: (signal) => first.connection.dialAgain(signal),
       serves,
@@ -101,14 +104,18 @@ export class TunnelSession {
       if (this.#proxyId === '') this.end(new PosternError('cannot_connect', `no proxy answered at ${proxy}`));
     });
     // Both ends go by its PINGs, and the server counts none for lost before its own patience is over.
-    const { heartbeatMs: everyMs, silenceMs } = limits;
-    const first = this.#connect({ everyMs, timeoutMs: silenceMs - everyMs });
+    const first = this.#connect({ everyMs: () => this.#heartbeatMs, timeoutMs: limits.silenceMs - limits.heartbeatMs });
     first.streams += 1;
     void first.connection.ended.then((error) => this.end(error));
     first.connection.ready.then(
       () => this.#control(first.connection),
       () => undefined,
     );
+  }
+
+  /** Of the proxy; empty until it has answered. */
+  get proxyId(): string {
+    return this.#proxyId;
   }
 
   /** In which time the proxy wants its agents back, should it be lost; 0 where it never answered. */
@@ -164,7 +171,7 @@ export class TunnelSession {
   #hear({ frame }: ProxyFrame): void {
     if (frame?.$case === 'hello') {
       this.#proxyId = frame.value.proxyId;
-      this.#spread(frame.value.spread?.ms ?? 0);
+      this.#spread(frame.value.spread ?? NOTHING_TO_SHARE);
       this.#settleAttached(this.#proxyId);
       this.#refill();
     } else if (frame?.$case === 'openCarries') {
@@ -173,14 +180,16 @@ export class TunnelSession {
     } else if (frame?.$case === 'openLines') {
       this.#openLines(frame.value.tokens);
     } else if (frame?.$case === 'spread') {
-      this.#spread(frame.value.ms);
+      this.#spread(frame.value);
     } else if (frame?.$case === 'drain') {
       this.retire('drained');
     }
   }
 
-  #spread(ms: number): void {
-    this.#spreadMs = Math.min(Math.max(ms, 0), this.#options.limits.maxSpreadMs);
+  #spread({ ms, quietMs }: Spread): void {
+    const { maxSpreadMs, heartbeatMs } = this.#options.limits;
+    this.#spreadMs = Math.min(Math.max(ms, 0), maxSpreadMs);
+    this.#heartbeatMs = heartbeatMs + Math.min(Math.max(quietMs, 0), maxSpreadMs);
   }
 
   #tell(frame: AgentFrame): void {

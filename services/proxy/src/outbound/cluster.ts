@@ -18,8 +18,8 @@ export interface Member {
 export interface WatchedResources {
   list(kind: string): readonly unknown[];
   onChange(listener: () => void): void;
-  /** When auth was heard last; undefined before the first answer. */
-  readonly lastHeardMs: number | undefined;
+  /** Whether auth has told its state, and has not been silent for too long since. */
+  heardAuth(): boolean;
   stop(): void | Promise<void>;
 }
 

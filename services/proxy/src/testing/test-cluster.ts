@@ -245,9 +245,7 @@ export class TestCluster {
       resources: {
         list: (kind) => this.#resources.get(kind) ?? [],
         onChange: (listener) => void this.#listeners.add(listener),
-        get lastHeardMs() {
-          return auth() ? Date.now() : undefined;
-        },
+        heardAuth: () => auth() !== undefined,
         stop: () => undefined,
       },
       openAuth: () => this.openAuth(`127.0.0.1:${authPort}`, identity),

@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import type { TlsOptions } from 'node:tls';
 import { type Caller, Identity_Kind, implement, PosternError, type ServerSurfaceCall, services } from '@postern/api';
@@ -27,9 +28,9 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Ends TLS of agents that attach and of proxies that ask for one, with this proxy's host certificate. Nobody passes without a host certificate of this cluster that is in force. */
 export function createTunnelDoor(options: TunnelDoorOptions): TunnelDoor {
   const { member, tunnels, nowMs } = options;
-  const verify = (certificateDer: Buffer) => {
+  const verify = (certificateDer: Buffer, certificate?: X509Certificate) => {
     const { hostCaPems } = member.current();
-    return verifyPeer({ certificateDer, cluster: member.cluster, kinds, hostCaPems, userCaPems: [], nowMs: nowMs() });
+    return verifyPeer({ certificateDer, certificate, cluster: member.cluster, kinds, hostCaPems, userCaPems: [], nowMs: nowMs() });
   };
   const identify = (call: ServerSurfaceCall): Caller => {
     const { certificateDer, remoteAddress } = peerOf(call);
@@ -50,18 +51,18 @@ export function createTunnelDoor(options: TunnelDoorOptions): TunnelDoor {
     // A session is a stream here; elsewhere a connection holds the streams of one client.
     grpcOptions: { 'grpc.max_concurrent_streams': tunnelLimits.streamsPerTunnelConnection },
     // Agents send PINGs; this is for who never attaches.
-    keepalive: { everyMs: () => tunnelLimits.keepaliveOfWatchedMs, timeoutMs: tunnelLimits.keepaliveTimeoutMs },
+    keepalive: { everyMs: () => tunnelLimits.keepaliveOfWatchedMs + tunnels.quietMs, timeoutMs: tunnelLimits.keepaliveTimeoutMs },
     resets: tunnels.resets,
-    handshakes: { atOnce: tunnelLimits.handshakesAtOnce, waitMs: tunnelLimits.handshakeTurnMs },
+    handshakes: { atOnce: tunnelLimits.handshakesAtOnce, waitMs: tunnelLimits.handshakeTurnMs, inOrder: true },
     onHandshakeFailed: (error, clientAddress) => options.onRefused({ clientAddress, reason: error.message }),
-    admit(connection) {
+    admit(connection, certificate) {
       const refuse = (reason: string) => {
         options.onRefused({ clientAddress: connection.remoteAddress, reason });
         return false;
       };
       try {
         if (!connection.certificateDer) return refuse('no certificate');
-        const { identity, notAfterMs } = verify(connection.certificateDer);
+        const { identity, notAfterMs } = verify(connection.certificateDer, certificate);
         if (options.isLocked(identity.name)) return refuse('the host is locked');
         if (!tunnels.admit(identity.name, connection)) return refuse('too many connections of one host');
         // Streams end at expiry one by one; what is left of the connection ends here.

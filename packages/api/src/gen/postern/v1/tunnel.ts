@@ -58,11 +58,13 @@ export interface ProxyHello {
 }
 
 /**
- * What its agents share when the proxy is lost: each dials again at a moment of its own within so many milliseconds. Thousands that
- * came back at once would keep each other out, and people who sign in.
+ * What is for many agents to share. When the proxy is lost each dials again at a moment of its own within so many milliseconds:
+ * thousands that came back at once would keep each other out, and people who sign in.
  */
 export interface Spread {
   ms: number;
+  /** So much longer than by itself each takes from one PING to the next. To answer them is what an idle proxy is busy with. */
+  quietMs: number;
 }
 
 export interface OpenCarries {
@@ -624,13 +626,16 @@ export const ProxyHello: MessageFns<ProxyHello> = {
 };
 
 function createBaseSpread(): Spread {
-  return { ms: 0 };
+  return { ms: 0, quietMs: 0 };
 }
 
 export const Spread: MessageFns<Spread> = {
   encode(message: Spread, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.ms !== 0) {
       writer.uint32(8).int32(message.ms);
+    }
+    if (message.quietMs !== 0) {
+      writer.uint32(16).int32(message.quietMs);
     }
     return writer;
   },
@@ -656,6 +661,14 @@ export const Spread: MessageFns<Spread> = {
             message.ms = reader.int32();
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.quietMs = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -669,13 +682,23 @@ export const Spread: MessageFns<Spread> = {
   },
 
   fromJSON(object: any): Spread {
-    return { ms: isSet(object.ms) ? globalThis.Number(object.ms) : 0 };
+    return {
+      ms: isSet(object.ms) ? globalThis.Number(object.ms) : 0,
+      quietMs: isSet(object.quietMs)
+        ? globalThis.Number(object.quietMs)
+        : isSet(object.quiet_ms)
+        ? globalThis.Number(object.quiet_ms)
+        : 0,
+    };
   },
 
   toJSON(message: Spread): unknown {
     const obj: any = {};
     if (message.ms !== 0) {
       obj.ms = Math.round(message.ms);
+    }
+    if (message.quietMs !== 0) {
+      obj.quietMs = Math.round(message.quietMs);
     }
     return obj;
   },
@@ -686,6 +709,7 @@ export const Spread: MessageFns<Spread> = {
   fromPartial(object: DeepPartial<Spread>): Spread {
     const message = createBaseSpread();
     message.ms = object.ms ?? 0;
+    message.quietMs = object.quietMs ?? 0;
     return message;
   },
 };
