@@ -26,11 +26,10 @@ async function open(onConnection: (socket: Socket) => void = () => undefined, po
   return listener;
 }
 
-/** A process of its own that opens so many connections and keeps them; resolves when all of them stand in the kernel's queue. */
+/** A process of its own that opens so many connections at once, a moment after this resolves. */
 async function crowd(port: number, count: number): Promise<() => void> {
-  const code = `let open = 0;
-    for (let i = 0; i < ${count}; i += 1)
-      require('node:net').connect(${port}, '127.0.0.1', () => ++open === ${count} && console.log('all')).on('error', () => undefined);
+  const code = `console.log('ready');
+    setTimeout(() => { for (let i = 0; i < ${count}; i += 1) require('node:net').connect(${port}, '127.0.0.1').on('error', () => undefined); }, 100);
     setTimeout(() => process.exit(), 20_000);`;
   const child = spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'pipe', 'inherit'] });
   await once(child.stdout, 'data');
@@ -41,20 +40,20 @@ describe('a port', () => {
   it('takes many that wait in one turn of the event loop', async () => {
     let taken = 0;
     const { address } = await open(() => (taken += 1));
+    const leave = await crowd(address.port, 200);
+    // They come while this process is busy, as it is with handshakes.
+    const untilMs = performance.now() + 1_500;
+    while (performance.now() < untilMs);
     const perTurn: number[] = [];
     const turn = () => {
       perTurn.push(taken);
       taken = 0;
-      // They come while this process is busy, as it is with handshakes.
-      const untilMs = performance.now() + 50;
-      while (performance.now() < untilMs);
-      if (perTurn.length < 60) setImmediate(turn);
+      if (perTurn.length < 20) setImmediate(turn);
     };
     setImmediate(turn);
-    const leave = await crowd(address.port, 200);
     await expect.poll(() => perTurn.reduce((sum, n) => sum + n, 0) + taken, { timeout: 10_000 }).toBe(200);
     leave();
-    expect(Math.max(...perTurn, taken)).toBeGreaterThanOrEqual(8);
+    expect(Math.max(...perTurn)).toBeGreaterThanOrEqual(8);
   });
 
   it('is not shared with another that asks for it, whichever of them came first', async () => {

@@ -226,6 +226,7 @@ describe('a line', () => {
     const stream = await dialTo(p);
     client.renew();
     await expect.poll(() => p.server.connectionCount).toBe(2);
+    await expect.poll(() => p.tunnels.attachedAgents()).toEqual(['agent-a']);
     await answers(stream, 'goes on');
     await answers(await dialTo(p), 'a new one as well');
     stream.destroy();

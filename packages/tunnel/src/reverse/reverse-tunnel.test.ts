@@ -183,8 +183,8 @@ describe('a reverse tunnel', () => {
   });
 
   it('hears less often from an agent that it has asked for that, and has so much more patience with it', async () => {
-    // 64 agents are reckoned with: a PING every 60 + 320 ms, and silence after 200 + 640.
-    const p = await proxy({ limits: { heartbeatMs: 60, silenceMs: 200, attachMs: 5 } });
+    // 64 agents are reckoned with: a PING every 60 + 640 ms, and silence after 200 + 1,280.
+    const p = await proxy({ limits: { heartbeatMs: 60, silenceMs: 200, attachMs: 10 } });
     let said = 0;
     let cut = false;
     const wire = createServer((near) => {
@@ -200,13 +200,13 @@ describe('a reverse tunnel', () => {
     await delay(500);
     said = 0;
     await delay(2_000);
-    expect(said).toBeGreaterThanOrEqual(3);
-    expect(said).toBeLessThanOrEqual(6);
+    expect(said).toBeGreaterThanOrEqual(1);
+    expect(said).toBeLessThanOrEqual(4);
     expect(p.changes).toEqual(['agent-a attached: hello']);
     cut = true;
     const cutMs = performance.now();
-    await expect.poll(() => p.tunnels.attachedAgents(), { timeout: 3_000, interval: 20 }).toEqual([]);
-    expect(performance.now() - cutMs).toBeGreaterThan(400);
+    await expect.poll(() => p.tunnels.attachedAgents(), { timeout: 4_000, interval: 20 }).toEqual([]);
+    expect(performance.now() - cutMs).toBeGreaterThan(700);
     wire.close();
   });
 
