@@ -23,5 +23,4 @@ export { type PeerStatus, PeerTunnel, type PeerTunnelOptions } from '#reverse/pe
 export { type ProxyStatus, ReverseTunnelClient, type ReverseTunnelClientOptions } from '#reverse/tunnel-client.ts';
 export { type DialOptions, ReverseTunnelServer, type ReverseTunnelServerOptions } from '#reverse/tunnel-server.ts';
 export { type DialInfo, TUNNEL_SERVER_NAME, type TunnelCredentials } from '#reverse/tunnel-session.ts';
-export { listenTcp } from '#tcp-listener.ts';
 export { youngMemory } from '#young-memory.ts';

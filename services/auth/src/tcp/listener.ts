@@ -1,9 +1,9 @@
 import type { X509Certificate } from 'node:crypto';
-import type { Socket } from 'node:net';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { ServedService } from '@postern/api';
 import { limits } from '@postern/limits';
 import { type HostIdentityMaterial, serverTlsOptions } from '@postern/pki';
-import { createGrpcTlsServer, type GrpcConnection, type GrpcTlsServer, listenTcp, spreadMs, tunnelLimits } from '@postern/tunnel';
+import { createGrpcTlsServer, type GrpcConnection, type GrpcTlsServer, spreadMs, tunnelLimits } from '@postern/tunnel';
 import { WATCH_MS } from '#watch/watch-cost.ts';
 import type { Authorities } from '#authorities/authorities.ts';
 import { anonymousLimit } from '#tcp/anonymous-limit.ts';
@@ -58,24 +58,22 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     onHandshakeFailed: (error, address) => options.onRefused({ address, reason: `handshake failed: ${error.message}` }),
   });
   let waiting = 0;
-  const listener = await listenTcp({
-    ...options.listen,
-    backlog: limits.listenBacklog,
-    onConnection(socket) {
-      socket.on('error', () => socket.destroy());
-      if (waiting >= MAX_BEFORE_HANDSHAKE) return void socket.destroy();
-      waiting++;
-      void acceptSocket(socket, { grpc, keys: options.routeKeys }).finally(() => waiting--);
-    },
+  const server = createServer({ pauseOnConnect: false }, (socket) => {
+    socket.on('error', () => socket.destroy());
+    if (waiting >= MAX_BEFORE_HANDSHAKE) return void socket.destroy();
+    waiting++;
+    void acceptSocket(socket, { grpc, keys: options.routeKeys }).finally(() => waiting--);
   });
+  await bind(server, options.listen);
+  const bound = server.address() as AddressInfo;
   return {
-    address: listener.address,
+    address: { host: bound.address, port: bound.port },
     get connectionCount() {
       return grpc.connectionCount;
     },
     renewIdentity: (identity) => grpc.setTls(tlsOptions(options, identity)),
     stop: async () => {
-      const closed = listener.close();
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       await grpc.stop({ graceMs: GRACE_MS });
       await closed;
     },
@@ -112,5 +110,15 @@ function tlsOptions(options: ListenerOptions, identity: HostIdentityMaterial) {
     requestCert: true,
     // No certificate is welcome; one that does not verify is closed by the gRPC server behind.
     rejectUnauthorized: false,
+  });
+}
+
+function bind(server: Server, at: { readonly host: string; readonly port: number }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ ...at, backlog: limits.listenBacklog }, () => {
+      server.off('error', reject);
+      resolve();
+    });
   });
 }

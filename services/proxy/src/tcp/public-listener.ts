@@ -1,6 +1,5 @@
-import type { Socket } from 'node:net';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { PosternError } from '@postern/api';
-import { listenTcp } from '@postern/tunnel';
 import type { ProxyLimits } from '#config.ts';
 import { AddressLimit, type Admission } from '#tcp/address-limit.ts';
 import { refuse } from '#tcp/alert.ts';
@@ -51,10 +50,10 @@ export async function listenPublicly(options: PublicListenerOptions): Promise<Pu
   // Each door counts for itself: agents that all come back at once must not keep a person behind the same address from signing in.
   const unproven = mapDoors(() => new AddressLimit(limits.socketsPerAddress));
   const open = new Set<Socket>();
-  const take = (socket: Socket) => {
+  const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 }, (socket) => {
     const ip = socket.remoteAddress;
     // A connection that was reset while it waited to be accepted has no address any more.
-    if (ip === undefined || open.size >= limits.sockets) return void socket.destroy();
+    if (ip === undefined) return void socket.destroy();
     const clientAddress = `${ip.includes(':') ? `[${ip}]` : ip}:${socket.remotePort ?? 0}`;
     const admission = silent.admit(ip, { nowMs: performance.now(), close: () => socket.destroy() });
     if (!admission) {
@@ -78,20 +77,15 @@ export async function listenPublicly(options: PublicListenerOptions): Promise<Pu
       if (!(error instanceof PosternError)) options.onError(error);
       socket.destroy();
     });
-  };
-  const listener = await listenTcp({
-    host: options.host,
-    port: options.port,
-    backlog: limits.listenBacklog,
-    sockets: { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 },
-    onConnection: take,
   });
+  server.maxConnections = limits.sockets;
+  const address = await listen(server, options);
   return {
-    address: listener.address,
+    address,
     get openSockets() {
       return open.size;
     },
-    close: () => void listener.close(),
+    close: () => void server.close(),
     destroyAll: () => {
       for (const socket of open) socket.destroy();
     },
@@ -142,4 +136,16 @@ async function route(arriving: Omit<Arrival, 'head' | 'proven'>, options: Route)
 
 function mapDoors<T>(make: () => T): Record<Door['kind'], T> {
   return { session: make(), auth: make(), tunnel: make(), line: make(), web: make() };
+}
+
+function listen(server: Server, at: PublicListenerOptions): Promise<{ host: string; port: number }> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host: at.host, port: at.port, backlog: at.limits.listenBacklog }, () => {
+      server.off('error', reject);
+      server.on('error', () => undefined);
+      const { address, port } = server.address() as AddressInfo;
+      resolve({ host: address, port });
+    });
+  });
 }
