@@ -115,6 +115,13 @@ describe('a peer is refused', () => {
     expect(reasonOf(() => check(ofHost, lists))).toBe('not_trusted');
   });
 
+  it('where another’s certificate is given as what was read of it', async () => {
+    const [genuine, forged] = [await issue(user, identity()), await issue(twinUser, identity())];
+    const asRead = new X509Certificate(genuine);
+    expect(check(asRead.raw, { certificate: asRead })).toEqual(identity());
+    expect(reasonOf(() => check(forged, { certificate: asRead }))).toBe('not_trusted');
+  });
+
   it('with the authority’s own certificate', () => {
     expect(reasonOf(() => check(new X509Certificate(host.certificatePem).raw))).toBe('is_ca');
     expect(reasonOf(() => check(new X509Certificate(user.certificatePem).raw))).toBe('is_ca');
