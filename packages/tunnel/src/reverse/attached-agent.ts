@@ -81,7 +81,11 @@ export class AttachedAgent {
   }
   markDraining(call: AttachCall): void {
     const attach = this.#attaches.get(call);
-    if (attach) attach.draining = true;
+    if (!attach) return;
+    attach.draining = true;
+    const taking = new Set([...this.#attaches].filter(([, { draining }]) => !draining).map(([{ stream }]) => stream.session));
+    // The agent is about to close them. Whoever is dialled now would be lost with them.
+    for (const idle of this.#idle) if (!taking.has(idle.stream.session)) this.#idle.delete(idle);
   }
   removeAttach(call: AttachCall): void {
     this.#attaches.get(call)?.lines?.end();

@@ -8,7 +8,7 @@ import { limits } from '@postern/limits';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ReverseTunnelClient } from '#reverse/tunnel-client.ts';
 import { listen } from '#testing/echo.ts';
-import { type TestProxy, testAgent, testProxy } from '#testing/tunnel-pair.ts';
+import { credentialsOf, type TestProxy, testAgent, testProxy } from '#testing/tunnel-pair.ts';
 
 const resourceId = Buffer.from('resource');
 const toClose: { stop(): Promise<void> }[] = [];
@@ -280,6 +280,53 @@ describe('a reverse tunnel', () => {
     stream.resume();
     await expect.poll(() => p.server.connectionCount).toBe(1);
     await attached(p, 'agent-a');
+  });
+
+  it.each([undefined, 'open'] as const)('loses no dial while the certificate is renewed [lines: %s]', async (lines) => {
+    const p = await proxy(lines && { lines });
+    const client = agent('agent-a', { proxies: [p.address], onConnection: echo });
+    await attached(p, 'agent-a');
+    let gaps = 0;
+    const count = { dials: 0, renewals: 0 };
+    const watch = setInterval(() => void (gaps += p.tunnels.attachedAgents().length === 0 ? 1 : 0), 1);
+    const use = async () => {
+      while (count.renewals < 4) {
+        const stream = await dialTo(p, 'agent-a');
+        count.dials += 1;
+        expect(String(await exchange(stream, Buffer.from('asked')))).toBe('asked');
+      }
+    };
+    const renew = async () => {
+      for (; count.renewals < 4; count.renewals += 1) {
+        const before = p.server.connectionCount;
+        client.renew();
+        await expect.poll(() => p.server.connectionCount, { interval: 1 }).toBeGreaterThan(before);
+        await expect.poll(() => p.server.connectionCount, { interval: 1, timeout: 4_000 }).toBe(1);
+      }
+    };
+    await Promise.all([renew(), ...Array.from({ length: 8 }, use)]).finally(() => clearInterval(watch));
+    expect(gaps).toBe(0);
+    expect(count.dials).toBeGreaterThan(100);
+    expect(p.changes).toEqual(['agent-a attached: hello']);
+  });
+
+  it('keeps what is attached while the attachment under the new certificate does not come to stand', async () => {
+    const p = await proxy();
+    const refused = { checkServer: () => new Error('the peer is no proxy of this cluster') };
+    const good = credentialsOf('agent-a');
+    let credentials = good;
+    const client = agent('agent-a', { proxies: [p.address], onConnection: echo, credentials: () => credentials });
+    await attached(p, 'agent-a');
+    credentials = { ...good, ...refused };
+    client.renew();
+    await expect
+      .poll(() => client.status()[0])
+      .toMatchObject({ state: 'waiting', lastError: expect.stringContaining('no proxy of this cluster') });
+    expect(String(await exchange(await dialTo(p, 'agent-a'), Buffer.from('still')))).toBe('still');
+    credentials = good;
+    await expect.poll(() => client.status()[0]?.state).toBe('attached');
+    await expect.poll(() => p.server.connectionCount, { timeout: 4_000 }).toBe(1);
+    expect(p.changes).toEqual(['agent-a attached: hello']);
   });
 
   it('cuts every stream and connection of an agent that is ended, and of no other', async () => {

@@ -36,7 +36,10 @@ interface Link {
   readonly proxy: string;
   readonly abort: AbortController;
   current: TunnelSession | undefined;
-  readonly retiring: Set<TunnelSession>;
+  /** Until they end. One whose certificate was renewed takes dials until the next is attached. */
+  readonly older: Set<TunnelSession>;
+  /** Has another attachment follow the current one. */
+  replace: () => void;
   status: ProxyStatus;
   done: Promise<void>;
 }
@@ -68,7 +71,7 @@ export class ReverseTunnelClient {
       if (proxies.includes(proxy)) continue;
       this.#links.delete(proxy);
       link.abort.abort();
-      link.current?.retire();
+      for (const session of sessionsOf(link)) session.retire();
     }
     for (const proxy of proxies) {
       if (this.#links.has(proxy)) continue;
@@ -76,7 +79,8 @@ export class ReverseTunnelClient {
         proxy,
         abort: new AbortController(),
         current: undefined,
-        retiring: new Set(),
+        older: new Set(),
+        replace: () => undefined,
         status: { proxy, state: 'connecting' },
         done: Promise.resolve(),
       };
@@ -85,9 +89,9 @@ export class ReverseTunnelClient {
     }
   }
 
-  /** Call when the certificate was renewed: attaches anew beside what is open, which goes on until it ends or expires. */
+  /** Call when the certificate was renewed: attaches anew beside what is open, which takes dials until then and goes on until it ends or expires. */
   renew(): void {
-    for (const { current } of this.#links.values()) current?.retire();
+    for (const link of this.#links.values()) link.replace();
   }
 
   status(): ProxyStatus[] {
@@ -100,7 +104,7 @@ export class ReverseTunnelClient {
     this.#links.clear();
     this.#started = false;
     for (const link of links) link.abort.abort();
-    const sessions = links.flatMap((link) => [...link.retiring, ...(link.current ? [link.current] : [])]);
+    const sessions = links.flatMap(sessionsOf);
     for (const session of sessions) session.retire();
     if (graceMs > 0) await Promise.race([Promise.all(sessions.map(({ ended }) => ended)), delay(graceMs)]);
     for (const session of sessions) session.end();
@@ -115,7 +119,7 @@ export class ReverseTunnelClient {
     });
     let shared: Shared = { ms: 0, missed: false };
     while (!signal.aborted) {
-      this.#report(link, { proxy: link.proxy, state: 'connecting' });
+      if (![...link.older].some(({ takesDials }) => takesDials)) this.#report(link, { proxy: link.proxy, state: 'connecting' });
       const startedMs = performance.now();
       const { outcome, lost } = await this.#attachOnce(link);
       if (performance.now() - startedMs >= this.#limits.silenceMs) backoff.reset();
@@ -127,7 +131,7 @@ export class ReverseTunnelClient {
     }
   }
 
-  /** Settles when this attachment takes no more dials: 'again' where another should follow at once. `lost` where it had come to stand. */
+  /** Settles when this attachment takes no more dials, or 'again' where another should follow at once. `lost` where it had come to stand. */
   async #attachOnce(link: Link): Promise<{ readonly outcome: 'again' | Error; readonly lost?: Shared }> {
     let session: TunnelSession;
     try {
@@ -138,17 +142,21 @@ export class ReverseTunnelClient {
     link.current = session;
     const outcome = await this.#overOf(session, link).catch((error: unknown) => error as Error);
     link.current = undefined;
-    link.retiring.add(session);
-    void session.ended.then(() => link.retiring.delete(session));
+    link.older.add(session);
+    void session.ended.then(() => link.older.delete(session));
     if (link.abort.signal.aborted) session.retire();
     return session.proxyId === '' ? { outcome } : { outcome, lost: { ms: session.spreadMs, missed: false } };
   }
 
   async #overOf(session: TunnelSession, link: Link): Promise<'again' | Error> {
+    const replaced = new Promise<'again'>((resolve) => {
+      link.replace = () => resolve('again');
+    });
     const proxyId = await session.attached;
     this.#report(link, { proxy: link.proxy, state: 'attached', proxyId });
-    const retired = session.retired.then((why) => (why === 'wanted' ? 'again' : new Error('the proxy is stopping')));
-    return await Promise.race([session.ended, retired]);
+    for (const older of link.older) older.retire();
+    const retired = session.retired.then(() => new Error('the proxy is stopping'));
+    return await Promise.race([session.ended, retired, replaced]);
   }
 
   #open(link: Link): TunnelSession {
@@ -168,4 +176,8 @@ export class ReverseTunnelClient {
     link.status = status;
     this.#options.onStatus?.(status);
   }
+}
+
+function sessionsOf({ current, older }: Link): TunnelSession[] {
+  return current === undefined ? [...older] : [...older, current];
 }

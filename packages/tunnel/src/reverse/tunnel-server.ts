@@ -7,15 +7,13 @@ import type { GrpcConnection } from '#grpc-tls-server.ts';
 import { type TunnelLimits, tunnelLimits } from '#limits.ts';
 import { receiveMessages } from '#raw-call/raw-call.ts';
 import { ServerRawCall } from '#raw-call/server-raw-call.ts';
-import { type AttachCall, AttachedAgent, type CarryCall, endCall, hears, type TakenLine, tell } from '#reverse/attached-agent.ts';
+import { type AttachCall, AttachedAgent, type CarryCall, endCall, hears, tell } from '#reverse/attached-agent.ts';
 import type { ResetLimit } from '#reset-limit.ts';
 import { AttachedLines } from '#reverse/attached-lines.ts';
-import { dialOverLine, LineLost } from '#reverse/line-dial.ts';
+import { dialAgent } from '#reverse/dial-agent.ts';
 import { LineTokens } from '#reverse/line-tokens.ts';
 import { AGENT_ID_KEY, PeerDoor } from '#reverse/peer-door.ts';
-import type { Dial } from '#reverse/dial-frame.ts';
 import { Silence } from '#reverse/silence.ts';
-import { speakDial } from '#reverse/speak-dial.ts';
 
 export interface ReverseTunnelServerOptions {
   readonly proxyId: string;
@@ -48,8 +46,6 @@ export interface TunnelCounts {
   readonly peerCarries: number;
 }
 
-/** Of a line that waited: the agent answers at once or it is gone. */
-const LINE_ANSWER_MS = 700;
 /** Twice as many, and the jitter of a first try is not enough. */
 const SPREAD_FROM_AGENTS = 64;
 
@@ -129,35 +125,13 @@ export class ReverseTunnelServer {
     if (!agent?.dialable) throw new PosternError('unavailable', `agent ${options.agentId} is not attached to this proxy`);
     const timeout = AbortSignal.timeout(this.#limits.dialMs);
     const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
-    const { agentId, resourceId, clientAddress, head = Buffer.alloc(0) } = options;
-    const dial = { resourceId, clientAddress, head };
-    const line = await agent.takeLine(signal);
-    if (line !== undefined && (await this.#answers(line, dial, { agentId, signal }))) return line.socket;
-    const carry = await agent.takeCarry(signal);
-    this.#taken.add(carry.stream);
-    return speakDial(carry, { agentId, dial, stallMs: this.#limits.stallMs, signal });
-  }
-
-  /** False where the line leads nowhere. Nothing but a ClientHello was sent on it: the way through the tunnel begins anew. */
-  async #answers(
-    { socket, key, distrust }: TakenLine,
-    dial: Dial,
-    { agentId, signal }: { agentId: string; signal: AbortSignal },
-  ): Promise<boolean> {
-    const patience = AbortSignal.any([signal, AbortSignal.timeout(LINE_ANSWER_MS)]);
-    try {
-      await dialOverLine({ line: socket, key }, dial, { agentId, signal: patience });
-      return true;
-    } catch (error) {
-      socket.destroy();
-      if (error instanceof LineLost && !signal.aborted) {
-        distrust();
-        return false;
-      }
-      throw error instanceof PosternError
-        ? error
-        : new PosternError('unavailable', `agent ${agentId} did not answer in time`, { cause: error });
-    }
+    const { resourceId, clientAddress, head = Buffer.alloc(0) } = options;
+    return dialAgent(agent, {
+      dial: { resourceId, clientAddress, head },
+      stallMs: this.#limits.stallMs,
+      signal,
+      onTaken: ({ stream }) => this.#taken.add(stream),
+    });
   }
 
   /** Ends everything of an agent or of another proxy: locked, expired, removed. */

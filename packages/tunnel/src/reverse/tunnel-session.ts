@@ -34,8 +34,6 @@ export interface TunnelSessionOptions {
   readonly onConnection: (stream: Duplex, info: DialInfo) => void;
 }
 
-export type Retired = 'wanted' | 'drained';
-
 /** An agent that nobody has used keeps none: each costs a proxy 25 kB, and a proxy has thousands of agents. The first dial asks. */
 const IDLE_CARRIES_UNUSED = 0;
 const IDLE_CARRIES = 4;
@@ -44,6 +42,8 @@ const SPARE_STREAMS = 8;
 /** The fourth is left for the connection that replaces these when the certificate is renewed. */
 const MAX_CONNECTIONS = 3;
 const REFILL_AFTER_FAILURE_MS = 1_000;
+/** Dials may be on their way until the proxy has heard that no more are wanted. */
+const RETIRING_MS = 1_000;
 const NOTHING_TO_SHARE: Spread = { ms: 0, quietMs: 0 };
 /** A stream waits for its dial for as long as there is an attachment. */
 const NEVER = new AbortController().signal;
@@ -60,7 +60,7 @@ export class TunnelSession {
   /** Settles with the reason when the attachment is over. */
   readonly ended: Promise<Error>;
   /** Settles when no more dials are taken, before `ended`: the proxy drains, or the agent wanted it. */
-  readonly retired: Promise<Retired>;
+  readonly retired: Promise<void>;
   readonly #options: TunnelSessionOptions;
   readonly #connections = new Set<TunnelConnection>();
   readonly #idle = new Set<RawCall>();
@@ -69,6 +69,7 @@ export class TunnelSession {
   readonly #timers: NodeJS.Timeout[] = [];
   #busy = 0;
   #retired = false;
+  #expectsDials = true;
   #over = false;
   #wanted = IDLE_CARRIES_UNUSED;
   #proxyId = '';
@@ -77,7 +78,7 @@ export class TunnelSession {
   #settleAttached: (proxyId: string) => void = () => undefined;
   #failAttached: (error: Error) => void = () => undefined;
   #settleEnded: (error: Error) => void = () => undefined;
-  #settleRetired: (why: Retired) => void = () => undefined;
+  #settleRetired: () => void = () => undefined;
 
   constructor(options: TunnelSessionOptions) {
     this.#options = options;
@@ -123,15 +124,23 @@ export class TunnelSession {
     return this.#spreadMs;
   }
 
+  /** Attached, and neither retired nor over. */
+  get takesDials(): boolean {
+    return this.#proxyId !== '' && !this.#retired && !this.#over;
+  }
+
   /** Takes no more dials; ends itself when the last open stream has. */
-  retire(why: Retired = 'wanted'): void {
+  retire(): void {
     if (this.#retired || this.#over) return;
     this.#retired = true;
-    this.#settleRetired(why);
+    this.#settleRetired();
     this.#tell({ frame: { $case: 'drain', value: {} } });
-    for (const call of this.#idle) call.reset();
-    this.#lines.closeWaiting();
-    this.#endWhereRetired();
+    this.#after(RETIRING_MS, () => {
+      this.#expectsDials = false;
+      for (const call of this.#idle) call.reset();
+      this.#lines.closeWaiting();
+      this.#endWhereRetired();
+    });
   }
 
   /** Ends everything now. */
@@ -182,7 +191,7 @@ export class TunnelSession {
     } else if (frame?.$case === 'spread') {
       this.#spread(frame.value);
     } else if (frame?.$case === 'drain') {
-      this.retire('drained');
+      this.retire();
     }
   }
 
@@ -282,6 +291,6 @@ export class TunnelSession {
   }
 
   #endWhereRetired(): void {
-    if (this.#retired && this.#busy + this.#lines.busyCount === 0) this.end();
+    if (this.#retired && !this.#expectsDials && this.#busy + this.#lines.busyCount === 0) this.end();
   }
 }

@@ -4,6 +4,7 @@ import { type Caller, Identity, Identity_Kind, implement, services } from '@post
 import { createGrpcTlsServer, peerOf, type GrpcTlsServer } from '#grpc-tls-server.ts';
 import { type TunnelLimits, tunnelLimits } from '#limits.ts';
 import { ReverseTunnelClient, type ReverseTunnelClientOptions } from '#reverse/tunnel-client.ts';
+import type { TunnelCredentials } from '#reverse/tunnel-session.ts';
 import { ReverseTunnelServer } from '#reverse/tunnel-server.ts';
 import { authority, listen } from '#testing/echo.ts';
 
@@ -92,17 +93,22 @@ export async function testProxy(
   };
 }
 
+export function credentialsOf(name: string): TunnelCredentials {
+  const { cert, key } = authority.issue(name);
+  return {
+    context: { ca: authority.caPem, cert, key },
+    checkServer: (_host, certificate) => (certificate.subject === 'CN=proxy.test' ? undefined : new Error('not a proxy')),
+  };
+}
+
 export function testAgent(
   name: string,
   options: Pick<ReverseTunnelClientOptions, 'proxies' | 'onConnection'> & Partial<ReverseTunnelClientOptions>,
 ): ReverseTunnelClient {
-  const { cert, key } = authority.issue(name);
+  const credentials = credentialsOf(name);
   return new ReverseTunnelClient({
     version: '0.1.0',
-    credentials: () => ({
-      context: { ca: authority.caPem, cert, key },
-      checkServer: (_host, certificate) => (certificate.subject === 'CN=proxy.test' ? undefined : new Error('not a proxy')),
-    }),
+    credentials: () => credentials,
     backoff: { baseMs: 20, capMs: 100 },
     ...options,
   });
