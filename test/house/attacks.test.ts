@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { declaredRpcs, rpcsOf } from './rpcs.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
@@ -8,17 +9,22 @@ const inOrder = (texts: readonly string[]) => texts.toSorted((a, b) => a.localeC
 
 describe('the matrix of methods and identities', () => {
   it('has a row for every RPC in proto/, and for nothing else', () => {
-    const folder = 'proto/postern/v1';
-    const declared = readdirSync(join(root, folder)).flatMap((file) => {
-      const text = read(join(folder, file)).replaceAll(/\/\/.*$/gm, '');
-      const packageName = /^package ([\w.]+);/m.exec(text)?.[1] ?? '';
-      return [...text.matchAll(/\bservice\s+(\w+)\s*\{([^}]*)\}/g)].flatMap(([, service = '', body = '']) =>
-        [...body.matchAll(/\brpc\s+(\w+)/g)].map(([, method = '']) => `${packageName}.${service}/${method}`),
-      );
-    });
+    const declared = declaredRpcs();
     expect(declared.length).toBeGreaterThan(25);
     const rows = [...read('test/attacks/matrix/matrix.ts').matchAll(/^ {2}'([\w.]+\/\w+)': row\(/gm)].map(([, path = '']) => path);
     expect(inOrder(rows)).toEqual(inOrder(declared));
+  });
+
+  it('is held against each RPC of each service, whatever stands around it', () => {
+    const proto = `
+      syntax = "proto3";
+      package a.v1; // service No { rpc One(A) returns (B); }
+      service First { rpc One(A) returns (B) { option (rule) = "}"; } rpc Two(stream A) returns (B) {} /* } */ rpc Three (A) returns (B); }
+      service Second {
+        rpc
+          Four(A) returns (B);
+      }`;
+    expect(rpcsOf(proto)).toEqual(['a.v1.First/One', 'a.v1.First/Two', 'a.v1.First/Three', 'a.v1.Second/Four']);
   });
 });
 
