@@ -24,9 +24,9 @@ export async function run(flags) {
     ...numbers(flags.connections).map((connections) => ({ bytes, operation, connections, connectEach: false })),
     { bytes, operation, connections: 4, connectEach: true },
   ]);
-  const { layouts, stop } = await openLayouts({ answers, ...flags });
+  const { layouts, resetPeaks, stop } = await openLayouts({ answers, ...flags });
   try {
-    const measured = await measureRounds(layouts, shapes, { rounds: Number(flags.rounds), ms: Number(flags.ms) });
+    const measured = await measureRounds({ layouts, resetPeaks }, shapes, { rounds: Number(flags.rounds), ms: Number(flags.ms) });
     return { results: summaryOf(measured), ratios: ratiosOf(measured) };
   } finally {
     await stop();
@@ -34,7 +34,7 @@ export async function run(flags) {
 }
 
 /** Every layout in turn within a shape, every shape within a round: what else the machine does falls on all of them. */
-export async function measureRounds(layouts, shapes, { rounds, ms }) {
+async function measureRounds({ layouts, resetPeaks }, shapes, { rounds, ms }) {
   for (const { name, target } of layouts) {
     say(`warming up: ${name}`);
     for (const operation of new Set(shapes.map((shape) => shape.operation))) await warmUp(target, operation);
@@ -43,6 +43,7 @@ export async function measureRounds(layouts, shapes, { rounds, ms }) {
   for (let round = 0; round < rounds; round += 1) {
     for (const shape of shapes) {
       say(`round ${round + 1} of ${rounds}: ${shape.bytes} B, ${shape.connections} ${shape.connectEach ? 'one request each' : 'kept'}`);
+      resetPeaks();
       for (const layout of layouts) measured.push({ round, layout: layout.name, ...shape, ...(await measure(layout, shape, ms)) });
     }
   }

@@ -22,7 +22,7 @@ export interface Storm {
   readonly loginsFailed: number;
 }
 
-const LOGIN_EVERY_MS = 7_000;
+const LOGIN_EVERY_MS = 3_000;
 const LOOK_EVERY_MS = 250;
 
 /** A cluster with its proxy apart and a swarm attached to it. */
