@@ -1,4 +1,7 @@
-/** Who calls. `expired` and `elsewhere` hold what was good once, or is good in another cluster of the same name. */
+/**
+ * Who calls. `expired` and `elsewhere` are several: for each method a twin of everybody who is served. The one's certificate has ended since he
+ * connected; the other's is of another cluster of the same name.
+ */
 export const identities = [
   'none',
   'expired',
@@ -14,7 +17,7 @@ export const identities = [
 export type IdentityName = (typeof identities)[number];
 
 /**
- * `allowed`: anything but the others. `unauthenticated`, `denied`: exactly that gRPC status, and a line in the audit log.
+ * `allowed`: an answer, or a status that only whoever was let in is told. `unauthenticated`, `denied`: exactly that gRPC status, and a line in the audit log.
  * `unimplemented`: that status: whoever serves here has nothing of the kind, for nobody.
  * `cut`: TLS, or the look at the certificate right behind it, closes the connection before there is a call to answer.
  */
@@ -25,6 +28,15 @@ export type Door = 'auth' | 'tunnel' | 'db' | 'app';
 export type Outcomes = Readonly<Record<IdentityName, Outcome>>;
 /** By door: more than one where several serve the method. */
 export type Row = Readonly<Partial<Record<Door, Outcomes>>>;
+
+/**
+ * Who is served for his good certificate: it is theirs that are tried when they have ended, or are another cluster's. Where none is needed
+ * one does for all.
+ */
+export function servedTo(outcomes: Outcomes): readonly IdentityName[] {
+  if (outcomes.none === 'allowed') return ['user'];
+  return identities.filter((name) => name !== 'none' && ['allowed', 'unimplemented'].includes(outcomes[name]));
+}
 
 type Letter = 'y' | 'u' | 'd' | 'n' | '-';
 const meaning: Record<Letter, Outcome> = { y: 'allowed', u: 'unauthenticated', d: 'denied', n: 'unimplemented', '-': 'cut' };
@@ -75,8 +87,8 @@ export const matrix: Readonly<Record<string, Row>> = {
   'postern.v1.Access/ExplainAccess': row(['auth', 'u u - d d d d d d y']),
   'postern.v1.Status/GetStatus': row(['auth', 'u u - d d d y d d y']),
   'postern.v1.RouteKeys/WatchRouteKeys': row(['auth', 'u u - d d y d d d d']),
-  'postern.v1.ReverseTunnel/Attach': row(['tunnel', '- - - y y d - - - -']),
   'postern.v1.ReverseTunnel/Carry': row(['tunnel', '- - - y y y - - - -']),
+  'postern.v1.ReverseTunnel/Attach': row(['tunnel', '- - - y y d - - - -']),
   'postern.v1.AgentSession/Connect': row(['db', '- - - - - - - y - -'], ['app', '- - - - - - - - y -']),
   'postern.v1.AgentSession/Describe': row(['db', '- - - - - - - y - -'], ['app', '- - - - - - - - y -']),
   'postern.v1.AgentSession/SignInToConsole': row(['db', '- - - - - - - n - -'], ['app', '- - - - - - - - y -']),
