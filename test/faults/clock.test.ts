@@ -5,7 +5,7 @@ import { Aftermath } from '@postern/test-harness/aftermath.ts';
 import { PASSWORD, ROLE } from '@postern/test-harness/cluster.ts';
 import { ask, dial, sessionName, sessionRaw, signInRaw } from '@postern/test-harness/dial.ts';
 import { getItem } from '@postern/test-harness/load.ts';
-import { type Daemon, until } from '@postern/test-harness/processes.ts';
+import { type Daemon, isAlive, until } from '@postern/test-harness/processes.ts';
 import { lacking } from '@postern/test-harness/programs.ts';
 import { DATABASE, Stage } from '@postern/test-harness/stage.ts';
 import { BACK_MS, Clocks } from '#clocks.ts';
@@ -37,7 +37,13 @@ describe.skipIf(cannot !== undefined)('F-42 the wall clock of one host jumps by 
     one = stage.agent('one', { env: clocks.envOf('agent') });
     await stage.attached(one);
     await stage.role('brief', '12s');
-    await cluster.admin(`tctl users add bea --roles=brief --password-stdin`, { input: `${PASSWORD}\n` });
+    await stage.role('briefer', '10s');
+    for (const [name, role] of [
+      ['bea', 'brief'],
+      ['behind', 'briefer'],
+      ['ahead', 'briefer'],
+    ])
+      await cluster.admin(`tctl users add ${name} --roles=${role} --password-stdin`, { input: `${PASSWORD}\n` });
     port = (await stage.tunnel()).port;
     aftermath = await Aftermath.before(cluster);
   });
@@ -76,24 +82,51 @@ describe.skipIf(cannot !== undefined)('F-42 the wall clock of one host jumps by 
     expect(await stage.recovers(port, BACK_MS)).toBeLessThan(BACK_MS);
   });
 
-  it.each(['-2h', '+2h'] as const)(
-    'on the user’s machine, %s: a sentence that names the clock, or it works; an open tunnel is none the longer',
-    async (offset) => {
-      const env = clocks.envOf('user');
-      clocks.set('user', offset);
-      const login = await cluster.sh(`tsh login --proxy=${cluster.proxy} --user=bea`, {
-        person: 'bea',
-        env,
-        input: `${PASSWORD}\n`,
-        timeoutMs: 20_000,
+  it('on the user’s machine, back and forward: an open tunnel serves until its login ends, is none the longer, and says why', async () => {
+    const opened = await Promise.all(
+      (['-2h', '+2h'] as const).map(async (offset) => {
+        const person = offset === '-2h' ? 'behind' : 'ahead';
+        await cluster.signIn(person);
+        const [tunnel, untilMs] = await Promise.all([clocks.tunnel(person), clocks.loginEndsMs(person)]);
+        expect((await getItem(tunnel.port)).status).toBe(200);
+        clocks.set(person, offset);
+        expect((await getItem(tunnel.port)).status).toBe(200);
+        return { ...tunnel, offset, untilMs };
+      }),
+    );
+    await Promise.all(
+      opened.map(async ({ daemon, port: to, offset, untilMs }) => {
+        await until(`the tunnel at ${offset} to end`, 25_000, () => (isAlive(daemon) ? undefined : true));
+        const overMs = Date.now() - untilMs;
+        expect(overMs).toBeLessThan(OUTLIVES_MS);
+        if (offset === '-2h') expect(overMs).toBeGreaterThan(-1_000);
+        expect({ offset, code: daemon.child.exitCode, log: daemon.log() }).toMatchObject({
+          code: 3,
+          log: expect.stringMatching(/the login of \w+ has expired/) as unknown,
+        });
+        expect((await getItem(to)).status).toBe(0);
+      }),
+    );
+  });
+
+  // What is typed while the clock is wrong: by alice, whose login is of today, and by bea, who signs in for seconds.
+  it.each([
+    { offset: '-2h', login: [6, /is not in force at .*: compare the clock of this machine/], ofAlice: [6, /certificate is not yet valid/] },
+    { offset: '+2h', login: [0, /^$/], ofAlice: [0, /^$/] },
+  ] as const)('on the user’s machine, $offset: nothing that has expired there is used, and a sentence says what is wrong', async (now) => {
+    const env = clocks.envOf('user');
+    clocks.set('user', now.offset);
+    const said = async (person: string, line: string, [code, stderr]: readonly [number, RegExp], input = '') =>
+      expect({ line, ...(await cluster.sh(line, { person, env, input, timeoutMs: 20_000 })) }).toMatchObject({
+        code,
+        stderr: expect.stringMatching(stderr) as unknown,
       });
-      if (login.code !== 0) expect(login.stderr).toMatch(/clock/);
-      if (login.code === 0) {
-        const listed = await cluster.sh('tsh db ls', { person: 'bea', env, timeoutMs: 20_000 });
-        if (listed.code !== 0) expect(listed.stderr).toMatch(/clock|expired/);
-      }
-    },
-  );
+    await said('bea', `tsh login --proxy=${cluster.proxy} --user=bea`, now.login, `${PASSWORD}\n`);
+    const nothing = now.offset === '-2h' ? /not logged in/ : /the login of bea has expired/;
+    await said('bea', 'tsh db ls', [3, nothing]);
+    await said('bea', `tsh proxy db --tunnel --db-user=${ROLE} ${DATABASE}`, [3, nothing]);
+    await said('alice', 'tsh db ls', now.ofAlice);
+  });
 
   it('after all of it nothing is lost', async () => {
     await aftermath.check({ port });

@@ -1,6 +1,8 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Cluster } from '@postern/test-harness/cluster.ts';
+import { type Cluster, ROLE } from '@postern/test-harness/cluster.ts';
+import { type Daemon, freePort } from '@postern/test-harness/processes.ts';
+import { DATABASE } from '@postern/test-harness/stage.ts';
 
 const library = ['x86_64', 'aarch64']
   .map((arch) => `/usr/lib/${arch}-linux-gnu/faketime/libfaketime.so.1`)
@@ -30,6 +32,26 @@ export class Clocks {
       FAKETIME_NO_CACHE: '1',
       FAKETIME_DONT_FAKE_MONOTONIC: '1',
     };
+  }
+
+  /** `tsh proxy db --tunnel` of a person, on a machine whose clock has the person's name. */
+  async tunnel(person: string): Promise<{ readonly port: number; readonly daemon: Daemon }> {
+    const port = await freePort();
+    const daemon = this.#cluster.daemon(
+      `tunnel-${person}-${port}`,
+      ['tsh', 'proxy', 'db', '--tunnel', '--port', String(port), `--db-user=${ROLE}`, DATABASE],
+      { TELEPORT_HOME: this.#cluster.homeOf(person), ...this.envOf(person) },
+    );
+    await daemon.says(new RegExp(`(127\\.0\\.0\\.1|localhost):${port}`));
+    return { port, daemon };
+  }
+
+  /** When this person's login ends, as the right clock has it. */
+  async loginEndsMs(person: string): Promise<number> {
+    const { active } = JSON.parse(await this.#cluster.mustSh('tsh status --format=json', { person })) as {
+      active: { valid_until: string };
+    };
+    return Date.parse(active.valid_until);
   }
 
   #fileOf(host: string): string {
