@@ -25,14 +25,14 @@ export class Aftermath {
 
   /**
    * No acknowledged write is lost; the log knows of all that reached AWS, each event once; no session outlived its certificate; the
-   * processes that were there before hold no more than they did. What failed is named: the write, the request, the process.
+   * processes that were there before, or those in their place, hold no more than they did. What failed is named: the write, the request, the process.
    */
   async check(
     options: { readonly port?: number; readonly client?: EndpointClient; readonly usage?: false } = {},
   ): Promise<{ readonly intents: number; readonly unknown: number }> {
     mustBeNone(await this.ledger.lost(this.#cluster, options.port, options.client));
     const audit = await checkAudit(this.#cluster);
-    if (options.usage !== false) mustBeNone(await this.#usage.excess());
+    if (options.usage !== false) mustBeNone(await this.#usage.excess({ running: this.#cluster.running() }));
     return audit;
   }
 }

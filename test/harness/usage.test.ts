@@ -43,4 +43,16 @@ describe('what a process holds after a fault', () => {
     const excess = await before.excess({ withinMs: 1_000 });
     expect(excess).toEqual(found.map((pattern) => expect.stringMatching(pattern) as unknown));
   });
+
+  it('judges one that has ended by the one in its place', async () => {
+    const first = await leaky('');
+    const before = await UsageBefore.of([first]);
+    await first.stop('SIGKILL');
+    const second = await leaky(`kept.push(new Array(4_000_000).fill(1.5))`);
+    expect(await before.excess({ withinMs: 0, running: [second] })).toEqual([]);
+    second.child.kill('SIGUSR2');
+    await second.says(/done/);
+    expect(await before.excess({ withinMs: 0, running: [second] })).toEqual([expect.stringMatching(/leaky.*liveBytes before, \d+ now/)]);
+    expect(await before.excess({ withinMs: 0 })).toEqual([]);
+  });
 });

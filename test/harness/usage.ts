@@ -10,7 +10,7 @@ interface Usage {
 
 /** Ten in a hundred may stay; below these floors a difference is caches that fill and pools of kept connections, and not a leak. */
 const SHARE = 1.1;
-const FLOOR: Usage = { descriptors: 16, liveBytes: 16 * 1024 * 1024 };
+const FLOOR: Usage = { descriptors: 8, liveBytes: 8 * 1024 * 1024 };
 const SETTLED_MS = 20_000;
 const LOOK_MS = 1_000;
 
@@ -33,12 +33,24 @@ export class UsageBefore {
     return new UsageBefore(entries);
   }
 
-  /** What each process that still runs holds beyond what it may, in words; none as soon as all have settled. */
-  async excess({ withinMs = SETTLED_MS }: { readonly withinMs?: number } = {}): Promise<readonly string[]> {
+  /**
+   * What each process holds beyond what it may, in words; none as soon as all have settled. One that has ended is judged by the one of
+   * its name among `running`, where there is one: it does the same work, and may hold no more for it.
+   */
+  async excess({
+    withinMs = SETTLED_MS,
+    running = [],
+  }: {
+    readonly withinMs?: number;
+    readonly running?: readonly Daemon[];
+  } = {}): Promise<readonly string[]> {
     const deadline = performance.now() + withinMs;
     for (;;) {
       const found: string[] = [];
-      for (const entry of this.#before) if (isAlive(entry.daemon)) found.push(...excessOf(entry, await usageOf(entry.daemon)));
+      for (const { daemon: then, usage } of this.#before) {
+        const daemon = isAlive(then) ? then : running.find(({ name }) => name === then.name);
+        if (daemon !== undefined) found.push(...excessOf({ daemon, usage }, await usageOf(daemon)));
+      }
       if (found.length === 0 || performance.now() > deadline) return found;
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
