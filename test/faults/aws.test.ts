@@ -2,10 +2,11 @@ import { appendFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Aftermath } from '@postern/test-harness/aftermath.ts';
 import { Chaos, type ChaosLink } from '@postern/test-harness/chaos/chaos.ts';
+import { Link } from '@postern/test-harness/chaos/link.ts';
 import { auditLines, checkAudit, requestsIn } from '@postern/test-harness/check-audit.ts';
 import { ROLE } from '@postern/test-harness/cluster.ts';
 import { type Answer, call, getItem, HANG_MS, putItem } from '@postern/test-harness/load.ts';
-import { type Daemon, until } from '@postern/test-harness/processes.ts';
+import { type Daemon, isListening, until } from '@postern/test-harness/processes.ts';
 import { lacking } from '@postern/test-harness/programs.ts';
 import { Stage } from '@postern/test-harness/stage.ts';
 
@@ -18,7 +19,14 @@ describe.skipIf(cannot !== undefined)('AWS and STS out of order', () => {
   let aws: ChaosLink;
   let port = 0;
   let one: Daemon;
-  const agent = () => stage.agent('one', { env: { AWS_ENDPOINT_URL: aws.url } });
+  /** What the agent dials: a port of this process, which is open or closed, before the link. */
+  let door: Link;
+  let doorPort = 0;
+  const openDoor = async () => {
+    door = new Link({ host: '127.0.0.1', port: aws.port });
+    doorPort = await door.listen(doorPort);
+  };
+  const agent = () => stage.agent('one', { env: { AWS_ENDPOINT_URL: `http://127.0.0.1:${doorPort}` } });
 
   /** How often "AWS" was asked to do it; what an agent sends twice is there twice. */
   const atAws = (operation: string) => cluster.rawLog().filter((seen) => seen.operation === operation).length;
@@ -36,12 +44,16 @@ describe.skipIf(cannot !== undefined)('AWS and STS out of order', () => {
     await stage.open();
     const chaos = await Chaos.start(cluster);
     aws = await chaos.before(cluster.emulatorPort);
+    await openDoor();
     one = agent();
     await stage.attached(one);
     port = (await stage.tunnel()).port;
     aftermath = await Aftermath.before(cluster);
   });
-  afterAll(() => cluster.stop());
+  afterAll(async () => {
+    door.close();
+    await cluster.stop();
+  });
 
   it.each([500, 503])('F-46 AWS answers %i: the client gets that status and body, and a write is sent once', async (status) => {
     await cluster.awsFault('PutItem', { status, times: 1 });
@@ -87,12 +99,67 @@ describe.skipIf(cannot !== undefined)('AWS and STS out of order', () => {
     expect((await getItem(port)).status).toBe(200);
   });
 
-  it('F-44 AWS’s host refuses connections, or resets them: 503 in AWS’s words at once, and back with it', async () => {
-    await aws.set({ mode: 'reset' });
-    const { result } = await outcomeOf('PutItem', () => putItem(port, 'nowhere', 'x'));
+  it('F-46 a slow body: it is passed on whole, and slowly', async () => {
+    const value = 'slow '.repeat(1_000);
+    expect((await putItem(port, 'slow-body', value)).status).toBe(200);
+    aftermath.ledger.item('slow-body', value);
+    await aws.set({ mode: 'throttle', way: 'down', bytesPerSecond: 2_500 });
+    const slow = await call(port, 'GetItem', { TableName: 'faults', Key: { id: { S: 'slow-body' } } });
+    await aws.heal();
+    expect({ status: slow.status, item: JSON.parse(slow.body) as unknown }).toEqual({
+      status: 200,
+      item: { Item: { id: { S: 'slow-body' }, value: { S: value } } },
+    });
+    // AWS was slow, or the case has tried nothing.
+    expect(slow.tookMs).toBeGreaterThan(1_500);
+  });
+
+  it('F-46 a body that stops half-way: the client leaves after its own timeout, others are served, and the outcome is unknown', async () => {
+    await cluster.awsFault('UpdateItem', { stallAfterBytes: 20, times: 1 });
+    const before = atAws('UpdateItem');
+    const { outcome } = await outcomeOf('UpdateItem', async () => {
+      const AttributeUpdates = { value: { Value: { S: 'x'.repeat(100) } } };
+      const input = { TableName: 'faults', Key: { id: { S: 'stops' } }, AttributeUpdates, ReturnValues: 'ALL_NEW' };
+      const left = await call(port, 'UpdateItem', input, { withinMs: 1_000 });
+      expect({ status: left.status, tookMs: left.tookMs < 2_500 }).toEqual({ status: 0, tookMs: true });
+      expect((await getItem(port)).status).toBe(200);
+      // A client that leaves may still read: it is AWS's end that ends the request.
+      await aws.set({ mode: 'reset', connections: 'existing' });
+      await aws.heal();
+      return left;
+    });
+    expect(outcome).toMatchObject({ outcome: 'unknown' });
+    expect(atAws('UpdateItem') - before).toBe(1);
+    expect((await getItem(port)).status).toBe(200);
+  });
+
+  it.each([
+    {
+      how: 'refuses connections',
+      begin: async () => {
+        door.close();
+        expect(await isListening(doorPort)).toBe(false);
+      },
+      end: () => openDoor(),
+      error: /ECONNREFUSED/,
+      became: 'not_sent',
+    },
+    {
+      how: 'resets connections',
+      begin: () => aws.set({ mode: 'reset' }),
+      end: () => aws.heal(),
+      error: /./,
+      became: 'unknown',
+    },
+  ])('F-44 AWS’s host $how: 503 in AWS’s words at once, nothing reaches AWS, and back with it', async ({ begin, end, error, became }) => {
+    const before = atAws('PutItem');
+    await begin();
+    const { result, outcome } = await outcomeOf('PutItem', () => putItem(port, 'nowhere', 'x'));
     expect(result).toMatchObject({ status: 503, body: expect.stringContaining('"__type"') as unknown });
     expect(result.tookMs).toBeLessThan(5_000);
-    await aws.heal();
+    expect(outcome).toMatchObject({ outcome: became, error: expect.stringMatching(error) as unknown });
+    expect(atAws('PutItem')).toBe(before);
+    await end();
     expect(await stage.recovers(port, 5_000)).toBeLessThan(5_000);
   });
 
