@@ -10,7 +10,7 @@ import { lacking } from '@postern/test-harness/programs.ts';
 import { RawChannel } from '@postern/test-harness/raw-call.ts';
 import { Stage } from '@postern/test-harness/stage.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AUTH, type HeldHost, hostCasOf, TUNNEL } from './held.ts';
+import { AUTH, codeOf, type HeldHost, hostCasOf, TUNNEL } from './held.ts';
 
 const cannot = lacking('openssl', 'faketime');
 const library = ['x86_64', 'aarch64']
@@ -32,11 +32,6 @@ describe.skipIf(cannot !== undefined)('agents that are none any more', () => {
   const clock = join(cluster.dir, 'auth.clock');
   const setClock = (behindSeconds: number) => writeFileSync(clock, `-${behindSeconds}\n`);
   const at = (serverName: string, held: Held) => RawChannel.open({ port: cluster.proxyPort, serverName, hostCaPems: hostCas, held });
-  const codeOf = (call: Promise<unknown>) =>
-    call.then(
-      () => 'ok',
-      (error: unknown) => String((error as { code?: unknown }).code),
-    );
 
   beforeAll(async () => {
     setClock(0);

@@ -9,6 +9,14 @@ export const AUTH = 'auth.postern.internal';
 export const TUNNEL = 'tunnel.postern.internal';
 export const CLUSTER = 'example.internal';
 
+/** The code of our own that a call is refused with, or 'ok'. */
+export function codeOf(call: Promise<unknown>): Promise<string> {
+  return call.then(
+    () => 'ok',
+    (error: unknown) => String((error as { code?: unknown }).code),
+  );
+}
+
 /** The Host CA, as anybody may read it. */
 export async function hostCasOf(cluster: Cluster): Promise<string[]> {
   const found = await cluster.mustSh(`curl -s --cacert web-ca.pem https://${cluster.proxy}/v1/webapi/find`);

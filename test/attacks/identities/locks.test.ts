@@ -6,14 +6,14 @@ import { generateKey } from '@postern/pki';
 import { APP, appRole, ROLE_ARN, startAppAgent } from '@postern/test-harness/app-agent.ts';
 import { busyness } from '@postern/test-harness/busyness.ts';
 import { PASSWORD, ROLE } from '@postern/test-harness/cluster.ts';
-import { dial, type Held, sessionName, sessionRaw, signInRaw } from '@postern/test-harness/dial.ts';
+import { dial, type Held, type HeldSession, sessionName, sessionRaw, signInRaw } from '@postern/test-harness/dial.ts';
 import { getItem } from '@postern/test-harness/load.ts';
 import { type Daemon, until } from '@postern/test-harness/processes.ts';
 import { lacking } from '@postern/test-harness/programs.ts';
 import { RawChannel } from '@postern/test-harness/raw-call.ts';
 import { DATABASE, Stage } from '@postern/test-harness/stage.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AUTH, enter, hostCasOf } from './held.ts';
+import { AUTH, codeOf, enter, hostCasOf } from './held.ts';
 import { prepareAws, useAll, useAllBare } from './under-way.ts';
 
 const cannot = lacking('openssl');
@@ -25,11 +25,6 @@ describe.skipIf(cannot !== undefined)('what is taken away', () => {
   let hostCas: string[] = [];
   let agent: Daemon;
   const channel = (serverName: string, held: Held) => RawChannel.open({ port: cluster.proxyPort, serverName, hostCaPems: hostCas, held });
-  const codeOf = (call: Promise<unknown>) =>
-    call.then(
-      () => 'ok',
-      (error: unknown) => String((error as { code?: unknown }).code),
-    );
   const askFor = async (held: Held) => {
     const client = dial(cluster.proxy, AUTH, hostCas, held);
     const request = { resourceKind: 'db', resourceName: DATABASE, principal: ROLE, publicKey: generateKey().publicKeyDer, ttlSeconds: 0 };
@@ -48,10 +43,25 @@ describe.skipIf(cannot !== undefined)('what is taken away', () => {
     expect(cluster.dynamoDbAtAws()).toHaveLength(before);
     return refused.body;
   }
-  const logged = async (what: RegExp) =>
-    until(`${String(what)} in the log`, 15_000, async () =>
-      what.test(await cluster.admin('tctl audit ls -f json --limit 100000')) ? true : undefined,
-    );
+  /** One event that holds all of it. */
+  const logged = async (event: string, fields: Readonly<Record<string, unknown>>) =>
+    until(`${event} with ${JSON.stringify(fields)} in the log`, 15_000, async () => {
+      const lines = JSON.parse(await cluster.admin(`tctl audit ls -f json --kind=${event} --limit 100000`)) as Record<string, unknown>[];
+      const holds = (line: Record<string, unknown>) =>
+        Object.entries(fields).every(([name, value]) => (value instanceof RegExp ? value.test(String(line[name])) : line[name] === value));
+      return lines.find((line) => line['event'] === event && holds(line));
+    });
+  /** Asks for one certificate behind the other until it is refused. */
+  async function askOnAndOn(held: Held) {
+    for (let last: { readonly sentMs: number; readonly session: HeldSession } | undefined; ; ) {
+      const sentMs = Date.now();
+      try {
+        last = { sentMs, session: await sessionRaw(cluster.proxy, hostCas, held, { db: DATABASE, principal: ROLE }) };
+      } catch (error) {
+        return { last, code: (error as { code?: unknown }).code };
+      }
+    }
+  }
 
   beforeAll(async () => {
     await stage.open();
@@ -87,6 +97,7 @@ describe.skipIf(cannot !== undefined)('what is taken away', () => {
     const stream = channel(sessionName(session.issued.ticket), session);
     const streamEnded = stream.call({ path: '/postern.v1.AgentSession/Connect', end: false, waitMs: 60_000 });
     const things = (await Promise.all([useAll(cluster, 'bob'), useAllBare(client)])).flat();
+    const asking = Array.from({ length: 4 }, () => askOnAndOn(bob));
     let lockedMs = 0;
     const told = refusedWithin(port, keepAlive, async () => {
       await cluster.admin("tctl lock --user=bob --message='under suspicion'");
@@ -101,11 +112,22 @@ describe.skipIf(cannot !== undefined)('what is taken away', () => {
     for (const { what, ended } of things)
       expect([what, (await ended) - lockedMs]).toEqual([what, expect.toSatisfy((ms: number) => ms > -500 && ms < WITHIN_MS * busyness())]);
     client.close();
+    for (const { last, code } of await Promise.all(asking)) {
+      expect([code, last?.sentMs]).toEqual(['locked', expect.toSatisfy((ms: number) => ms <= lockedMs)]);
+      if (last === undefined) continue;
+      // What was on its way as the lock came is worth nothing.
+      const late = channel(sessionName(last.session.issued.ticket), last.session);
+      expect((await late.call({ path: '/postern.v1.AgentSession/Describe' })).kind).toBe('cut');
+      late.close();
+    }
     expect(await askFor(bob)).toBe('locked');
     const again = await cluster.sh(`tsh login --proxy=${cluster.proxy} --user=bob`, { person: 'bob', input: `${PASSWORD}\n` });
     expect(again.code).not.toBe(0);
-    await logged(/"auth\.refused"[\s\S]*"bob"|"bob"[\s\S]*"auth\.refused"/);
-    await logged(/"db\.session\.end"/);
+    const refused = { user: 'bob', success: false };
+    await logged('auth.refused', { ...refused, method: /IssueSessionCert$/, error: /^lock in force on user "bob"/ });
+    await logged('auth.refused', { ...refused, method: /TailEvents$/, error: /^lock in force on user "bob"/ });
+    await logged('user.login', { ...refused, error: /lock/ });
+    await logged('db.session.end', { user: 'bob', sid: session.issued.sessionId, reason: 'locked' });
     await until('an end of each session of the application, and an outcome of all that it had under way', 15_000, async () => {
       const lines = JSON.parse(await cluster.admin('tctl audit ls -f json --user=bob --limit 1000')) as Record<string, unknown>[];
       const ofApp = lines.filter(({ event }) => String(event).startsWith('app.session.'));
@@ -168,7 +190,7 @@ describe.skipIf(cannot !== undefined)('what is taken away', () => {
     await cluster.admin(`tctl lock --server-id=${server?.spec.host_id ?? ''}`);
     await until('it to be cut off', WITHIN_MS, async () => ((await getItem(port)).status === 200 ? undefined : true));
     await until('it to say so', WITHIN_MS, () => (/locked|refused|detached|lost/.test(agent.log().slice(seen)) ? true : undefined));
-    await logged(/"proxy\.refused"[\s\S]*locked|locked[\s\S]*"proxy\.refused"/);
+    await logged('proxy.refused', { success: false, door: 'tunnel', error: /locked/ });
     const before = cluster.dynamoDbAtAws().length;
     expect((await getItem(port)).status).not.toBe(200);
     expect(cluster.dynamoDbAtAws()).toHaveLength(before);
