@@ -20,7 +20,7 @@ import { Cluster, PASSWORD } from '@postern/test-harness/cluster.ts';
 import { dial, type Held, sessionRaw, signInRaw } from '@postern/test-harness/dial.ts';
 import { RawChannel } from '@postern/test-harness/raw-call.ts';
 import { lacking } from '@postern/test-harness/programs.ts';
-import { AUTH, enter as enterCluster, type HeldHost, hostCasOf } from '../identities/held.ts';
+import { AUTH, codeOf, enter as enterCluster, type HeldHost, hostCasOf } from '../identities/held.ts';
 
 const cannot = lacking('openssl');
 
@@ -37,11 +37,6 @@ describe.skipIf(cannot !== undefined)('rogue hosts', () => {
     return made;
   };
   const as = (held?: Held) => dial(cluster.proxy, AUTH, hostCas, held);
-  const outcome = (call: Promise<unknown>) =>
-    call.then(
-      () => 'ok',
-      (error: unknown) => String((error as { code?: unknown }).code),
-    );
   const enter = (value: string, role = 'db', words: { readonly nodeName?: string; readonly version?: string } = {}) =>
     enterCluster(cluster, { hostCas, token: value, role, ...words });
   const server = (name: string, more: { readonly description?: string; readonly labels?: Record<string, string> } = {}) => ({
@@ -73,7 +68,7 @@ describe.skipIf(cannot !== undefined)('rogue hosts', () => {
   const report = (held: Held, ...events: AuditEvent[]) => callUnary(as(held), AuditService.appendEvents, { events });
   const logged = async (kind: string) =>
     JSON.parse(await cluster.admin(`tctl audit ls --kind=${kind} --format=json`)) as Record<string, unknown>[];
-  const watching = (held: Held, kind: string) => outcome(callStream(as(held), ResourcesService.watchResources, { kinds: [kind] }).next());
+  const watching = (held: Held, kind: string) => codeOf(callStream(as(held), ResourcesService.watchResources, { kinds: [kind] }).next());
 
   beforeAll(async () => {
     await cluster.start();
@@ -113,10 +108,10 @@ describe.skipIf(cannot !== undefined)('rogue hosts', () => {
     const asked = { roles: ['db'], value: '', ttlSeconds: 0, labels: {}, dbName: 'x', dbProtocol: '', dbUri: '', appName: '', appUri: '' };
     const { token: once } = await callUnary(as(eddy), TokensService.addToken, { ...asked, maxUses: 1 });
     tokens.push(once);
-    for (const role of ['proxy', 'app', 'auth', 'admin', '__proto__']) expect(await outcome(enter(once, role))).toBe('denied');
-    for (const wrong of [once.slice(0, -1), `${once} `, '']) expect(await outcome(enter(wrong))).toBe('denied');
+    for (const role of ['proxy', 'app', 'auth', 'admin', '__proto__']) expect(await codeOf(enter(once, role))).toBe('denied');
+    for (const wrong of [once.slice(0, -1), `${once} `, '']) expect(await codeOf(enter(wrong))).toBe('denied');
     for (const words of [{ nodeName: '\u001b[2J' }, { version: 'v'.repeat(100_000) }])
-      expect(await outcome(enter(once, 'db', words))).toBe('bad_request');
+      expect(await codeOf(enter(once, 'db', words))).toBe('bad_request');
     // Each from an address of its own: auth counts refusals by address, and past twenty a minute writes of one address a number.
     const addresses = Array.from({ length: 50 }, (_, n) => `127.3.0.${n + 1}`);
     const answers = await Promise.all(addresses.map((from) => joinFrom(from, once)));
@@ -129,7 +124,10 @@ describe.skipIf(cannot !== undefined)('rogue hosts', () => {
       return own.length === 1 && own[0] === (answers[n]?.kind === 'answered') ? [] : [{ address, own }];
     });
     expect(wrong).toEqual([]);
+    // Played again when it was used up: refused and written down, with the reason that its holder is not told.
     expect(await joinFrom('127.3.0.51', once)).toMatchObject({ kind: 'status', code: 'denied' });
+    const again = (await logged('instance.join')).filter((line) => String(line['addr.remote']).split(':')[0] === '127.3.0.51');
+    expect(again).toMatchObject([{ code: 'TJ002E', success: false, node_name: 'host', error: expect.stringMatching(/used/) as unknown }]);
   });
 
   /** A join as a host would make it, from an address of this machine. */
@@ -193,7 +191,7 @@ describe.skipIf(cannot !== undefined)('rogue hosts', () => {
       held.set(name, await signInRaw(cluster.proxy, hostCas, { user: name, password: PASSWORD }));
     }
     // Whoever may not have it does not hear that it is there.
-    const asks = (person: Held) => outcome(sessionRaw(cluster.proxy, hostCas, person, { db: 'payroll', principal: 'Reader' }));
+    const asks = (person: Held) => codeOf(sessionRaw(cluster.proxy, hostCas, person, { db: 'payroll', principal: 'Reader' }));
     const allMay = async () => Object.fromEntries(await Promise.all([...held].map(async ([name, person]) => [name, await asks(person)])));
     await says({ env: 'dev', team: 'red' });
     expect(await allMay()).toEqual({ noprod: 'not_found', nodev: 'ok', dev: 'not_found', noblue: 'ok' });
@@ -242,6 +240,13 @@ describe.skipIf(cannot !== undefined)('rogue hosts', () => {
     ];
     const { refusals } = await announce(rogue, ...odd);
     expect(refusals.map(({ name }) => name)).toEqual(odd.map(({ name }) => name));
+    const mine = (await logged('db_server.refused')).filter(({ user }) => user === rogue.hostId);
+    expect(mine).toHaveLength(odd.length);
+    expect(mine.find(({ name }) => name === 'orders')).toMatchObject({
+      code: 'TPS01E',
+      success: false,
+      error: expect.stringMatching(/orders/) as unknown,
+    });
     const shown = await cluster.admin('tctl get db_server --format=json');
     expect(shown.length).toBeLessThan(20_000);
     expect(shown).not.toMatch(/\\u001b|\\u009b|\u009b/);
@@ -249,8 +254,8 @@ describe.skipIf(cannot !== undefined)('rogue hosts', () => {
 
   it('JN-11 are out once they are locked', async () => {
     await cluster.admin(`tctl lock --server-id=${rogue.hostId}`);
-    expect(await outcome(callUnary(as(rogue), CertsService.renewHostCert, { publicKey: generateKey().publicKeyDer }))).toBe('locked');
-    expect(await outcome(announce(rogue, server('rogue')))).toBe('locked');
+    expect(await codeOf(callUnary(as(rogue), CertsService.renewHostCert, { publicKey: generateKey().publicKeyDer }))).toBe('locked');
+    expect(await codeOf(announce(rogue, server('rogue')))).toBe('locked');
     const attached = await new Promise<string>((resolve) => {
       const client = dial(cluster.proxy, 'tunnel.postern.internal', hostCas, rogue);
       const stream = openDuplex(client, services.reverseTunnel.definition.carry);
