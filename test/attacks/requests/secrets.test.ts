@@ -106,6 +106,16 @@ describe.skipIf(cannot !== undefined)('secrets', () => {
     expect(found).toEqual([]);
   });
 
+  it('AU-04 are found as base64 at whatever place they stand in what was encoded', () => {
+    for (const secret of Object.values(secrets))
+      for (let before = 0; before < 6; before++)
+        for (const coding of ['base64', 'base64url'] as const) {
+          const text = Buffer.from(`${'?'.repeat(before)}${secret}~and more`).toString(coding);
+          expect([secret, before, coding, isIn(text, secret)]).toEqual([secret, before, coding, true]);
+          expect(isIn(text, `${secret.slice(0, -1)}\u0001`)).toBe(false);
+        }
+  });
+
   it('AU-04 were looked for where they were in use', () => {
     const uses: Record<string, RegExp> = {
       'auth-host': /session closed/,
@@ -121,11 +131,23 @@ describe.skipIf(cannot !== undefined)('secrets', () => {
   });
 });
 
-/** As it is, or as a URL or base64 would carry it. */
+/** As it is, or as a URL or base64 would carry it: by itself, or in the middle of what was encoded with it. */
 function isIn(text: string, secret: string): boolean {
-  return [secret, encodeURIComponent(secret), Buffer.from(secret).toString('base64').replace(/=+$/, '')].some((form) =>
-    text.includes(form),
-  );
+  return [secret, encodeURIComponent(secret), ...base64Within(secret)].some((form) => text.includes(form));
+}
+
+/**
+ * What base64 shows of the secret where none, one or two bytes stand before its last full group of three, and whatever stands behind it:
+ * without the characters that those neighbours have a part in. In base64url as well.
+ */
+function base64Within(secret: string): string[] {
+  const bytes = Buffer.from(secret);
+  return [0, 1, 2].flatMap((before) => {
+    const encoded = Buffer.concat([Buffer.alloc(before), bytes]).toString('base64');
+    const [first, end] = [Math.ceil((before * 8) / 6), Math.floor(((before + bytes.length) * 8) / 6)];
+    const own = encoded.slice(first, end);
+    return [own, own.replaceAll('+', '-').replaceAll('/', '_')];
+  });
 }
 
 function read(path: string): string {
