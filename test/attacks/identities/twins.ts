@@ -3,7 +3,7 @@ import { type Authority, type AuthorityKind, certificateDerOf, createAuthority, 
 import type { Held } from '@postern/test-harness/dial.ts';
 import { CLUSTER, forge } from './held.ts';
 
-export type Authorities = Readonly<Record<AuthorityKind, Authority>>;
+type Authorities = Readonly<Record<AuthorityKind, Authority>>;
 
 /** The same identity once more, with a key of its own and an end of its own, by the cluster's own authority. */
 export function briefTwin(of: Held, authorities: Authorities, ttlMs: number): Promise<Held> {
