@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Aftermath } from '@postern/test-harness/aftermath.ts';
 import { AppStage } from '@postern/test-harness/app-stage.ts';
@@ -26,7 +27,7 @@ describe.skipIf(cannot !== undefined)('an outage of STS, with the clock of the w
   const keysInUse = () => cluster.rawLog().findLast(({ operation }) => operation === 'GetCallerIdentity')?.identity?.accessKeyId;
   /** It is so many minutes after the start, for everybody; what small requests of each service are answered then. */
   const at = async (minutes: number): Promise<readonly Answer[]> => {
-    await new Promise((resolve) => setTimeout(resolve, (minutes - minute) * MINUTE_TAKES_MS));
+    await pause((minutes - minute) * MINUTE_TAKES_MS);
     minute = minutes;
     clocks.set('world', `+${minutes}m`);
     const answers = [await client.getObject('one'), await client.dynamoDb('ListTables', {}), await client.whoAmI()];

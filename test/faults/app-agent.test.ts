@@ -1,12 +1,13 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { auditLines, requestsIn } from '@postern/test-harness/check-audit.ts';
 import { ROLE } from '@postern/test-harness/cluster.ts';
 import { type Finished, until } from '@postern/test-harness/processes.ts';
 import { lacking } from '@postern/test-harness/programs.ts';
-import { AppAgents, TOLD_MS } from '#app-agents.ts';
+import { AppAgents } from '#app-agents.ts';
+import { TOLD_MS } from '#cut-off.ts';
 
 const cannot = lacking('openssl');
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe.skipIf(cannot !== undefined)('two application agents', () => {
   const agents = new AppAgents();

@@ -6,9 +6,7 @@ import { type AuditLine, auditLines, requestsIn } from '@postern/test-harness/ch
 import type { EndpointClient } from '@postern/test-harness/endpoint-client.ts';
 import type { Answer, Load } from '@postern/test-harness/load.ts';
 import { type Daemon, until } from '@postern/test-harness/processes.ts';
-
-/** What a user may wait to be told, and the slack of a machine that runs everything at once. */
-export const TOLD_MS = 5_000 + 1_000;
+import { type CutOff, cutOff, TOLD_MS } from '#cut-off.ts';
 
 interface Serving {
   readonly name: string;
@@ -109,27 +107,10 @@ export class AppAgents {
     return answers;
   }
 
-  /** F-29, F-30: told in 5 s, the other agent serves, the tunnel is dropped in 30 s and comes back in 15. */
-  async cutOff(way: { readonly way?: 'up' | 'down' }): Promise<void> {
+  /** F-29, F-30, of the one that serves. */
+  async cutOff(way: CutOff['way']): Promise<void> {
     const { agent, link } = await this.serving();
-    const { load } = this;
-    const host = this.cluster.authHost;
-    const said = host?.log().length ?? 0;
-    const saidOne = agent.log().length;
-    const cutMs = Date.now();
-    await link.set({ mode: 'hold', ...way });
-    await until('requests at the other agent', 15_000, () =>
-      load.since(cutMs).some(({ status, sentMs }) => status === 200 && sentMs > cutMs + 200) ? true : undefined,
-    );
-    await until('the proxy to drop the tunnel', 45_000, () => (/detached/.test(host?.log().slice(said) ?? '') ? true : undefined));
-    const droppedMs = Date.now() - cutMs;
-    await link.heal();
-    const healedMs = Date.now();
-    await until('the agent to be attached again', 20_000, () => (/"?attached/.test(agent.log().slice(saidOne)) ? true : undefined));
-    const backMs = Date.now() - healedMs;
-    const answers = await this.settled();
-    expect(answers.filter(({ status, sentMs }) => status !== 200 && sentMs > cutMs + 10_000)).toEqual([]);
-    expect(droppedMs).toBeLessThan(31_000);
-    expect(backMs).toBeLessThan(15_000);
+    const host = this.cluster.authHost ?? expect.fail('the proxy does not run');
+    await cutOff({ way, agent, link, host, load: this.load, settled: () => this.settled() });
   }
 }

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Aftermath } from '@postern/test-harness/aftermath.ts';
 import { HANG_MS, Load } from '@postern/test-harness/load.ts';
@@ -8,7 +9,6 @@ const cannot = lacking('openssl');
 const FLAPS = 9;
 const DOWN_MS = 8_000;
 const UP_MS = 12_000;
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe.skipIf(cannot !== undefined)('auth that comes and goes', () => {
   const stage = new Stage();

@@ -1,5 +1,6 @@
 import { Agent } from 'node:http';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Aftermath } from '@postern/test-harness/aftermath.ts';
 import { type Answer, call, getItem, HANG_MS } from '@postern/test-harness/load.ts';
@@ -54,7 +55,7 @@ describe.skipIf(!canMountSmallDisk || cannot !== undefined)('an agent whose disk
         expect(answer.body).not.toMatch(/spool|data|tmp/i);
         expect(answer.tookMs).toBeLessThan(HANG_MS);
       }
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await pause(100);
     }
     expect(told).toBeGreaterThan(10);
     expect(cluster.dynamoDbAtAws()).toHaveLength(before + served);
