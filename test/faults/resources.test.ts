@@ -1,9 +1,11 @@
 import { mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { limits } from '@postern/limits';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Aftermath } from '@postern/test-harness/aftermath.ts';
+import { auditLines, requestsIn } from '@postern/test-harness/check-audit.ts';
 import { PASSWORD } from '@postern/test-harness/cluster.ts';
 import { getItem, Load, putItem } from '@postern/test-harness/load.ts';
 import { type Daemon, must, run, until } from '@postern/test-harness/processes.ts';
@@ -102,6 +104,17 @@ describe.skipIf(cannot !== undefined)('a host runs out of something', () => {
     const byStatus = Map.groupBy(answers, ({ status }) => status);
     expect([...byStatus.keys()].filter((status) => status !== 200 && status !== 503)).toEqual([]);
     expect(byStatus.get(200)?.length ?? 0).toBeGreaterThan(30);
+    // Each is told why, and the audit log holds the same words.
+    const refused = byStatus.get(503) ?? [];
+    expect(refused.filter(({ body }) => !/AWS could not be reached: connect EMFILE/.test(body))).toEqual([]);
+    await until('the log of what was refused', 10_000, async () => {
+      const outcomes = requestsIn(await auditLines(cluster), 'outcome');
+      return outcomes.filter((line) => line.outcome === 'not_sent' && JSON.stringify(line).includes('"error":"connect EMFILE')).length ===
+        refused.length
+        ? true
+        : undefined;
+    });
+    expect(refused.length).toBeGreaterThan(30);
     expect(await stage.recovers(port, BACK_MS)).toBeLessThan(BACK_MS);
   });
 
@@ -110,7 +123,7 @@ describe.skipIf(cannot !== undefined)('a host runs out of something', () => {
     const open = Number((await must(['bash', '-c', `ls /proc/${pid}/fd | wc -l`])).trim());
     await must(['prlimit', `--pid=${pid}`, `--nofile=${open + 64}:4096`]);
     const sockets = Array.from({ length: 150 }, () => connect(cluster.proxyPort, '127.0.0.1').on('error', () => undefined));
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await pause(500);
     for (let n = 0; n < 10; n += 1) expect((await getItem(port)).status).toBe(200);
     for (const socket of sockets) socket.destroy();
     await must(['prlimit', `--pid=${pid}`, '--nofile=4096:4096']);
@@ -135,7 +148,7 @@ describe.skipIf(cannot !== undefined)('a host runs out of something', () => {
         await until('those who knock to be kept', 900, () => (kept === limits.listenBacklog ? true : undefined));
         // The kernel takes one more than it is told.
         for (let n = 0; n < 4; n += 1) knock();
-        await new Promise((resolve) => setTimeout(resolve, 300));
+        await pause(300);
         expect(kept).toBe(limits.listenBacklog + 1);
       } finally {
         child.kill('SIGCONT');
