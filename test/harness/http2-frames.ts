@@ -3,7 +3,7 @@ import type { Held } from '#dial.ts';
 
 /** HTTP/2 as no client library would send it: frames by hand (RFC 9113), header blocks without compression (RFC 7541). */
 export const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
-const [HEADERS, RST_STREAM, SETTINGS, WINDOW_UPDATE, CONTINUATION] = [1, 3, 4, 8, 9];
+const [DATA, HEADERS, RST_STREAM, SETTINGS, WINDOW_UPDATE, CONTINUATION] = [0, 1, 3, 4, 8, 9];
 const END_HEADERS = 4;
 const CANCEL = 8;
 const MAX_PAYLOAD = 16_384;
@@ -58,6 +58,13 @@ export function headFrames(stream: number, fields: Fields): Buffer {
     const isLast = at + MAX_PAYLOAD >= block.length;
     frames.push(frame(at === 0 ? HEADERS : CONTINUATION, isLast ? END_HEADERS : 0, stream, block.subarray(at, at + MAX_PAYLOAD)));
   }
+  return Buffer.concat(frames);
+}
+
+/** Some of the body of a stream that goes on, in as many frames as it takes. */
+export function dataFrames(stream: number, body: Buffer): Buffer {
+  const frames: Buffer[] = [];
+  for (let at = 0; at < body.length; at += MAX_PAYLOAD) frames.push(frame(DATA, 0, stream, body.subarray(at, at + MAX_PAYLOAD)));
   return Buffer.concat(frames);
 }
 

@@ -1,6 +1,6 @@
 import { type Client, type ClientDuplexStream, type ClientReadableStream, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { type ErrorCode, errorCodes, grpcStatusOf, PosternError } from '#errors.ts';
-import { ERROR_CODE_KEY } from '#implement.ts';
+import { ERROR_CODE_KEY } from '#status.ts';
 
 interface Method<Req, Res> {
   readonly path: string;

@@ -6,11 +6,14 @@ export interface StatusObject {
   details: string;
   metadata: Metadata;
 }
-/** A call of raw bytes, as @postern/tunnel serves it beside grpc-js: what the gate needs of it. */
-export interface RawServerCall {
-  readonly metadata: Metadata;
+/** From whom a call comes. */
+export interface CallOrigin {
   getPeer(): string;
   getAuthContext(): { readonly sslPeerCertificate?: { readonly raw: Buffer } };
+}
+/** A call of raw bytes, as @postern/tunnel serves it beside grpc-js: what the gate needs of it. */
+export interface RawServerCall extends CallOrigin {
+  readonly metadata: Metadata;
   /** Ends the call, in both directions, with a status other than OK. */
   refuse(status: StatusObject): void;
   /** Once, when the stream is closed, however it came to that. */

@@ -5,7 +5,8 @@ import { type ErrorCode, PosternError } from '#errors.ts';
 import { type AuditRecord, AuditService, type QueryEventsRequest } from '#gen/postern/v1/audit.ts';
 import { type Identity, Identity_Kind } from '#gen/postern/v1/identity.ts';
 import { StatusService } from '#gen/postern/v1/status.ts';
-import { type Caller, implement } from '#implement.ts';
+import type { Caller } from '#admit.ts';
+import { implement } from '#implement.ts';
 import { services } from '#rules.ts';
 
 const HOUR_MS = 3_600_000;

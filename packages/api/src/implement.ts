@@ -1,4 +1,3 @@
-import type { EventEmitter } from 'node:events';
 import type {
   sendUnaryData,
   ServerDuplexStream,
@@ -8,29 +7,11 @@ import type {
   UntypedHandleCall,
   UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import { Metadata, type RawServerCall, type ServerSurfaceCall, type StatusObject } from '#grpc-types.ts';
-import { type ErrorCode, grpcStatusOf, PosternError } from '#errors.ts';
-import type { Identity } from '#gen/postern/v1/identity.ts';
+import { type Admitted, admit, type AdmitOptions, type CallContext, type Caller, type CallGate, gateOf } from '#admit.ts';
+import { type ErrorCode, PosternError } from '#errors.ts';
+import type { RawServerCall, StatusObject } from '#grpc-types.ts';
 import type { Rule } from '#rules.ts';
-
-/** Who calls, as TLS proved it. */
-export type Caller =
-  | { readonly kind: 'anonymous'; readonly address: string }
-  | {
-      readonly kind: 'identified';
-      readonly identity: Identity;
-      readonly serial: string;
-      readonly notAfterMs: number;
-      readonly address: string;
-    };
-export type IdentifiedCaller = Extract<Caller, { kind: 'identified' }>;
-
-export interface CallContext {
-  readonly caller: Caller;
-  /** Aborted when the caller hangs up, and when his certificate expires. */
-  readonly signal: AbortSignal;
-  readonly metadata: Metadata;
-}
+import { statusOf } from '#status.ts';
 
 interface AnyMethod {
   path: string;
@@ -59,18 +40,13 @@ export interface ServedService {
   readonly implementation: UntypedServiceImplementation;
   /** Methods of raw bytes by path. grpc-js does not serve them: @postern/tunnel takes such calls before it. */
   readonly rawCalls?: ReadonlyMap<string, (call: RawServerCall) => void>;
+  /** Of the other methods by path: what is known of a call before a byte of its request is read. @postern/tunnel asks it. */
+  readonly gates?: ReadonlyMap<string, CallGate>;
 }
 
-export interface ImplementOptions {
-  /** Reads the caller's identity from the connection; throws where a certificate was sent and is not one of ours. */
-  readonly identify: (call: ServerSurfaceCall) => Caller;
-  readonly nowMs: () => number;
+export interface ImplementOptions extends AdmitOptions {
   /** Called for each error that is not an expected answer, once. */
   readonly onUnexpected: (error: unknown, method: string) => void;
-  /** Called once for each call that is no duplex stream, with 'ok' or the code of its error. */
-  readonly onAnswered?: (answer: { readonly method: string; readonly code: PosternError['code'] | 'ok' }) => void;
-  /** Called for each refusal by certificate, by rule or by a handler that has not recorded it itself, for the audit log. */
-  readonly onRefused?: (refusal: { readonly method: string; readonly caller: Caller | undefined; readonly reason: string }) => void;
 }
 
 /**
@@ -84,15 +60,19 @@ export function implement<S extends object>(
 ): ServedService {
   const implementation: UntypedServiceImplementation = {};
   const rawCalls = new Map<string, (call: RawServerCall) => void>();
+  const gates = new Map<string, CallGate>();
   for (const name of Object.keys(service.definition) as (keyof S & string)[]) {
     const method = service.definition[name] as AnyMethod;
     const rule = service.rules[name];
     const handler = handlers[name];
     const spec = { method, rule, handler, options };
     if (method.rawBytes) rawCalls.set(method.path, (call) => serveRaw(spec, call));
-    else implementation[name] = serve(spec);
+    else {
+      implementation[name] = serve(spec);
+      gates.set(method.path, gateOf(spec));
+    }
   }
-  return { definition: service.definition as unknown as ServiceDefinition, implementation, rawCalls };
+  return { definition: service.definition as unknown as ServiceDefinition, implementation, rawCalls, gates };
 }
 
 interface Spec {
@@ -172,65 +152,6 @@ function serveRaw(spec: Spec, call: RawServerCall): void {
   }
 }
 
-interface Admitted {
-  readonly context: Context;
-}
-
-/** One for all calls: what Node makes where no reason is given has a stack, and costs more than a small call. */
-const CALL_OVER = new PosternError('unavailable', 'the call is over');
-
-/** What costs more than a small call does, and is seldom asked for, is made when it is. */
-class Context implements CallContext {
-  readonly caller: Caller;
-  readonly #call: ServerSurfaceCall;
-  #abort: AbortController | undefined;
-  #ended = false;
-
-  constructor(caller: Caller, call: ServerSurfaceCall) {
-    this.caller = caller;
-    this.#call = call;
-  }
-
-  get metadata(): Metadata {
-    return this.#call.metadata;
-  }
-
-  get signal(): AbortSignal {
-    this.#abort ??= new AbortController();
-    if (this.#ended) this.#abort.abort(CALL_OVER);
-    return this.#abort.signal;
-  }
-
-  end(): void {
-    this.#ended = true;
-    this.#abort?.abort(CALL_OVER);
-  }
-}
-
-function admit(call: ServerSurfaceCall, { method: { path }, rule, options }: Spec): Admitted | { refusal: StatusObject } {
-  const refuse = (code: 'unauthenticated' | 'expired' | 'denied', reason: string, caller?: Caller) => {
-    options.onRefused?.({ method: path, caller, reason });
-    options.onAnswered?.({ method: path, code });
-    return { refusal: statusOf(new PosternError(code, reason)) };
-  };
-  let caller: Caller;
-  try {
-    caller = options.identify(call);
-  } catch (error) {
-    return refuse('unauthenticated', error instanceof PosternError ? error.message : 'the certificate is not one of this cluster');
-  }
-  if (caller.kind === 'identified' && caller.notAfterMs <= options.nowMs()) {
-    return refuse('expired', 'the certificate has expired: sign in again', caller);
-  }
-  if (!('anyone' in rule)) {
-    if (caller.kind === 'anonymous') return refuse('unauthenticated', 'a certificate is needed: sign in with tsh login', caller);
-    if (!rule.kinds.includes(caller.identity.kind)) return refuse('denied', 'this certificate may not call this method', caller);
-  }
-  const context = new Context(caller, call);
-  if ('on' in call) (call as EventEmitter).on('cancelled', () => context.end());
-  return { context };
-}
-
 /** Node keeps a socket authorised after its certificate has expired: a stream that lives on ends here. */
 function endAtExpiry(stream: WritableCall | DuplexCall, admitted: Admitted, options: ImplementOptions): void {
   const timer = atExpiry(admitted, options, (status) => stream.emit('error', status));
@@ -266,20 +187,6 @@ function drained(stream: ServerWritableStream<unknown, unknown>, signal: AbortSi
     stream.once('drain', done);
     signal.addEventListener('abort', done, { once: true });
   });
-}
-
-/** The metadata key that carries our own code beside gRPC's coarser one. */
-export const ERROR_CODE_KEY = 'postern-error';
-
-/** A message that repeats what a caller sent may be as long as that was; past the peer's limit for headers nothing of the answer arrives. */
-const MAX_DETAILS_LENGTH = 4_096;
-
-export function statusOf(error: PosternError): StatusObject {
-  const metadata = new Metadata();
-  metadata.set(ERROR_CODE_KEY, error.code);
-  const { message } = error;
-  const details = message.length > MAX_DETAILS_LENGTH ? `${message.slice(0, MAX_DETAILS_LENGTH).toWellFormed()}…` : message;
-  return { code: grpcStatusOf[error.code], details, metadata };
 }
 
 const refusals: ReadonlySet<ErrorCode> = new Set(['unauthenticated', 'expired', 'denied', 'locked']);

@@ -89,7 +89,9 @@ export {
 export * from '#audit-event.ts';
 export * from '#call.ts';
 export * from '#errors.ts';
+export type { Caller, CallContext, CallGate, IdentifiedCaller } from '#admit.ts';
 export * from '#implement.ts';
+export { ERROR_CODE_KEY, statusOf } from '#status.ts';
 export * from '#raw-bytes.ts';
 export * from '#rules.ts';
-export type { RawServerCall, ServerSurfaceCall, StatusObject } from '#grpc-types.ts';
+export type { CallOrigin, RawServerCall, ServerSurfaceCall, StatusObject } from '#grpc-types.ts';

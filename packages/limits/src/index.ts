@@ -86,6 +86,12 @@ export const limits = {
   /** gRPC, on every server. */
   grpcMetadataBytes: 16 * KIB,
   grpcMessageBytes: 4 * MIB,
+  /** From the headers of a call whose request is one message to the end of it: 4 MiB at 280 kbit/s. */
+  grpcRequestMs: 2 * MINUTE,
+  /** Of one who has shown no certificate, who may sign in or join: his request, the time that it may take, his calls at a time on one connection. */
+  strangerMessageBytes: 16 * KIB,
+  strangerRequestMs: 10 * SECOND,
+  strangerCalls: 4,
   /** Calls at a time on one connection, except where a stream is a person's connection (see `streamsPerSession`). */
   streamsPerConnection: 100,
   /** One stream is one local TCP connection, of which the pools of SDKs hold fifty to a few hundred. */

@@ -3,7 +3,7 @@ import type { ServerHttp2Session } from 'node:http2';
 import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
 import type { Duplex } from 'node:stream';
 import { Server as GrpcServer, type ServerOptions } from '@grpc/grpc-js';
-import type { PosternError, ServedService, ServerSurfaceCall } from '@postern/api';
+import type { CallOrigin, PosternError, ServedService } from '@postern/api';
 import { checkGrpcInternals, createWideInjector } from '#grpc-internals.ts';
 import { ReceiveWindow } from '#raw-call/receive-window.ts';
 import type { ServedConnection } from '#raw-call/server-raw-call.ts';
@@ -59,7 +59,7 @@ export interface GrpcTlsServer {
   /** Takes a connection whose TLS a tls.Server has ended and verified. */
   acceptSecure(socket: TLSSocket, from: Origin): void;
   /** Same as the free function. */
-  peerOf(call: ServerSurfaceCall): Peer;
+  peerOf(call: CallOrigin): Peer;
   /** A renewed certificate or another CA list, for the handshakes that follow. */
   setTls(tls: TlsOptions): void;
   readonly connectionCount: number;
@@ -69,7 +69,7 @@ export interface GrpcTlsServer {
 }
 
 /** Who is at the far end of a call, as TLS proved it. Works for every call served through a GrpcTlsServer. */
-export function peerOf(call: ServerSurfaceCall): Peer {
+export function peerOf(call: CallOrigin): Peer {
   const { sslPeerCertificate } = call.getAuthContext();
   return { certificateDer: sslPeerCertificate?.raw, remoteAddress: call.getPeer() };
 }
@@ -102,14 +102,19 @@ export function createGrpcTlsServer(options: GrpcTlsServerOptions): GrpcTlsServe
   http2Server.on('session', (session: ServerHttp2Session) => {
     if (injected === undefined) return;
     const { certificateDer, remoteAddress, socket } = injected;
+    const origin = {
+      getPeer: () => remoteAddress,
+      getAuthContext: () => (certificateDer === undefined ? {} : { sslPeerCertificate: { raw: certificateDer } }),
+    };
     const window = new ReceiveWindow(session, tunnelLimits);
-    served.set(session, { certificateDer, remoteAddress, window });
+    served.set(session, { origin, isStranger: certificateDer === undefined, window, calls: 0 });
     keepalive.watch(session, socket);
     if (rawCalls.size > 0) session.once('remoteSettings', () => window.sample());
     if (options.resets) limitResets(session, options.resets);
   });
   serveRawCalls(http2Server, {
     handlers: rawCalls,
+    gates: new Map(options.services.flatMap((service) => [...(service.gates ?? [])])),
     connectionOf: (session) => served.get(session),
   });
   const queue = new HandshakeQueue(options.handshakes ?? { atOnce: Number.POSITIVE_INFINITY });

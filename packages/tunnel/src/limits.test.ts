@@ -99,7 +99,7 @@ describe('the limits of every gRPC server', () => {
     expect(await send(limits.grpcMetadataBytes + 1)).toBe(`closed with ${constants.NGHTTP2_ENHANCE_YOUR_CALM}`);
   });
 
-  it('are 4 MiB of message, as sent and as unpacked, and a byte more is refused [limit grpcMessageBytes]', async () => {
+  it('are 4 MiB of message, and a byte more is refused; none that is packed is unpacked [limit grpcMessageBytes]', async () => {
     const { session } = await serving();
     const send = (message: Buffer, packed: 'plain' | 'gzip') => {
       const call = session.request(headersTo(measure.path, packed === 'gzip' ? { 'grpc-encoding': 'gzip' } : {}));
@@ -107,10 +107,9 @@ describe('the limits of every gRPC server', () => {
       call.end(packed === 'gzip' ? framed(gzipSync(message), 1) : framed(message));
       return over;
     };
-    for (const packed of ['plain', 'gzip'] as const) {
-      expect([packed, await send(Buffer.alloc(limits.grpcMessageBytes), packed)]).toEqual([packed, `${status.OK}`]);
-      expect([packed, await send(Buffer.alloc(limits.grpcMessageBytes + 1), packed)]).toEqual([packed, `${status.RESOURCE_EXHAUSTED}`]);
-    }
+    expect(await send(Buffer.alloc(limits.grpcMessageBytes), 'plain')).toBe(`${status.OK}`);
+    expect(await send(Buffer.alloc(limits.grpcMessageBytes + 1), 'plain')).toBe(`${status.RESOURCE_EXHAUSTED}`);
+    for (const bytes of [1, limits.grpcMessageBytes]) expect(await send(Buffer.alloc(bytes), 'gzip')).toBe(`${status.UNIMPLEMENTED}`);
   });
 
   it('are a hundred calls at a time on one connection, and one more is not served beside them [limit streamsPerConnection]', async () => {

@@ -12,6 +12,10 @@ export const tunnelLimits = {
   streamWindowBytes: 256 * 1024,
   maxMetadataBytes: limits.grpcMetadataBytes,
   maxMessageBytes: limits.grpcMessageBytes,
+  requestMs: limits.grpcRequestMs,
+  strangerMessageBytes: limits.strangerMessageBytes,
+  strangerRequestMs: limits.strangerRequestMs,
+  strangerCalls: limits.strangerCalls,
   streamsPerConnection: limits.streamsPerConnection,
   /** At a proxy's tunnel door, for agents and for other proxies: a Carry stream each session. Both ends go by it. */
   streamsPerTunnelConnection: 1_000,

@@ -5,7 +5,7 @@ import {
   type ConsoleSignIn,
   implement,
   PosternError,
-  type ServerSurfaceCall,
+  type CallOrigin,
   services,
   type SessionInfo,
   type SignInToConsoleRequest,
@@ -51,7 +51,7 @@ export interface SessionServer {
 /** TLS ends here and nowhere before: the proxy has carried records that it cannot read. */
 export function createSessionServer(options: SessionServerOptions): SessionServer {
   const { sessions } = options;
-  const sessionOf = (call: ServerSurfaceCall): LiveSession => {
+  const sessionOf = (call: CallOrigin): LiveSession => {
     const session = sessions.find(peerOf(call).certificateDer);
     if (!session) throw new PosternError('unauthenticated', 'this connection has no session');
     return session;
@@ -63,7 +63,7 @@ export function createSessionServer(options: SessionServerOptions): SessionServe
     return session;
   };
 
-  const identify = (call: ServerSurfaceCall): Caller => {
+  const identify = (call: CallOrigin): Caller => {
     const { identity, serial, notAfterMs, clientAddress } = sessionOf(call).facts;
     return { kind: 'identified', identity, serial, notAfterMs, address: clientAddress };
   };

@@ -1,6 +1,6 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type Caller, Identity_Kind, implement, type ServerSurfaceCall, services } from '@postern/api';
+import { type Caller, Identity_Kind, implement, type CallOrigin, services } from '@postern/api';
 import { serverTlsOptions, verifyPeer } from '@postern/pki';
 import { createGrpcTlsServer, peerOf, ReverseTunnelServer } from '@postern/tunnel';
 import type { TestCluster } from '#testing/test-cluster.ts';
@@ -24,7 +24,7 @@ export async function startTestProxy(cluster: TestCluster): Promise<TestProxy> {
       userCaPems: [],
       nowMs: Date.now(),
     });
-  const identify = (call: ServerSurfaceCall): Caller => {
+  const identify = (call: CallOrigin): Caller => {
     const { certificateDer, remoteAddress } = peerOf(call);
     if (!certificateDer) return { kind: 'anonymous', address: remoteAddress };
     return { kind: 'identified', ...verify(certificateDer), address: remoteAddress };

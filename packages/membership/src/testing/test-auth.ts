@@ -9,7 +9,7 @@ import {
   PosternError,
   type ResourceEvent,
   ResourceEvent_Type,
-  type ServerSurfaceCall,
+  type CallOrigin,
   services,
 } from '@postern/api';
 import { type Identity, Identity_Kind } from '@postern/api/identity';
@@ -120,7 +120,7 @@ export class TestAuth {
   }
 
   #services() {
-    const options = { identify: (call: ServerSurfaceCall) => this.#identify(call), nowMs: Date.now, onUnexpected: () => undefined };
+    const options = { identify: (call: CallOrigin) => this.#identify(call), nowMs: Date.now, onUnexpected: () => undefined };
     const join = implement(services.join, { join: (request) => this.#join(request) }, options);
     const certs = implement(
       services.certs,
@@ -153,7 +153,7 @@ export class TestAuth {
     return [join, certs, resources];
   }
 
-  #identify(call: ServerSurfaceCall): Caller {
+  #identify(call: CallOrigin): Caller {
     const { certificateDer, remoteAddress: address } = this.#grpc?.peerOf(call) ?? { certificateDer: undefined, remoteAddress: '' };
     if (!certificateDer) return { kind: 'anonymous', address };
     const peer = verifyPeer({

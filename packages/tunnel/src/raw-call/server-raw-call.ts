@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import { Metadata } from '@grpc/grpc-js';
-import { type PosternError, type RawServerCall, type StatusObject, statusOf } from '@postern/api';
+import { type CallOrigin, type PosternError, type RawServerCall, type StatusObject, statusOf } from '@postern/api';
 import type { ReceiveWindow } from '#raw-call/receive-window.ts';
 import { RawCall } from '#raw-call/raw-call.ts';
 import { OK_TRAILERS, trailersOf } from '#raw-call/status.ts';
@@ -10,9 +10,11 @@ const HEADERS = { ':status': 200, 'content-type': 'application/grpc+proto' };
 /** What is known of the connection that a call came in on. */
 export interface ServedConnection {
   /** As TLS proved it. */
-  readonly certificateDer: Buffer | undefined;
-  readonly remoteAddress: string;
+  readonly origin: CallOrigin;
+  readonly isStranger: boolean;
   readonly window: ReceiveWindow;
+  /** Of a stranger, open now. */
+  calls: number;
 }
 
 /** The end that serves the call. */
@@ -43,12 +45,11 @@ export class ServerRawCall extends RawCall implements RawServerCall {
   }
 
   getPeer(): string {
-    return this.#peer.remoteAddress;
+    return this.#peer.origin.getPeer();
   }
 
-  getAuthContext(): { readonly sslPeerCertificate?: { readonly raw: Buffer } } {
-    const { certificateDer } = this.#peer;
-    return certificateDer === undefined ? {} : { sslPeerCertificate: { raw: certificateDer } };
+  getAuthContext(): ReturnType<CallOrigin['getAuthContext']> {
+    return this.#peer.origin.getAuthContext();
   }
 
   override end(): void {

@@ -1,5 +1,5 @@
 import { createHash, type X509Certificate } from 'node:crypto';
-import { type Caller, Identity_Kind, type ServerSurfaceCall } from '@postern/api';
+import { type Caller, Identity_Kind, type CallOrigin } from '@postern/api';
 import { type Peer, verifyPeer } from '@postern/pki';
 import { peerOf } from '@postern/tunnel';
 import type { Authorities } from '#authorities/authorities.ts';
@@ -29,7 +29,7 @@ export class Callers {
   }
 
   /** Throws where a certificate was sent and is not one of ours; expiry is checked again for each call by whoever asks. */
-  identify(call: ServerSurfaceCall): Caller {
+  identify(call: CallOrigin): Caller {
     const { certificateDer, remoteAddress } = peerOf(call);
     if (certificateDer === undefined) return { kind: 'anonymous', address: remoteAddress };
     return { kind: 'identified', address: remoteAddress, ...this.check(certificateDer) };

@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import type { TlsOptions } from 'node:tls';
-import { type Caller, Identity_Kind, implement, PosternError, type ServerSurfaceCall, services } from '@postern/api';
+import { type Caller, Identity_Kind, implement, PosternError, type CallOrigin, services } from '@postern/api';
 import { PkiError, serverTlsOptions, verifyPeer } from '@postern/pki';
 import { createGrpcTlsServer, type GrpcTlsServer, type Origin, peerOf, type ReverseTunnelServer, tunnelLimits } from '@postern/tunnel';
 import type { Member } from '#outbound/cluster.ts';
@@ -32,7 +32,7 @@ export function createTunnelDoor(options: TunnelDoorOptions): TunnelDoor {
     const { hostCaPems } = member.current();
     return verifyPeer({ certificateDer, certificate, cluster: member.cluster, kinds, hostCaPems, userCaPems: [], nowMs: nowMs() });
   };
-  const identify = (call: ServerSurfaceCall): Caller => {
+  const identify = (call: CallOrigin): Caller => {
     const { certificateDer, remoteAddress } = peerOf(call);
     if (!certificateDer) return { kind: 'anonymous', address: remoteAddress };
     const { identity, serial, notAfterMs } = verify(certificateDer);
