@@ -57,4 +57,15 @@ describe('auth that cannot be reached', () => {
     });
     expect(performance.now() - startedMs).toBeLessThan(3_000);
   });
+
+  // Of auth's own host it asked about the proxy, and for a tsh login.
+  it('is told with what the caller knows to do about it', async () => {
+    const { address, close } = await port(() => undefined);
+    close();
+    const ifRefused = 'is auth running? teleport start -c auth.yaml';
+    await expect(reachAuth(new Client(address, credentials.createSsl()), address, ask, { ifRefused })).rejects.toMatchObject({
+      code: 'cannot_connect',
+      message: `cannot connect to the cluster at ${address}: ECONNREFUSED ${address}: ${ifRefused}`,
+    });
+  });
 });

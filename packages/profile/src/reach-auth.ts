@@ -6,18 +6,26 @@ const CONNECT_MS = 5_000;
 /** https://grpc.io/docs/guides/status-codes/ */
 const DEADLINE_EXCEEDED = 4;
 
+const IS_PROXY_RUNNING = 'is the proxy running? tsh login --proxy=<host:port> goes to another';
+
+export interface ReachOptions {
+  readonly connectMs?: number;
+  /** What to do where nobody listens at the address. */
+  readonly ifRefused?: string;
+}
+
 /** Uses a channel to auth and closes it. Where nobody could be reached the error says who was tried, and the system's word for it. */
 export async function reachAuth<T>(
   client: Client,
   address: string,
   act: (client: Client) => Promise<T>,
-  { connectMs = CONNECT_MS }: { readonly connectMs?: number } = {},
+  { connectMs = CONNECT_MS, ifRefused = IS_PROXY_RUNNING }: ReachOptions = {},
 ): Promise<T> {
   try {
     await untilConnected(client, connectMs, address);
     return await act(client);
   } catch (error) {
-    throw explained(error, address);
+    throw explained(error, address, ifRefused);
   } finally {
     client.close();
   }
@@ -46,14 +54,14 @@ function silent(address: string, cause: Error): PosternError {
   );
 }
 
-function nextStep(reason = ''): string {
-  if (reason.includes('ECONNREFUSED')) return ': is the proxy running? tsh login --proxy=<host:port> goes to another';
+function nextStep(reason: string, ifRefused: string): string {
+  if (reason.includes('ECONNREFUSED')) return `: ${ifRefused}`;
   if (reason.includes('ENOTFOUND')) return ': no host has this name; tsh login --proxy=<host:port> goes to another';
   return '';
 }
 
 /** grpc-js: "No connection established. Last error: Error: connect ECONNREFUSED 127.0.0.1:1. Resolution note: ". */
-function explained(error: unknown, address: string): unknown {
+function explained(error: unknown, address: string, ifRefused: string): unknown {
   if (!(error instanceof PosternError) || error.code !== 'unavailable') return error;
   const { cause } = error;
   if (cause instanceof Error && 'code' in cause && cause.code === DEADLINE_EXCEEDED) return silent(address, cause);
@@ -63,10 +71,10 @@ function explained(error: unknown, address: string): unknown {
     return new PosternError('cannot_connect', `the proxy at ${address} cannot reach auth: it is down or restarting, try again later`, {
       cause: error,
     });
-  const [, reason] = /Last error: (?:Error: )?(?:connect )?(.+?)\.? Resolution note/s.exec(error.message) ?? [];
+  const [, reason = ''] = /Last error: (?:Error: )?(?:connect )?(.+?)\.? Resolution note/s.exec(error.message) ?? [];
   return new PosternError(
     'cannot_connect',
-    `cannot connect to the cluster at ${address}${reason === undefined ? '' : `: ${reason.trim()}`}${nextStep(reason)}`,
+    `cannot connect to the cluster at ${address}${reason === '' ? '' : `: ${reason.trim()}`}${nextStep(reason, ifRefused)}`,
     {
       cause: error,
     },

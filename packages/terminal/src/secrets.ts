@@ -1,5 +1,6 @@
 import type { Key } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { requirePassword } from '@postern/api/password-rule';
 import { UsageError } from '#usage-error.ts';
 
 const MAX_SECRET_BYTES = 4096;
@@ -36,8 +37,13 @@ export async function readSecretLine(input: NodeJS.ReadableStream = process.stdi
   return (bytes.toString('utf8').split('\n')[0] ?? '').replace(/\r$/, '');
 }
 
+export interface NewPassword {
+  readonly fromStdin: boolean;
+  readonly user: string;
+}
+
 /** A new password: from standard input where the flag says so, else asked for twice. */
-export async function newPassword(options: { readonly fromStdin: boolean; readonly user: string }): Promise<string> {
+export async function newPassword(options: NewPassword): Promise<string> {
   if (options.fromStdin) {
     const password = await readSecretLine();
     if (password === '') throw new UsageError('--password-stdin was given and standard input is empty');
@@ -46,8 +52,14 @@ export async function newPassword(options: { readonly fromStdin: boolean; readon
   if (!process.stdin.isTTY || !process.stderr.isTTY) {
     throw new UsageError('there is no terminal to ask for a password: give it on standard input with --password-stdin');
   }
-  const first = await askHidden(`New password for ${options.user}:`);
-  const second = await askHidden('The same again:');
+  return askTwice(options.user);
+}
+
+/** Nobody types a second time what auth would refuse. */
+export async function askTwice(user: string, input: Readable = process.stdin): Promise<string> {
+  const first = await askHidden(`New password for ${user}:`, input);
+  requirePassword(first);
+  const second = await askHidden('The same again:', input);
   if (first !== second) throw new UsageError('the two passwords differ: nothing was changed');
   return first;
 }

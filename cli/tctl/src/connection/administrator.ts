@@ -22,6 +22,8 @@ export interface Administrator {
   readonly address: string;
   /** The user whose certificate is used; undefined for the local administrator. */
   readonly user: string | undefined;
+  /** What to do where nobody listens there, if it is not what a user of tsh would. */
+  readonly ifRefused?: string;
 }
 const DEFAULT_CONFIG = '/etc/teleport.yaml';
 const ADMIN_FILE = join('proc', 'admin.json');
@@ -29,16 +31,17 @@ const ADMIN_FILE = join('proc', 'admin.json');
 /** Opens a channel to auth as the administrator that the flags and the machine name, and closes it afterwards. */
 export async function asAdministrator<T>(options: AdminOptions, act: (administrator: Administrator) => Promise<T>): Promise<T> {
   const administrator = await openAdministrator(options, process.env);
-  return reachAuth(administrator.client, administrator.address, () => act(administrator));
+  const { client, address, ifRefused } = administrator;
+  return reachAuth(client, address, () => act(administrator), ifRefused === undefined ? {} : { ifRefused });
 }
 
 /** In this order: --identity, the local administrator of an auth host's configuration, the tsh profile. */
 async function openAdministrator(options: AdminOptions, env: NodeJS.ProcessEnv): Promise<Administrator> {
   const authServer = options.authServer ?? env['TELEPORT_AUTH_SERVER'];
-  if (options.identity !== undefined) return asLocal(readAdminIdentity(options.identity), authServer);
+  if (options.identity !== undefined) return asLocal(readAdminIdentity(options.identity), { authServer });
   const file = options.config ?? env['TELEPORT_CONFIG_FILE'];
   const local = await localIdentity(file);
-  if (local !== undefined) return asLocal(local, authServer);
+  if (local !== undefined) return asLocal(local, { authServer, config: file ?? DEFAULT_CONFIG });
   const who = signedIn(options.insecure === true ? { insecure: true } : {}, env, Date.now());
   return { client: openProfileChannel(who), address: who.profile.proxy, user: who.profile.user };
 }
@@ -62,7 +65,14 @@ async function localIdentity(named: string | undefined): Promise<AdminIdentity |
   return undefined;
 }
 
-function asLocal(identity: AdminIdentity, authServer: string | undefined): Administrator {
+interface LocalAuth {
+  /** Another address than the identity's. */
+  readonly authServer: string | undefined;
+  /** The file of which auth runs, where it is known. */
+  readonly config?: string;
+}
+
+function asLocal(identity: AdminIdentity, { authServer, config }: LocalAuth): Administrator {
   if (identity.notAfterMs <= Date.now())
     throw new PosternError('expired', `${identity.file} has expired: restart the auth server, which writes it anew`);
   const { cluster, hostCaPems, certificatePem, privateKeyPem } = identity;
@@ -74,5 +84,6 @@ function asLocal(identity: AdminIdentity, authServer: string | undefined): Admin
     cluster,
     client: { certificatePem, privateKeyPem },
   });
-  return { client, address, user: undefined };
+  const start = config === undefined || authServer !== undefined ? '' : ` teleport start -c ${config}`;
+  return { client, address, user: undefined, ifRefused: `is auth running?${start}` };
 }

@@ -11,7 +11,7 @@ import type { PasswordHasher } from '#login/password-hash.ts';
 import type { RoleLoader } from '#roles/load-roles.ts';
 import { keys } from '#state/keys.ts';
 import type { Trail } from '#trail/act.ts';
-import { normalPassword } from '#users/password-rule.ts';
+import { normalPassword } from '@postern/api/password-rule';
 import { canonicalUserName } from '#users/user-name.ts';
 import { findUser, type UserRecord } from '#users/user-record.ts';
 

@@ -9,7 +9,7 @@ import type { ResourceJson } from '#resources/stored-resource.ts';
 import { recordNotDone } from '#resources/write-resource.ts';
 import { keys } from '#state/keys.ts';
 import type { Act, Trail } from '#trail/act.ts';
-import { requirePassword } from '#users/password-rule.ts';
+import { requirePassword } from '@postern/api/password-rule';
 import { requireUserName } from '#users/user-name.ts';
 import { newGeneration, userResource, userValue } from '#users/user-record.ts';
 

@@ -5,7 +5,7 @@ import { isLostRace } from '#state/change-entry.ts';
 import { keys } from '#state/keys.ts';
 import type { Act } from '#trail/act.ts';
 import type { UserDeps } from '#users/create-user.ts';
-import { requirePassword } from '#users/password-rule.ts';
+import { requirePassword } from '@postern/api/password-rule';
 import { canonicalUserName } from '#users/user-name.ts';
 import { findUser, newGeneration, userValue } from '#users/user-record.ts';
 

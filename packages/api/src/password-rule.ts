@@ -1,4 +1,4 @@
-import { PosternError } from '@postern/api';
+import { PosternError } from '#errors.ts';
 
 const MIN_LENGTH = 12;
 const MAX_LENGTH = 128;
