@@ -3,6 +3,7 @@ import { type Found, findCluster, openAuthChannel } from '@postern/membership';
 import { caPin, generateKey } from '@postern/pki';
 import { findProxy } from '#login/find-proxy.ts';
 import { profileOf } from '#login/profile-of.ts';
+import { shorterThanAsked } from '#login/shorter-than-asked.ts';
 import { sessionsBefore } from '#login/sessions-before.ts';
 import { printStatus } from '#login/status.ts';
 import type { Profile } from '@postern/profile/profile';
@@ -64,6 +65,8 @@ export async function login(options: LoginOptions): Promise<void> {
   const other = store.load(proxy)?.user;
   store.save(profile, { privateKeyPem: key.privateKeyPem, certificatePem: answer.certificatePem });
   await printStatus(store, proxy, 'text');
+  const shorter = shorterThanAsked(options.ttlMinutes, profile.validUntilMs - Date.now());
+  if (shorter !== undefined) say(shorter);
   if (other !== undefined && other !== user)
     say(`${other} is logged out of ${proxy}: there is one login for each proxy and TELEPORT_HOME.`);
   if (forgotten.length > 0) say(`The sessions of your last login have ended with it. To have them again:\n\n${forgotten.join('\n')}\n`);
