@@ -1,6 +1,7 @@
 import { type GlobalOptions, signedIn } from '@postern/profile/signed-in';
 import { type Format, labelsText, print, say, table, warn } from '@postern/terminal/output';
 import { type VisibleApp, visibleApps } from '#apps/visible-apps.ts';
+import { nothingListed } from '#sessions/nothing-listed.ts';
 import { knownResources } from '#sessions/known-resources.ts';
 
 export interface ListAppsOptions {
@@ -22,12 +23,7 @@ export async function listApps(options: ListAppsOptions): Promise<void> {
     apps.map(({ json }) => json),
     () => (options.verbose === true ? verboseTable(apps, loggedIn) : shortTable(apps, loggedIn)),
   );
-  if (options.format !== 'text' || apps.length > 0) return;
-  if (known.resources.length > 0) say('no application here has these labels and words: tsh apps ls shows all');
-  else
-    say(
-      `no application here for the roles of ${who.profile.user}: tctl access explain --user=${who.profile.user} --app=<name> says why, to an administrator`,
-    );
+  if (options.format === 'text' && apps.length === 0) say(nothingListed('app', { known, user: who.profile.user }));
 }
 
 function matches(app: VisibleApp, { labels, search = [] }: ListAppsOptions): boolean {

@@ -1,4 +1,5 @@
 import { usersText, type VisibleDatabase, visibleDatabases } from '#databases/visible-databases.ts';
+import { nothingListed } from '#sessions/nothing-listed.ts';
 import { knownResources } from '#sessions/known-resources.ts';
 import { type GlobalOptions, signedIn } from '@postern/profile/signed-in';
 import { type Format, labelsText, print, say, table, warn } from '@postern/terminal/output';
@@ -23,10 +24,7 @@ export async function listDatabases(options: ListDatabasesOptions): Promise<void
     databases.map(({ json }) => json),
     () => (options.verbose === true ? verboseTable(databases, loggedIn) : shortTable(databases, loggedIn)),
   );
-  if (options.format === 'text' && databases.length === 0)
-    say(
-      `no database here for the roles of ${who.profile.user}: tctl access explain --user=${who.profile.user} --db=<name> says why, to an administrator`,
-    );
+  if (options.format === 'text' && databases.length === 0) say(nothingListed('db', { known, user: who.profile.user }));
   if (options.format === 'text' && databases.length >= MANY_ROWS) say('tsh db ls -v shows protocol and URI, --search=<word> fewer rows');
 }
 
