@@ -21,7 +21,7 @@ export type RefusalText = (refused: {
 }) => string | Buffer;
 
 export function refusalKindOf(code: ErrorCode | undefined): RefusalKind {
-  if (code === 'denied' || code === 'locked' || code === 'not_found') return 'denied';
+  if (code === 'denied' || code === 'locked') return 'denied';
   if (code === 'unauthenticated') return 'unknown_key';
   return code === 'expired' ? 'expired' : 'unavailable';
 }

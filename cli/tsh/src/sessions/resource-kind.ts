@@ -24,3 +24,11 @@ export function shown({ kind, name }: { readonly kind: ResourceKind; readonly na
 export function unknownResource(kind: ResourceKind, name: string): PosternError {
   return new PosternError('not_found', `${shown({ kind, name })} not found: ${wordsOf[kind].list} lists those that you may reach`);
 }
+
+/** Of a resource that was reached before. */
+export function notServedNow({ kind, name }: { readonly kind: ResourceKind; readonly name: string }): PosternError {
+  return new PosternError(
+    'unavailable',
+    `no agent serves ${shown({ kind, name })} to you now: try again (${wordsOf[kind].list} shows it once one does)`,
+  );
+}

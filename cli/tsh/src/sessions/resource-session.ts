@@ -3,7 +3,7 @@ import { PosternError } from '@postern/api/errors';
 import { type ByteStream, tunnelLimits } from '@postern/tunnel';
 import type { SessionGrant } from '#sessions/session-grant.ts';
 import { type AgentChannel, type ConnectHeaders, RefusedByAgent } from '#sessions/agent-channel.ts';
-import { shown } from '#sessions/resource-kind.ts';
+import { notServedNow, shown } from '#sessions/resource-kind.ts';
 import { isAway } from '#sessions/is-away.ts';
 
 export interface ResourceSessionOptions {
@@ -38,6 +38,11 @@ export class ResourceSession {
     this.#options = options;
     this.#grant = first;
     this.#planRenewal();
+  }
+
+  /** The newest. */
+  get grant(): SessionGrant {
+    return this.#grant;
   }
 
   /** A stream to an agent; rejects within some seconds where there is none to be had. Concurrent callers share an attempt to connect. */
@@ -109,7 +114,10 @@ export class ResourceSession {
 
   /** The new channel stands before the old ones are retired: a renewal that fails takes nothing away. */
   async #renewGrant(): Promise<void> {
-    const grant = await this.#options.issue();
+    const grant = await this.#options.issue().catch((error: unknown) => {
+      // It was there when this began: its last agent has left, and the next one may be on its way.
+      throw error instanceof PosternError && error.code === 'not_found' ? notServedNow(this.#grant) : error;
+    });
     const before = this.#channels;
     await this.#add(grant, CONNECT_MS);
     this.#grant = grant;
