@@ -27,6 +27,7 @@ function signIn(change: Partial<Profile> = {}): void {
     hostCaPems: ['pem'],
     verified: true,
     validUntilMs: Date.now() + 3_600_000,
+    sinceMs: 1,
     ...change,
   };
   const privateKeyPem = '-----BEGIN PRIVATE KEY-----\nU0VDUkVU\n-----END PRIVATE KEY-----\n';

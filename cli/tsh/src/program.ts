@@ -36,7 +36,7 @@ export function tshProgram(version: string): Command {
     });
   tsh
     .command('logout')
-    .description('forget the keys of every sign-in, or of the one that --proxy and --user name')
+    .description('end every sign-in, or the one that --proxy and --user name: its keys, its sessions and its local ports')
     .action(async () => (await import('#login/logout.ts')).logout(globals()));
   tsh
     .command('status')

@@ -22,6 +22,7 @@ const profile: Profile = {
   hostCaPems: ['pem'],
   verified: true,
   validUntilMs: Date.now() + 60_000,
+  sinceMs: 1,
 };
 const key = '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n';
 const certificate = '-----BEGIN CERTIFICATE-----\nBBBB\n-----END CERTIFICATE-----\n';

@@ -63,6 +63,12 @@ export class ProfileStore {
     });
   }
 
+  /** Whether this user is signed in there still, and was not logged out between; cheap enough to be asked for each connection. */
+  has({ proxy, user, sinceMs }: Profile): boolean {
+    const now = this.load(proxy);
+    return now?.user === user && now.sinceMs === sinceMs;
+  }
+
   /** Key and certificate are one file, so that no reader sees one without the other. */
   credentials(profile: Profile): Credentials {
     const text = this.#read('keys', fileName(profile.proxy), `${fileName(profile.user)}.pem`);

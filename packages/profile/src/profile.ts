@@ -10,6 +10,8 @@ export interface Profile {
   /** False where the cluster was taken on trust (--insecure without --ca-pin): every later command must say so again. */
   readonly verified: boolean;
   readonly validUntilMs: number;
+  /** Of the first sign-in since the last logout: what runs goes on through a new sign-in, and not through a logout before it. */
+  readonly sinceMs: number;
 }
 
 export interface Credentials {
@@ -30,11 +32,12 @@ export function profileFromJson(text: string): Profile | undefined {
     return undefined;
   }
   if (typeof value !== 'object' || value === null) return undefined;
-  const { proxy, user, cluster, roles, traits, hostCaPems, verified, validUntilMs } = value;
+  const { proxy, user, cluster, roles, traits, hostCaPems, verified, validUntilMs, sinceMs = 0 } = value;
   if (typeof proxy !== 'string' || typeof user !== 'string' || typeof cluster !== 'string') return undefined;
   if (!isTexts(roles) || !isTexts(hostCaPems) || typeof verified !== 'boolean' || typeof validUntilMs !== 'number') return undefined;
+  if (typeof sinceMs !== 'number') return undefined;
   if (typeof traits !== 'object' || traits === null || !Object.values(traits).every(isTexts)) return undefined;
-  return { proxy, user, cluster, roles, traits: traits as Profile['traits'], hostCaPems, verified, validUntilMs };
+  return { proxy, user, cluster, roles, traits: traits as Profile['traits'], hostCaPems, verified, validUntilMs, sinceMs };
 }
 
 function isTexts(value: unknown): value is readonly string[] {

@@ -59,6 +59,13 @@ export function loginExpired(profile: Profile): PosternError {
   );
 }
 
+/** Undefined while it is there; what runs under a sign-in is to stop where it was logged out. */
+export function signedOut({ store, profile }: Pick<SignedIn, 'store' | 'profile'>): PosternError | undefined {
+  if (store.has(profile)) return undefined;
+  const { user, proxy } = profile;
+  return new PosternError('unauthenticated', `${user} was logged out: run tsh login --proxy=${proxy} --user=${user}`);
+}
+
 export function notSignedIn(options: GlobalOptions): PosternError {
   const proxy = options.proxy ?? '<host:port>';
   const user = options.user === undefined ? '' : ` --user=${options.user}`;

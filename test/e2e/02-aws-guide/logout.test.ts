@@ -3,7 +3,7 @@ import { Cluster, ROLE } from '@postern/test-harness/cluster.ts';
 import { until } from '@postern/test-harness/processes.ts';
 import { lacking } from '@postern/test-harness/programs.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { clientEnv, openStage } from '#02-aws-guide/stage.ts';
+import { clientEnv, openDoor, openStage } from '#02-aws-guide/stage.ts';
 
 const cannot = lacking('aws');
 
@@ -65,4 +65,35 @@ describe.skipIf(cannot !== undefined)('a copy of a session, after its owner logg
     expect(await cluster.mustSh('tsh apps ls')).not.toMatch(/^>/m);
     expect(await ended()).toBe(before + 1);
   }, 120_000);
+
+  it('is ended with the whole sign-in, and so is the door that was open', async () => {
+    await cluster.mustSh(`tsh apps login --aws-role ${ROLE} aws`);
+    const { daemon } = await openDoor(cluster);
+    const ended = async () => (JSON.parse(await cluster.admin('tctl audit ls --kind=session.logout -f json')) as unknown[]).length;
+    const before = await ended();
+    expect((await cluster.sh('tsh logout')).code).toBe(0);
+    expect(await daemon.exited).toBe(3);
+    expect(daemon.log()).toMatch(/ERROR: logged out of application "aws": run tsh login .*, then tsh apps login/);
+    expect(await ended()).toBe(before + 1);
+  }, 120_000);
+});
+
+// aws tried again for half a minute, and the same notice came three times.
+describe.skipIf(cannot !== undefined)('tsh aws while the cluster is down', () => {
+  const cluster = new Cluster();
+  beforeAll(async () => {
+    await openStage(cluster);
+    await cluster.mustSh(`tsh apps login --aws-role ${ROLE} aws`);
+    await cluster.authHost?.stop('SIGKILL');
+  }, 120_000);
+  afterAll(() => cluster.stop());
+
+  it('fails at once, in words that are said once, before aws is started, as tsh apps login does', async () => {
+    const startedMs = performance.now();
+    const said = await cluster.sh('tsh aws dynamodb list-tables', { env: { ...clientEnv(), AWS_MAX_ATTEMPTS: '3' } });
+    expect(performance.now() - startedMs).toBeLessThan(8_000);
+    expect(said).toMatchObject({ code: 6, stdout: '' });
+    expect(said.stderr).toMatch(/^ERROR: cannot connect to the cluster at .*is the proxy running\?.*\n$/);
+    expect(await cluster.sh(`tsh apps login --aws-role ${ROLE} aws`)).toMatchObject({ code: 6 });
+  }, 60_000);
 });

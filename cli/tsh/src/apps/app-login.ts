@@ -1,10 +1,10 @@
-import { certificateDerOf, createLocalAuthority, identityOf, type LocalAuthority } from '@postern/pki';
+import { createLocalAuthority, type LocalAuthority } from '@postern/pki';
 import { awsDomains } from '@postern/aws';
 import { PosternError } from '@postern/api/errors';
 import type { SignedIn } from '@postern/profile/signed-in';
 import { UsageError } from '@postern/terminal/usage-error';
 import { type LocalKey, keysOf, newLocalKey, saveKey } from '#apps/local-key.ts';
-import { issueGrant } from '#sessions/session-grant.ts';
+import { issueGrant, sessionIdOf } from '#sessions/session-grant.ts';
 
 /** What `tsh apps login` keeps of an application beside the key of each role. */
 export interface AppLogin {
@@ -93,8 +93,7 @@ export async function logIn(who: SignedIn, app: LoggableApp, { roleArn, keepsCur
 
 /** Of the certificates that are kept for the application, by their ids. */
 export function sessionsOf(who: SignedIn, name: string): readonly string[] {
-  const certificates = keysOf(who, name).map(({ grant }) => grant.certificatePem);
-  return [...new Set(certificates.map((pem) => identityOf(certificateDerOf(pem)).sessionId))];
+  return [...new Set(keysOf(who, name).map(({ grant }) => sessionIdOf(grant)))];
 }
 
 /** The login goes first: whoever looks meanwhile finds none, and not a part of one. */

@@ -17,6 +17,7 @@ let nowMs: number;
 let pool: SessionPool;
 let said: ConnectHeaders[];
 let closed: string[];
+let notices: string[];
 
 const profile = (proxy: string): Profile => ({
   proxy,
@@ -27,6 +28,7 @@ const profile = (proxy: string): Profile => ({
   hostCaPems: [],
   verified: true,
   validUntilMs: nowMs + HOUR_MS,
+  sinceMs: 1,
 });
 const credentials = {
   privateKeyPem: '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n',
@@ -54,11 +56,11 @@ beforeEach(() => {
   home = mkdtempSync(join(tmpdir(), 'tsh-pool-'));
   store = new ProfileStore(join(home, '.tsh'));
   nowMs = Date.now();
-  [said, closed] = [[], []];
+  [said, closed, notices] = [[], [], []];
   pool = new SessionPool({
     store,
     globals: {},
-    notice: () => undefined,
+    notice: (line) => void notices.push(line),
     nowMs: () => nowMs,
     open: (_who, key) => ({
       openStream: (headers) => {
@@ -101,6 +103,19 @@ describe('the sessions behind the endpoint', () => {
     store.kept(here, 'key').remove(again.accessKeyId);
     pool.look();
     expect(closed).toEqual([accessKeyId, again.accessKeyId]);
+  });
+
+  it('end with the logout of the whole sign-in, and say so', async () => {
+    const here = profile('a.example:443');
+    store.save(here, credentials);
+    const { accessKeyId } = logIn(here, 'arn:aws:iam::1:role/A');
+    await pool.openStream(accessKeyId, 1);
+    store.remove(here);
+    pool.look();
+    expect(closed).toEqual([accessKeyId]);
+    expect(notices).toEqual([
+      expect.stringMatching(/^logged out of application "aws": run tsh login --proxy=a.example:443 --user=alice, then/),
+    ]);
   });
 
   it('end with the login, and say what to run', async () => {

@@ -2,8 +2,9 @@ import type { Duplex } from 'node:stream';
 import { CONNECT_KEYS } from '@postern/api/connect-keys';
 import { PosternError } from '@postern/api/errors';
 import type { ProfileStore } from '@postern/profile/profile-store';
-import { type GlobalOptions, type SignedIn, signedInAs } from '@postern/profile/signed-in';
+import { type GlobalOptions, loginExpired, type SignedIn, signedInAs } from '@postern/profile/signed-in';
 import { loadKey, type LocalKey, renewKey } from '#apps/local-key.ts';
+import { loggedOut } from '#apps/logged-out.ts';
 import type { ConnectHeaders } from '#sessions/agent-channel.ts';
 import type { ResourceSession } from '#sessions/resource-session.ts';
 import { sessionOver } from '#sessions/session-over.ts';
@@ -71,8 +72,9 @@ export class SessionPool {
     for (const [accessKeyId, held] of this.#held) {
       const { who } = held;
       const isIdle = held.streams === 0 && nowMs - held.usedAtMs >= IDLE_MS;
-      const isGone = who.profile.validUntilMs <= nowMs || !who.store.kept(who.profile, 'key').has(accessKeyId);
-      if (isIdle || isGone) this.#drop(accessKeyId, held);
+      const over = who.profile.validUntilMs <= nowMs ? loginExpired(who.profile) : loggedOut(who, held.key);
+      if (over !== undefined) this.#options.notice(over.message);
+      if (isIdle || over !== undefined) this.#drop(accessKeyId, held);
     }
   }
 

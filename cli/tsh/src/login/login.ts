@@ -60,9 +60,10 @@ export async function login(options: LoginOptions): Promise<void> {
       clientVersion: options.clientVersion,
     },
   });
-  const profile = profileOf({ proxy, answer, verified });
+  const earlier = store.load(proxy);
+  const profile = profileOf({ proxy, answer, verified, before: earlier });
   const forgotten = sessionsBefore(store, proxy, user);
-  const other = store.load(proxy)?.user;
+  const other = earlier?.user;
   store.save(profile, { privateKeyPem: key.privateKeyPem, certificatePem: answer.certificatePem });
   await printStatus(store, proxy, 'text');
   const shorter = shorterThanAsked(options.ttlMinutes, profile.validUntilMs - Date.now());

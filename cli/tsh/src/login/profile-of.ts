@@ -2,9 +2,16 @@ import type { SignInResponse } from '@postern/api';
 import { certificateDerOf, identityOf } from '@postern/pki';
 import type { Profile } from '@postern/profile/profile';
 
+export interface ProfileSource {
+  readonly proxy: string;
+  readonly answer: SignInResponse;
+  readonly verified: boolean;
+  /** The sign-in at the proxy whose place this one takes. */
+  readonly before: Profile | undefined;
+}
+
 /** What the certificate says of the user, so that later commands need not parse it to show it. */
-export function profileOf(options: { readonly proxy: string; readonly answer: SignInResponse; readonly verified: boolean }): Profile {
-  const { proxy, answer, verified } = options;
+export function profileOf({ proxy, answer, verified, before }: ProfileSource): Profile {
   const identity = identityOf(certificateDerOf(answer.certificatePem));
   return {
     proxy,
@@ -15,5 +22,6 @@ export function profileOf(options: { readonly proxy: string; readonly answer: Si
     hostCaPems: answer.hostCaPems,
     verified,
     validUntilMs: answer.validUntilMs,
+    sinceMs: before?.user === identity.name ? before.sinceMs : Date.now(),
   };
 }

@@ -1,8 +1,10 @@
 import { CONNECT_KEYS } from '@postern/api/connect-keys';
 import type { SignedIn } from '@postern/profile/signed-in';
 import { messageOf } from '@postern/terminal/run-program';
+import type { PosternError } from '@postern/api/errors';
 import { type AppInUse, putBundle } from '#apps/app-login.ts';
 import { renewKey } from '#apps/local-key.ts';
+import { loggedOut } from '#apps/logged-out.ts';
 import { signingKey } from '#apps/signing-key.ts';
 import { listenLocally, localAddress } from '#local-port/listen-locally.ts';
 import type { DoorVariables } from '#proxy-aws/door-variables.ts';
@@ -10,7 +12,6 @@ import { LocalCertificates } from '#proxy-aws/local-certificates.ts';
 import { OwnHosts } from '#proxy-aws/own-hosts.ts';
 import { refusalText } from '#proxy-aws/refusal-text.ts';
 import { serveProxyConnection } from '#proxy-aws/serve-proxy-connection.ts';
-import { loggedOut, watchLogin } from '#proxy-aws/watch-login.ts';
 import { sessionOver } from '#sessions/session-over.ts';
 
 export interface AwsDoorOptions {
@@ -23,8 +24,10 @@ export interface AwsDoorOptions {
 export interface AwsDoor {
   readonly port: number;
   readonly variables: DoorVariables;
-  /** Rejects when the login it serves under is taken away. */
-  readonly over: Promise<never>;
+  /** Why it opens nothing any more: the login that it serves under was taken away. */
+  loggedOut(): PosternError | undefined;
+  /** The first request should find the session open; where this rejects, a later one may. */
+  connect(): Promise<void>;
   close(): void;
 }
 
@@ -36,7 +39,6 @@ export async function openAwsDoor(who: SignedIn, { login, key }: AppInUse, optio
   const localKey = `${accessKeyId}:${secretAccessKey}`;
   const certificates = new LocalCertificates(login.authority);
   const session = sessionOver(who, key.grant, { notice, onRenewed: (grant) => renewKey(who, key, grant) });
-  const kept = who.store.kept(who.profile, 'key');
   const address = localAddress({ anywhere: false, ...(options.port === undefined ? {} : { port: options.port }) });
   const ownHosts = new OwnHosts({
     describe: () => session.describe(),
@@ -44,8 +46,11 @@ export async function openAwsDoor(who: SignedIn, { login, key }: AppInUse, optio
   });
   const listener = await listenLocally(address, (socket, port) => {
     void serveProxyConnection(socket, {
-      // Between two looks of the watch a key that is gone opens nothing either.
-      openStream: (headers) => (kept.has(key.accessKeyId) ? session.openStream(headers) : Promise.reject(loggedOut(who, login.name))),
+      openStream: (headers) => {
+        // At once, and not only when whoever waits for the end of the door looks next.
+        const over = loggedOut(who, key);
+        return over === undefined ? session.openStream(headers) : Promise.reject(over);
+      },
       headers: { [CONNECT_KEYS.localPort]: String(port), [CONNECT_KEYS.localKey]: localKey },
       certificates,
       isOwnHost: (host) => ownHosts.has(host),
@@ -56,17 +61,12 @@ export async function openAwsDoor(who: SignedIn, { login, key }: AppInUse, optio
     session.close();
     throw error;
   });
-  const over = Promise.withResolvers<never>();
-  over.promise.catch(() => undefined);
-  const stopWatching = watchLogin(who, key, over.reject);
-  // The first request should find the session open; where no agent answers yet, a later one may. It would say the same again: one line is enough.
-  await session.connect().catch((error: unknown) => notice(messageOf(error)));
   return {
     port: listener.port,
     variables: { accessKeyId, secretAccessKey, caBundle, proxy: `http://127.0.0.1:${listener.port}` },
-    over: over.promise,
+    loggedOut: () => loggedOut(who, key),
+    connect: () => session.connect(),
     close: () => {
-      stopWatching();
       listener.close();
       session.close();
     },

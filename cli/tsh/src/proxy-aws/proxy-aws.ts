@@ -1,5 +1,6 @@
 import { type GlobalOptions, signedIn } from '@postern/profile/signed-in';
 import { say } from '@postern/terminal/output';
+import { messageOf } from '@postern/terminal/run-program';
 import { appInUse } from '#apps/app-in-use.ts';
 import { openAwsDoor } from '#proxy-aws/aws-door.ts';
 import { startedText, type VariableFormat } from '#proxy-aws/door-variables.ts';
@@ -22,8 +23,9 @@ export async function proxyAws(options: ProxyAwsOptions): Promise<void> {
   const notice = limitedNotices(say);
   const door = await openAwsDoor(who, use, { env: process.env, notice, ...(port === undefined ? {} : { port }) });
   try {
+    await door.connect().catch((error: unknown) => notice(messageOf(error)));
     process.stdout.write(startedText(door.variables, { format, random: port === undefined || port === 0 }));
-    await Promise.race([untilStopped(who), door.over]);
+    await untilStopped(who, { loggedOut: () => door.loggedOut(), notice });
   } finally {
     door.close();
   }

@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import { PosternError } from '@postern/api/errors';
 import { type GlobalOptions, signedIn } from '@postern/profile/signed-in';
 import { say } from '@postern/terminal/output';
+import { messageOf } from '@postern/terminal/run-program';
 import { appInUse } from '#apps/app-in-use.ts';
 import { openAwsDoor } from '#proxy-aws/aws-door.ts';
 import { behindDoor } from '#proxy-aws/door-variables.ts';
@@ -22,8 +23,14 @@ export async function runAws(options: RunAwsOptions): Promise<number> {
   const { app, awsRole, exec = 'aws', args } = options;
   const who = signedIn(options.globals, process.env, Date.now());
   const use = await appInUse(who, { ...(app === undefined ? {} : { app }), ...(awsRole === undefined ? {} : { awsRole }) });
-  const door = await openAwsDoor(who, use, { env: process.env, notice: limitedNotices(say) });
+  const notice = limitedNotices(say);
+  const door = await openAwsDoor(who, use, { env: process.env, notice });
   try {
+    await door.connect().catch((error: unknown) => {
+      // The program would try again for half a minute, and say last what is known now. Of anything else the next try may get another answer.
+      if (error instanceof PosternError && error.code === 'cannot_connect') throw error;
+      notice(messageOf(error));
+    });
     return await run(exec, args, behindDoor(process.env, door.variables));
   } finally {
     door.close();

@@ -5,14 +5,15 @@ import { databaseRefusal, type RefusalText } from '#local-port/aws-refusal.ts';
 import { listenLocally, type LocalListener, localAddress } from '#local-port/listen-locally.ts';
 import { refusalOf } from '#local-port/local-guard.ts';
 import { serveConnection } from '#local-port/serve-connection.ts';
+import { endSessions } from '#sessions/end-sessions.ts';
 import { firstGrant } from '#sessions/first-grant.ts';
 import { limitedNotices } from '#sessions/limited-notices.ts';
 import type { ResourceSession } from '#sessions/resource-session.ts';
-import { grantFromJson, type SessionGrant } from '#sessions/session-grant.ts';
+import { grantFromJson, type SessionGrant, sessionIdOf } from '#sessions/session-grant.ts';
 import { sessionOver } from '#sessions/session-over.ts';
 import { untilStopped } from '#sessions/until-stopped.ts';
 import { CONNECT_KEYS } from '@postern/api/connect-keys';
-import { type GlobalOptions, type SignedIn, signedIn } from '@postern/profile/signed-in';
+import { type GlobalOptions, signedOut, type SignedIn, signedIn } from '@postern/profile/signed-in';
 import { say, warn } from '@postern/terminal/output';
 import { messageOf } from '@postern/terminal/run-program';
 
@@ -28,7 +29,7 @@ export interface ProxyDatabaseOptions {
 
 const refusal: RefusalText = ({ kind, message }) => databaseRefusal(kind, `tsh proxy db: ${message}`);
 
-/** Serves the database on a local port until Ctrl-C, or until the login expires. */
+/** Serves the database on a local port until Ctrl-C, logout or the end of the login. */
 export async function proxyDatabase(options: ProxyDatabaseOptions): Promise<void> {
   const { name, dbUser: asked } = options;
   const anywhere = options.insecureListenAnywhere === true;
@@ -49,12 +50,17 @@ export async function proxyDatabase(options: ProxyDatabaseOptions): Promise<void
 
   let session: ResourceSession | undefined;
   const notice = limitedNotices(say);
+  const loggedOut = () => signedOut(who);
   const listener = await listenLocally(address, (socket, port) => {
     if (session === undefined) return void socket.destroy();
     const current = session;
     const headers = { [CONNECT_KEYS.localPort]: String(port) };
     void serveConnection(socket, {
-      openStream: () => current.openStream(headers),
+      openStream: () => {
+        // At once, and not only when the door looks next.
+        const over = loggedOut();
+        return over === undefined ? current.openStream(headers) : Promise.reject(over);
+      },
       guard: (head) => refusalOf(head, { port, allowAddresses: anywhere }),
       refusal,
       notice,
@@ -66,10 +72,12 @@ export async function proxyDatabase(options: ProxyDatabaseOptions): Promise<void
     await session.connect().catch((error: unknown) => notice(messageOf(error)));
     if (anywhere) warn(`${listener.host} can be reached from other machines: whoever reaches it uses your access`);
     process.stdout.write(started({ name, cluster: who.profile.cluster, listener, random: address.port === 0 }));
-    await untilStopped(who);
+    await untilStopped(who, { loggedOut, notice });
   } finally {
     listener.close();
     session.close();
+    // It lies in no file, so that the logout could not end it.
+    if (loggedOut() !== undefined) await endSessions(who, [sessionIdOf(session.grant)]);
   }
 }
 

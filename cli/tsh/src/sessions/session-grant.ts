@@ -1,5 +1,5 @@
 import { callUnary, CertsService, PosternError } from '@postern/api';
-import { generateKey } from '@postern/pki';
+import { certificateDerOf, generateKey, identityOf } from '@postern/pki';
 import { openProfileChannel } from '@postern/profile/open-profile-channel';
 import { reachAuth } from '@postern/profile/reach-auth';
 import type { SignedIn } from '@postern/profile/signed-in';
@@ -47,6 +47,11 @@ export async function issueGrant(who: SignedIn, { kind, name, principal }: Asked
   } catch (error) {
     throw error instanceof PosternError && error.code === 'not_found' ? unknownResource(kind, name) : error;
   }
+}
+
+/** As auth and agents know the session. */
+export function sessionIdOf({ certificatePem }: SessionGrant): string {
+  return identityOf(certificateDerOf(certificatePem)).sessionId;
 }
 
 export function grantToJson(grant: SessionGrant): string {

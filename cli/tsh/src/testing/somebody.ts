@@ -15,6 +15,7 @@ export const profile: Profile = {
   hostCaPems: [],
   verified: true,
   validUntilMs: Date.now() + 3_600_000,
+  sinceMs: 1,
 };
 export const credentials: Credentials = { privateKeyPem: 'k', certificatePem: 'c' };
 
