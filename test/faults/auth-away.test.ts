@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -18,6 +19,28 @@ async function tookMs(act: () => Promise<unknown>): Promise<number> {
 }
 /** The same item, in whatever order of its names. */
 const isSame = (body: string, owed = '') => isDeepStrictEqual(JSON.parse(body), JSON.parse(owed));
+/** Requests one behind the other without waiting for answers; how many were answered with 400. */
+async function pipelined(
+  port: number,
+  { operation, count, connections }: { readonly operation: string; readonly count: number; readonly connections: number },
+): Promise<number> {
+  const head = `POST / HTTP/1.1\r\nHost: localhost:${port}\r\nContent-Type: application/x-amz-json-1.0\r\n`;
+  const asked = `${head}X-Amz-Target: DynamoDB_20120810.${operation}\r\nContent-Length: 2\r\n\r\n{}`;
+  const one = async (): Promise<number> => {
+    const socket = connect(port, '127.0.0.1');
+    socket.write(asked.repeat(count));
+    let [answered, rest] = [0, ''];
+    for await (const piece of socket) {
+      const parts = (rest + String(piece)).split('HTTP/1.1 400');
+      answered += parts.length - 1;
+      rest = (parts.at(-1) ?? '').slice(-12);
+      if (answered === count) break;
+    }
+    return answered;
+  };
+  const answers = await Promise.all(Array.from({ length: connections }, one));
+  return answers.reduce((sum, answered) => sum + answered, 0);
+}
 
 describe.skipIf(cannot !== undefined)('auth and the proxy away, each on a host of its own', () => {
   const stage = new Stage();
@@ -55,6 +78,34 @@ describe.skipIf(cannot !== undefined)('auth and the proxy away, each on a host o
   });
 
   // Its kernel goes on accepting: browsers hung for 30 s and got no answer, programs for 5 s, and 10 s where they ask twice.
+  // One user's refusals filled the agent's spool: everybody else was refused as well, and the log had nothing of what came after.
+  it('F-22 auth killed while one user is refused tens of thousands of times: others go on, and each refusal is in the log or in a count', async () => {
+    const mallory = await cluster.openTunnel('carol');
+    await cluster.authHost?.stop('SIGKILL');
+    const said = agent.log().length;
+    const load = new Load(ports.alice, { connections: 2 });
+    // More than the share of one user: each is some 1.5 kB on the agent's disk.
+    const refused = await pipelined(mallory.port, { operation: 'N'.repeat(240), count: 6_000, connections: 4 });
+    expect(refused).toBe(24_000);
+    expect(agent.log().slice(said)).toContain('audit events find no room');
+    expect((await call(ports.sam, 'NoSuchOperation', {})).status).toBe(400);
+    expect((await load.stop()).filter(({ status }) => status !== 200)).toEqual([]);
+    cluster.startAuthHost();
+    await cluster.proxyIsReady();
+    type Line = { readonly event: string; readonly user: string; readonly target?: string; readonly not_recorded?: number };
+    const lines = async () => JSON.parse(await cluster.admin('tctl audit ls -f json --oldest-first --limit 1000000')) as Line[];
+    const isOne = ({ target }: Line) => target?.includes('NNN') === true;
+    let all: readonly Line[] = [];
+    await until('each of them in the log', 30_000, async () => {
+      all = (await lines().catch(() => [])).filter(({ user }) => user === 'carol' || user === 'sam');
+      const counted = all.reduce((sum, line) => sum + (line.not_recorded ?? 0), 0);
+      return counted > 0 && all.filter(isOne).length + counted === refused ? true : undefined;
+    });
+    expect(all.filter(({ event }) => event === 'agent.events.not_recorded').map(({ user }) => user)).not.toContain('sam');
+    expect(all.filter(({ user, target }) => user === 'sam' && target?.includes('NoSuchOperation') === true)).toHaveLength(1);
+    await mallory.daemon.stop();
+  });
+
   it('F-22 auth frozen: a kept certificate opens a new tunnel, and what cannot be had is refused within 2 s, to browsers too', async () => {
     const page = (path: string, more = '') => `curl -sk -b jar -c jar ${more} -w '\\n%{http_code}' 'https://${cluster.proxy}${path}'`;
     const csrf = /name="_csrf" value="([^"]+)"/.exec(await cluster.mustSh(page('/web/login')))?.[1] ?? '';

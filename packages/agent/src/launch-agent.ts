@@ -36,6 +36,14 @@ export async function launchAgent(options: LaunchAgentOptions): Promise<RunningA
       if (refusal === undefined) logger.warn({}, 'requests can be recorded again and are served');
       else logger.error({ err: refusal, reason: refusal.where ?? '' }, 'requests cannot be recorded and are refused');
     },
+    onUnrecorded: (event) => {
+      if (event === undefined) logger.warn({}, 'audit events are recorded one by one again');
+      else
+        logger.error(
+          { user: event.head.user, resource: event.head.resource, kind: event.head.kind },
+          'audit events find no room and are counted: who is refused this often fills what refusals may take of the spool, or the disk stalls',
+        );
+    },
   });
   const { closedUnknown, unreadable } = spool.report;
   if (closedUnknown > 0) logger.warn({ count: closedUnknown }, 'requests of an earlier run had no outcome and are recorded as unknown');

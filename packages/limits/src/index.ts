@@ -132,6 +132,9 @@ export const limits = {
 
   /** Audit events that an agent keeps until auth has them; beyond it requests are refused. */
   spoolBytes: 256 * MIB,
+  /** Of that, what refusals may take, and those of one user; beyond it they are counted, and one event a user says how many there were. */
+  spoolRefusalsBytes: 64 * MIB,
+  spoolRefusalsPerUserBytes: 16 * MIB,
   /** The fields of one audit event, as JSON. */
   auditFieldsBytes: 64 * KIB,
   /** What waits for a watcher or a reader of the log that does not keep up; then it is told to begin anew. */

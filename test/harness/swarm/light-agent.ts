@@ -118,7 +118,7 @@ function noSpool(): Spool {
     write: (_event, durable) => void setImmediate(durable, new Error('an agent of the swarm serves no request')),
     writeLater: () => undefined,
     drain: ({ signal }) => new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true })),
-    stats: () => ({ bytes: 0, waiting: 0, oldestMs: undefined, replacedOutcomes: 0, dropped: 0 }),
+    stats: () => ({ bytes: 0, waiting: 0, oldestMs: undefined, replacedOutcomes: 0, unrecorded: 0 }),
     flush: () => Promise.resolve(),
     close: () => Promise.resolve(),
   };

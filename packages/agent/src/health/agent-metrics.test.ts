@@ -9,7 +9,7 @@ it('the agents of both kinds in one process tell of themselves under names of th
     ['db', 1],
     ['app', 2],
   ] as const) {
-    const spool = { stats: () => ({ bytes: 0, waiting: 0 }) } as never;
+    const spool = { stats: () => ({ bytes: 0, waiting: 0, unrecorded: size }) } as never;
     const { uploaded } = observeAgent(metrics, { kind, tunnels: { status: () => [] }, spool, sessions: { size }, viewAgeMs: () => 0 });
     uploaded.add(size * 10);
   }
@@ -17,6 +17,7 @@ it('the agents of both kinds in one process tell of themselves under names of th
   for (const line of [
     'postern_db_agent_sessions_open 1',
     'postern_app_agent_sessions_open 2',
+    'postern_app_agent_events_unrecorded_total 2',
     'postern_db_agent_events_uploaded_total 10',
     'postern_app_agent_events_uploaded_total 20',
   ])

@@ -23,6 +23,12 @@ export function observeAgent(
   gauge('view_age_seconds', 'Since auth was last heard; +Inf before the first time.', () => viewAgeMs() / 1000);
   gauge('spool_bytes', 'Audit events on disk, uploaded ones that are not yet deleted included.', () => spool.stats().bytes);
   gauge('spool_waiting_events', 'Audit events that auth has not acknowledged.', () => spool.stats().waiting);
+  metrics.observed({
+    name: `postern_${kind}_agent_events_unrecorded_total`,
+    help: 'Audit events, refusals above all, that found no room in the spool and are only counted, by user, in the log.',
+    type: 'counter',
+    read: () => spool.stats().unrecorded,
+  });
   return {
     uploaded: metrics.counter({
       name: `postern_${kind}_agent_events_uploaded_total`,

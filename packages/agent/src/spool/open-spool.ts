@@ -4,6 +4,7 @@ import { type DirectoryLock, lockDirectory } from '#spool/directory-lock.ts';
 import { checkEvent, type SpoolEvent } from '#spool/event.ts';
 import { type Draft, draftFrame } from '#spool/frame.ts';
 import { OpenIntents, reserveForIntent } from '#spool/open-intents.ts';
+import { isRefusal, RefusalShares } from '#spool/refusal-shares.ts';
 import { Refusing } from '#spool/refusing.ts';
 import { scanSegments } from '#spool/scan-segments.ts';
 import { prepareDirectory } from '#spool/segment-file.ts';
@@ -18,11 +19,16 @@ import {
   SpoolUnavailable,
 } from '#spool/spool.ts';
 import { SpoolWriter } from '#spool/spool-writer.ts';
+import { Unrecorded } from '#spool/unrecorded.ts';
 import { Uploader } from '#spool/uploader.ts';
 
 const defaultMaxBytes = limits.spoolBytes;
 const maxSegmentBytes = 8 * 1024 * 1024;
 const maxLaterBytes = 8 * 1024 * 1024;
+/** On a disk that stalls refusals give way before outcomes and sessions do. */
+const maxLaterWithRefusalBytes = maxLaterBytes / 2;
+/** How soon it is tried to say how many events were not recorded. */
+const tellMs = 1000;
 const maxOpenIntents = 100_000;
 
 /** The folder is this process's alone until the spool is closed. */
@@ -41,17 +47,24 @@ async function openLocked(options: SpoolOptions, lock: DirectoryLock): Promise<S
   const segments = new SegmentList();
   const intents = new OpenIntents();
   const ballast = new Ballast(dir);
+  const share = maxBytes / defaultMaxBytes;
+  const refusals = new RefusalShares({
+    bytes: limits.spoolRefusalsBytes * share,
+    bytesPerUser: limits.spoolRefusalsPerUserBytes * share,
+  });
   const refusing = new Refusing(options.onRefusing ?? (() => undefined));
+  const counting = new Refusing(options.onUnrecorded ?? (() => undefined));
   let numbers: readonly number[];
   let unreadable: SpoolReport['unreadable'];
   try {
     numbers = await prepareDirectory(dir);
-    unreadable = await scanSegments(dir, numbers, { segments, intents });
+    unreadable = await scanSegments(dir, numbers, { segments, intents, refusals });
   } catch (cause) {
     throw new SpoolUnavailable(`the audit spool ${dir} cannot be read`, { cause });
   }
   const nextNumber = (numbers.at(-1) ?? 0) + 1;
-  const spool = new FileSpool({ dir, maxBytes, nowMs, nextNumber }, { segments, intents, ballast, lock, refusing }, unreadable);
+  const parts = { segments, intents, refusals, ballast, lock, refusing, counting };
+  const spool = new FileSpool({ dir, maxBytes, nowMs, nextNumber }, parts, unreadable);
   await ballast.take();
   await spool.closeUnknown();
   return spool;
@@ -65,9 +78,12 @@ class FileSpool implements Spool {
   readonly #writer: SpoolWriter;
   readonly #uploader: Uploader;
   readonly #lock: DirectoryLock;
-  readonly #refusing: Refusing;
+  readonly #refusals: RefusalShares;
+  readonly #refusing: Refusing<SpoolFull | SpoolUnavailable>;
+  readonly #counting: Refusing<SpoolEvent>;
+  readonly #unrecorded = new Unrecorded();
+  #tellTimer: NodeJS.Timeout | undefined;
   #replacedOutcomes = 0;
-  #dropped = 0;
   #draining = false;
   #closed = false;
   #wake: (() => void) | undefined;
@@ -79,7 +95,9 @@ class FileSpool implements Spool {
       readonly intents: OpenIntents;
       readonly ballast: Ballast;
       readonly lock: DirectoryLock;
-      readonly refusing: Refusing;
+      readonly refusals: RefusalShares;
+      readonly refusing: Refusing<SpoolFull | SpoolUnavailable>;
+      readonly counting: Refusing<SpoolEvent>;
     },
     unreadable: SpoolReport['unreadable'],
   ) {
@@ -87,7 +105,9 @@ class FileSpool implements Spool {
     this.#segments = parts.segments;
     this.#intents = parts.intents;
     this.#lock = parts.lock;
+    this.#refusals = parts.refusals;
     this.#refusing = parts.refusing;
+    this.#counting = parts.counting;
     this.report = { closedUnknown: parts.intents.size, unreadable };
     const segmentBytes = Math.min(maxSegmentBytes, Math.ceil(options.maxBytes / 16));
     this.#writer = new SpoolWriter({ ...options, segmentBytes }, { ...parts, onCommit: () => this.#wake?.() });
@@ -113,6 +133,7 @@ class FileSpool implements Spool {
     } catch {
       return this.#replace(event, 'the outcome could not be recorded as it was');
     }
+    if (isRefusal(event)) return this.#addRefusal(frame) ? undefined : this.#count(event);
     const kept = event.phase?.phase === 'outcome' ? this.#intents.reservedFor(event.phase.requestId) : 0;
     if (this.#writer.laterBytes + frame.bytes <= maxLaterBytes && this.#fits(frame.bytes - kept)) this.#addLater(frame);
     else this.#replace(event, 'there was no room for the outcome in the audit spool');
@@ -134,11 +155,18 @@ class FileSpool implements Spool {
       waiting: this.#segments.waiting,
       oldestMs: this.#segments.oldestMs,
       replacedOutcomes: this.#replacedOutcomes,
-      dropped: this.#dropped,
+      unrecorded: this.#unrecorded.total,
     };
   }
 
   flush(): Promise<void> {
+    // A process that ends has no other chance to say it: a line a user beyond the share does no harm.
+    for (const event of this.#unrecorded.events(this.#options.nowMs())) {
+      const frame = draftFrame('event', event);
+      if (!this.#fits(frame.bytes)) continue;
+      this.#takeRefusal(frame);
+      this.#unrecorded.told(event);
+    }
     return this.#writer.flush();
   }
 
@@ -152,8 +180,9 @@ class FileSpool implements Spool {
 
   async #finish(): Promise<void> {
     try {
-      await this.#writer.flush();
+      await this.flush();
     } finally {
+      clearInterval(this.#tellTimer);
       await this.#writer.close();
     }
     if (!this.#draining && this.#intents.size === 0) await this.#uploader.tidy();
@@ -186,9 +215,38 @@ class FileSpool implements Spool {
     return refusal;
   }
 
-  #replace({ phase }: SpoolEvent, reason: string): void {
+  #replace(event: SpoolEvent, reason: string): void {
+    const { phase } = event;
     if (phase?.phase === 'outcome' && this.#addUnknown(phase.requestId, reason)) this.#replacedOutcomes += 1;
-    else this.#dropped += 1;
+    else this.#count(event);
+  }
+
+  /** False where refusals, or those of this user, have what they may have. */
+  #addRefusal(frame: Draft): boolean {
+    const mayWait = this.#writer.laterBytes + frame.bytes <= maxLaterWithRefusalBytes;
+    if (!mayWait || !this.#refusals.fits(frame.event.head.user, frame.bytes) || !this.#fits(frame.bytes)) return false;
+    this.#takeRefusal(frame);
+    return true;
+  }
+
+  #takeRefusal(frame: Draft): void {
+    this.#refusals.took(frame.event.head.user, frame.bytes);
+    this.#addLater(frame);
+  }
+
+  #count(event: SpoolEvent): void {
+    this.#unrecorded.count(event, this.#options.nowMs());
+    this.#counting.refused(event);
+    if (!this.#closed) this.#tellTimer ??= setInterval(() => this.#tellUnrecorded(), tellMs).unref();
+  }
+
+  /** By a timer and not with each commit: while there is no room for it, requests that are granted must not pay for it. */
+  #tellUnrecorded(): void {
+    for (const event of this.#unrecorded.events(this.#options.nowMs()))
+      if (this.#addRefusal(draftFrame('event', event))) this.#unrecorded.told(event);
+    if (this.#unrecorded.size > 0 || !this.#counting.taken()) return;
+    clearInterval(this.#tellTimer);
+    this.#tellTimer = undefined;
   }
 
   #addUnknown(requestId: string, reason: string): boolean {

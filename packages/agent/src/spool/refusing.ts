@@ -1,26 +1,27 @@
-import type { SpoolFull, SpoolUnavailable } from '#spool/spool.ts';
-
 /** A spool at its cap takes and refuses in turns, as uploads make room: it is back when nothing was refused for so long. */
 const quietMs = 2000;
 
 /** Whether the spool refuses events, told when that changes. */
-export class Refusing {
-  readonly #tell: (refusal: SpoolFull | SpoolUnavailable | undefined) => void;
+export class Refusing<Refused> {
+  readonly #tell: (refused: Refused | undefined) => void;
   #lastMs: number | undefined;
 
-  constructor(tell: (refusal: SpoolFull | SpoolUnavailable | undefined) => void) {
+  constructor(tell: (refused: Refused | undefined) => void) {
     this.#tell = tell;
   }
 
-  refused(refusal: SpoolFull | SpoolUnavailable): void {
+  refused(refused: Refused): void {
     const isFirst = this.#lastMs === undefined;
     this.#lastMs = performance.now();
-    if (isFirst) this.#tell(refusal);
+    if (isFirst) this.#tell(refused);
   }
 
-  taken(): void {
-    if (this.#lastMs === undefined || performance.now() - this.#lastMs < quietMs) return;
+  /** True where it refuses nothing any more. */
+  taken(): boolean {
+    if (this.#lastMs === undefined) return true;
+    if (performance.now() - this.#lastMs < quietMs) return false;
     this.#lastMs = undefined;
     this.#tell(undefined);
+    return true;
   }
 }

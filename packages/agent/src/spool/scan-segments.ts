@@ -5,15 +5,16 @@ import { briefFields } from '#spool/brief-fields.ts';
 import { EventHead, type Phase } from '#spool/event.ts';
 import { endOfFrame, findFrame } from '#spool/frame.ts';
 import { type OpenIntents, reserveForIntent } from '#spool/open-intents.ts';
+import { isRefusal, type RefusalShares } from '#spool/refusal-shares.ts';
 import { segmentPath } from '#spool/segment-file.ts';
 import type { SegmentList } from '#spool/segment-list.ts';
 import type { SpoolReport } from '#spool/spool.ts';
 
-/** Reads what an earlier process left: fills the list and the open intents, and tells what could not be read. */
+/** Reads what an earlier process left: fills the list, the open intents and the shares of refusals, and tells what could not be read. */
 export async function scanSegments(
   dir: string,
   numbers: readonly number[],
-  into: { readonly segments: SegmentList; readonly intents: OpenIntents },
+  into: { readonly segments: SegmentList; readonly intents: OpenIntents; readonly refusals: RefusalShares },
 ): Promise<SpoolReport['unreadable']> {
   const unreadable: SpoolReport['unreadable'][number][] = [];
   for (const number of numbers) {
@@ -24,7 +25,7 @@ export async function scanSegments(
     for (; typeof frame !== 'string'; frame = findFrame(bytes, offset)) {
       const event = AuditEvent.decode(bytes.subarray(frame.start, frame.end));
       if (frame.kind === 'event') into.segments.stored(1, event.timeMs);
-      noteIntent(event, { segment: number, frameBytes: frame.end - offset }, into.intents);
+      note(event, { segment: number, frameBytes: frame.end - offset }, into);
       offset = frame.end;
     }
     const rest = bytes.subarray(offset);
@@ -46,8 +47,16 @@ function withoutZeros(bytes: Buffer): number {
   return end;
 }
 
-function noteIntent(event: AuditEvent, at: { readonly segment: number; readonly frameBytes: number }, intents: OpenIntents): void {
+function note(
+  event: AuditEvent,
+  at: { readonly segment: number; readonly frameBytes: number },
+  { intents, refusals }: { readonly intents: OpenIntents; readonly refusals: RefusalShares },
+): void {
   const found = phaseIn(event);
+  if (isRefusal({ success: event.success, ...(found === undefined ? {} : { phase: found }) })) {
+    refusals.took(event.user, at.frameBytes);
+    refusals.stored(event.user, at.frameBytes, at.segment);
+  }
   if (found?.phase === 'intent') {
     const { id, code, timeMs, success, fieldsJson } = event;
     const reservedBytes = reserveForIntent(at.frameBytes, fieldsJson.length, found.requestId);

@@ -1,6 +1,7 @@
 import type { Ballast } from '#spool/ballast.ts';
 import { type Draft, writeFrame } from '#spool/frame.ts';
 import type { OpenIntents } from '#spool/open-intents.ts';
+import { isRefusal, type RefusalShares } from '#spool/refusal-shares.ts';
 import type { Refusing } from '#spool/refusing.ts';
 import { SegmentFile } from '#spool/segment-file.ts';
 import type { SegmentList, TrackedSegment } from '#spool/segment-list.ts';
@@ -15,6 +16,8 @@ export interface Item {
 }
 
 const laterMs = 250;
+/** Or once so much waits: who is refused 20 MB/s must not fill what may wait, and have the refusals of others counted. */
+const eagerLaterBytes = 1024 * 1024;
 /** A commit of more bytes than this gets memory of its own, and gives it back. */
 const keptBufferBytes = 1024 * 1024;
 
@@ -27,8 +30,9 @@ export class SpoolWriter {
   readonly #options: { readonly dir: string; readonly segmentBytes: number; readonly nowMs: () => number };
   readonly #segments: SegmentList;
   readonly #intents: OpenIntents;
+  readonly #refusals: RefusalShares;
   readonly #ballast: Ballast;
-  readonly #refusing: Refusing;
+  readonly #refusing: Refusing<SpoolFull | SpoolUnavailable>;
   readonly #onCommit: () => void;
   #waiting: Item[] = [];
   #urgent = 0;
@@ -41,14 +45,17 @@ export class SpoolWriter {
   #nextNumber: number;
   #rollWanted = false;
   #flushWanted = false;
+  /** The disk took not all of the last commit. */
+  #stuck = false;
 
   constructor(
     options: { readonly dir: string; readonly segmentBytes: number; readonly nowMs: () => number; readonly nextNumber: number },
     parts: {
       readonly segments: SegmentList;
       readonly intents: OpenIntents;
+      readonly refusals: RefusalShares;
       readonly ballast: Ballast;
-      readonly refusing: Refusing;
+      readonly refusing: Refusing<SpoolFull | SpoolUnavailable>;
       readonly onCommit: () => void;
     },
   ) {
@@ -56,6 +63,7 @@ export class SpoolWriter {
     this.#nextNumber = options.nextNumber;
     this.#segments = parts.segments;
     this.#intents = parts.intents;
+    this.#refusals = parts.refusals;
     this.#ballast = parts.ballast;
     this.#refusing = parts.refusing;
     this.#onCommit = parts.onCommit;
@@ -76,7 +84,7 @@ export class SpoolWriter {
     this.#waitingBytes += item.frame.bytes + item.reservedBytes;
     if (item.kind === 'later') {
       this.#laterBytes += item.frame.bytes;
-      return this.#startLater();
+      return this.#laterBytes < eagerLaterBytes || this.#stuck ? this.#startLater() : this.#start();
     }
     this.#urgent += 1;
     this.#start();
@@ -123,6 +131,7 @@ export class SpoolWriter {
       refused = await this.#commit(items);
       if (refused.length > 0) this.#waiting = [...refused, ...this.#waiting];
     } while (this.#urgent > 0 || this.#rollWanted || (this.#flushWanted && this.#waiting.length > refused.length));
+    this.#stuck = refused.length > 0;
     this.#flushWanted = false;
     this.#running = undefined;
     if (this.#waiting.length > 0) this.#startLater();
@@ -212,8 +221,9 @@ export class SpoolWriter {
     item.done?.(error);
   }
 
-  #note({ kind, frame: { event }, reservedBytes }: Item, segment: number): void {
+  #note({ kind, frame: { event, bytes }, reservedBytes }: Item, segment: number): void {
     const { phase } = event;
+    if (kind === 'later' && isRefusal(event)) this.#refusals.stored(event.head.user, bytes, segment);
     if (phase === undefined) return;
     if (kind === 'carry') this.#intents.carriedTo(phase.requestId, segment);
     else if (phase.phase === 'intent') this.#intents.open(phase.requestId, event, { segment, reservedBytes });

@@ -225,6 +225,8 @@ describe('the spool', () => {
       spool.writeLater(outcome(`r-${i}`));
     }
     expect(segments().length).toBeGreaterThan(3);
+    // Or the last outcome comes behind the drain where the machine is slow.
+    await spool.flush();
     await drainAll();
     await spool.close();
     expect(segments()).toEqual([]);
@@ -271,7 +273,7 @@ describe('the spool', () => {
       await expect.poll(() => spool.stats().waiting).toBe(2 * accepted.length);
       expect(spool.stats().bytes).toBeLessThanOrEqual(200_000);
       expect(spool.stats().replacedOutcomes).toBeGreaterThan(0);
-      expect(spool.stats().dropped).toBe(0);
+      expect(spool.stats().unrecorded).toBe(0);
       const received = (await drainAll()).map(fieldsOf);
       const closed = received.filter(({ phase }) => phase === 'outcome').map(({ request_id }) => request_id);
       expect(closed).toHaveLength(accepted.length);
@@ -567,7 +569,7 @@ describe.skipIf(unshare === undefined)('the spool on a full disk', () => {
       still: 'SpoolFull',
       after: 'taken',
       lost: 0,
-      stats: { replacedOutcomes: 0, dropped: 0 },
+      stats: { replacedOutcomes: 0, unrecorded: 0 },
     });
   }, 30_000);
 });

@@ -28,8 +28,8 @@ export interface SpoolStats {
   readonly oldestMs: number | undefined;
   /** Outcomes that did not fit, or that auth would refuse, and were recorded as `unknown` instead. */
   readonly replacedOutcomes: number;
-  /** Events given to writeLater that did not fit and close no intent, so that nothing stands in their place. */
-  readonly dropped: number;
+  /** Events given to writeLater that did not fit and close no intent: how many, one event of each user says once there is room. */
+  readonly unrecorded: number;
 }
 
 /** What opening found after a crash. */
@@ -64,7 +64,10 @@ export interface Spool {
    * SpoolUnavailable, or `limit_exceeded`/`bad_request` for an event auth would refuse.
    */
   write(event: SpoolEvent, done: (error: Error | undefined) => void): void;
-  /** For outcomes: durable with the next commit, at most a second later. Never throws; where an outcome does not fit, `unknown` is recorded. */
+  /**
+   * For outcomes, sessions and refusals: durable with the next commit, at most a second later. Never throws; where an outcome does not
+   * fit, `unknown` is recorded, and anything else is counted. Refusals have a part of the spool, and each user a share in that.
+   */
   writeLater(event: SpoolEvent): void;
   /** Uploads in order until the signal aborts; at most one at a time. */
   drain(options: DrainOptions): Promise<void>;
@@ -82,4 +85,6 @@ export interface SpoolOptions {
   readonly nowMs: () => number;
   /** Told when events begin to be refused, and with nothing once they are taken again: for the log, and not for each request. */
   readonly onRefusing?: (refusal: SpoolFull | SpoolUnavailable | undefined) => void;
+  /** Told of the first event that is only counted, and with nothing once all are recorded one by one again. */
+  readonly onUnrecorded?: (event: SpoolEvent | undefined) => void;
 }

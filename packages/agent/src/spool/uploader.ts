@@ -2,6 +2,7 @@ import { open, rename, rm } from 'node:fs/promises';
 import { draftFrame } from '#spool/frame.ts';
 import type { OpenIntents } from '#spool/open-intents.ts';
 import { packEvents } from '#spool/pack-events.ts';
+import type { RefusalShares } from '#spool/refusal-shares.ts';
 import { segmentPath } from '#spool/segment-file.ts';
 import type { SegmentList, TrackedSegment } from '#spool/segment-list.ts';
 import type { DrainOptions, UploadBatch } from '#spool/spool.ts';
@@ -30,14 +31,24 @@ export class Uploader {
   readonly #dir: string;
   readonly #segments: SegmentList;
   readonly #intents: OpenIntents;
+  readonly #refusals: RefusalShares;
   readonly #writer: SpoolWriter;
   /** One for all batches: a megabyte of its own for each makes V8 collect its whole heap every few of them. */
   #buffer: Buffer | undefined;
 
-  constructor(dir: string, parts: { readonly segments: SegmentList; readonly intents: OpenIntents; readonly writer: SpoolWriter }) {
+  constructor(
+    dir: string,
+    parts: {
+      readonly segments: SegmentList;
+      readonly intents: OpenIntents;
+      readonly refusals: RefusalShares;
+      readonly writer: SpoolWriter;
+    },
+  ) {
     this.#dir = dir;
     this.#segments = parts.segments;
     this.#intents = parts.intents;
+    this.#refusals = parts.refusals;
     this.#writer = parts.writer;
   }
 
@@ -85,6 +96,7 @@ export class Uploader {
       if (first.damagedBytes > 0) await rename(path, `${path}.damaged`);
       else await rm(path, { force: true });
       this.#segments.removeFirst();
+      this.#refusals.deleted(first.number);
     }
   }
 
