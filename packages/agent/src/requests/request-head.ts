@@ -9,6 +9,8 @@ export interface RequestHead {
   readonly authorization: string | undefined;
   /** The payload mode: a hash of the body in hexadecimal, UNSIGNED-PAYLOAD or STREAMING-…. */
   readonly contentSha256: string | undefined;
+  /** X-Amz-Copy-Source: the object that S3 reads. */
+  readonly copySource: string | undefined;
   readonly contentLength: number | undefined;
   readonly transferEncoding: string | undefined;
   readonly expect: string | undefined;
@@ -31,6 +33,7 @@ const ONCE = [
   'origin',
   'sec-fetch-site',
   'x-amz-content-sha256',
+  'x-amz-copy-source',
   'x-amz-date',
   'x-amz-security-token',
   'x-amz-decoded-content-length',
@@ -69,6 +72,7 @@ export function readHead(rawHeaders: readonly string[]): RequestHead {
     contentEncoding: values[SLOT['content-encoding']],
     authorization: values[SLOT.authorization],
     contentSha256: values[SLOT['x-amz-content-sha256']],
+    copySource: values[SLOT['x-amz-copy-source']],
     // The reader has refused what is not a number.
     contentLength: length === undefined ? undefined : Number(length),
     transferEncoding: values[SLOT['transfer-encoding']],

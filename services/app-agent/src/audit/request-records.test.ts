@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type LocalAgent, ROLE, startLocalAgent } from '#testing/local-agent.ts';
 import { type Call, signedCall } from '#testing/signed-call.ts';
@@ -100,3 +101,65 @@ it.each(rows)(
     expect(took).toBeLessThanOrEqual(tookMs);
   },
 );
+
+/** What is recorded of a request to S3, in its intent and in its outcome. */
+async function recorded(call: Omit<Call, 'region' | 'service'>) {
+  const before = agent.events.length;
+  await signedCall(agent, { service: 's3', region: 'eu-west-1', method: 'GET', ...call });
+  await expect.poll(() => agent.events.length).toBe(before + 2);
+  const [intent, outcome] = agent.events.slice(before);
+  const told = (fields: Readonly<Record<string, unknown>> | undefined) =>
+    Object.fromEntries(Object.entries(fields ?? {}).filter(([name]) => /^(?:path|raw_query|query|copy_source)/.test(name)));
+  expect(told(outcome?.fields)).toEqual(told(intent?.fields));
+  return told(intent?.fields);
+}
+
+// Path and query ended at 1,024 characters without a word: a key of S3 may have three times as many, and the log did not tell which it was.
+it('an object with the longest of keys is told by its whole path, and of what is cut there is a mark and the hash of the whole', async () => {
+  const longest = `/files/${'%C3%BC'.repeat(512)}`;
+  expect(longest.length).toBe('/files/'.length + 3 * 1024);
+  expect(await recorded({ path: longest })).toEqual({ path: longest, raw_query: '' });
+  const [fits, past] = [4096, 4097].map((length) => `/files/${'k'.repeat(length - '/files/'.length)}`) as [string, string];
+  expect(await recorded({ path: fits })).toEqual({ path: fits, raw_query: '' });
+  expect(await recorded({ path: past })).toEqual({
+    path: fits,
+    path_truncated: true,
+    path_sha256: hash('sha256', past),
+    raw_query: '',
+  });
+});
+
+it('a query is told up to the same length, and no hash of it is made of what may not be told', async () => {
+  const [fits, past] = [4096, 4097].map((length) => `prefix=${'k'.repeat(length - 'prefix='.length)}`) as [string, string];
+  expect(await recorded({ path: `/files?${fits}` })).toEqual({ path: '/files', raw_query: fits });
+  expect(await recorded({ path: `/files?x-amz-server-side-encryption-customer-key=secret&${past}` })).toEqual({
+    path: '/files',
+    raw_query: fits,
+    query_truncated: true,
+    query_sha256: hash('sha256', past),
+  });
+});
+
+it('a copy tells its source, cut as a path is and without what a query may hide', async () => {
+  const copy = (source: string) => recorded({ method: 'PUT', path: '/files/copy', headers: { 'x-amz-copy-source': source } });
+  expect(await copy('/files/seeded')).toEqual({ path: '/files/copy', raw_query: '', copy_source: '/files/seeded' });
+  expect(await copy('files/seeded?versionId=v1&X-Amz-Signature=abc')).toMatchObject({
+    copy_source: 'files/seeded?versionId=v1',
+    copy_source_truncated: true,
+  });
+  expect(await copy('files/seeded?versionId=v1')).toEqual({ path: '/files/copy', raw_query: '', copy_source: 'files/seeded?versionId=v1' });
+  const [fits, past] = [4096, 4097].map((length) => `files/${'k'.repeat(length - 'files/'.length)}`) as [string, string];
+  expect(await copy(fits)).toEqual({ path: '/files/copy', raw_query: '', copy_source: fits });
+  expect(await copy(past)).toMatchObject({ copy_source: fits, copy_source_truncated: true, copy_source_sha256: hash('sha256', past) });
+});
+
+it('a request with two sources of a copy is refused: the log could tell the one and AWS take the other', async () => {
+  const answer = await signedCall(agent, {
+    service: 's3',
+    region: 'eu-west-1',
+    method: 'PUT',
+    path: '/files/copy',
+    unsigned: { 'x-amz-copy-source': ['files/seeded', 'files/other'] },
+  });
+  expect(answer).toMatchObject({ status: 400, text: expect.stringContaining('x-amz-copy-source stands twice') as unknown });
+});

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { EventFields, EventHead, type LiveSession, OpenRecord, type Outcome, type RequestEvent, type Spool } from '@postern/agent';
-import { shownQuery } from '#audit/shown-query.ts';
+import { shownTarget } from '#audit/shown-target.ts';
 import type { SessionPlace } from '#requests/session-place.ts';
 
 /** What a request asked for, as far as it was understood. Never a body. */
@@ -14,6 +14,8 @@ export interface Asked {
   readonly operation?: string;
   /** X-Amz-Target, where the service is told by it. */
   readonly amzTarget?: string;
+  /** X-Amz-Copy-Source, which may have a query. */
+  readonly copySource?: string;
   readonly payload?: string;
 }
 
@@ -33,9 +35,6 @@ interface Kind {
 const REQUEST: Kind = { event: 'app.session.request', codes: { ok: 'T2009I', failed: 'T2009E' } };
 /** As Teleport does for these two signing names. */
 const DYNAMODB: Kind = { event: 'app.session.dynamodb.request', codes: { ok: 'T2013I', failed: 'T2013E' } };
-
-/** What is shown of a client's own text in the log. */
-const MAX_TEXT = 1024;
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -142,12 +141,10 @@ function briefFields(session: LiveSession, place: SessionPlace | undefined): Fie
 }
 
 function shown(asked: Asked): Fields {
-  const { method, target, host, service, region, operation, amzTarget, payload } = asked;
-  const cut = target.indexOf('?');
+  const { method, host, service, region, operation, amzTarget, payload } = asked;
   return {
     method: method.slice(0, 16),
-    path: (cut < 0 ? target : target.slice(0, cut)).slice(0, MAX_TEXT),
-    raw_query: cut < 0 ? '' : shownQuery(target.slice(cut + 1)).slice(0, MAX_TEXT),
+    ...shownTarget(asked),
     aws_host: host.slice(0, 253),
     ...(service === undefined ? {} : { aws_service: service.slice(0, 64) }),
     ...(region === undefined ? {} : { aws_region: region.slice(0, 64) }),

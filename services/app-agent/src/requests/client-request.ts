@@ -76,6 +76,7 @@ export class ClientRequest {
       ...(region === undefined ? {} : { region }),
       ...(described?.operation === undefined ? {} : { operation: described.operation }),
       ...(head.target === undefined ? {} : { amzTarget: head.target }),
+      ...(head.copySource === undefined ? {} : { copySource: head.copySource }),
       ...(verified === undefined ? {} : { payload: payloadWord(verified) }),
     };
   }

@@ -20,7 +20,7 @@ export interface Call {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Buffer | string;
   /** Sent without being signed, after the signature is made. */
-  readonly unsigned?: Readonly<Record<string, string>>;
+  readonly unsigned?: Readonly<Record<string, string | string[]>>;
   readonly key?: { readonly accessKeyId: string; readonly secretAccessKey: string };
   /** What the Host header says; the local port where it is not given. */
   readonly host?: string;
