@@ -65,6 +65,14 @@ ${settings.extra ?? ''}db_service:
     expect([other.code, other.stderr]).toEqual([6, expect.stringContaining('pin') as unknown]);
   });
 
+  it('a sign-in for longer than anybody gets: it is shorter, and that is said', async () => {
+    const said = await cluster.sh(`tsh login --proxy=${cluster.proxy} --user=alice --ttl=999999`, { input: `${PASSWORD}\n` });
+    expect(said).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining('this sign-in lasts 30h0m0s and not 999999 minutes') as unknown,
+    });
+  });
+
   it('an unknown field of a role: file, line, column and the field that was meant; nothing is stored', async () => {
     write('role.yaml', `kind: role\nversion: v6\nmetadata:\n  name: typo\nspec:\n  allow:\n    db_labelz:\n      '*': '*'\n`);
     const said = await cluster.sh('tctl create -f role.yaml');

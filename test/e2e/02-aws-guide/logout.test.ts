@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { Cluster, ROLE } from '@postern/test-harness/cluster.ts';
-import { until } from '@postern/test-harness/processes.ts';
+import { freePort, until } from '@postern/test-harness/processes.ts';
 import { lacking } from '@postern/test-harness/programs.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { clientEnv, openDoor, openStage } from '#02-aws-guide/stage.ts';
@@ -66,13 +66,17 @@ describe.skipIf(cannot !== undefined)('a copy of a session, after its owner logg
     expect(await ended()).toBe(before + 1);
   }, 120_000);
 
-  it('is ended with the whole sign-in, and so is the door that was open', async () => {
+  it('is ended with the whole sign-in, and so are the doors that were open', async () => {
     await cluster.mustSh(`tsh apps login --aws-role ${ROLE} aws`);
     const { daemon } = await openDoor(cluster);
+    const port = String(await freePort());
+    const up = cluster.daemon('up', ['tsh', 'up', '--foreground', '--port', port], { TELEPORT_HOME: cluster.homeOf('alice') });
+    await up.says(/Serving every application/);
     const ended = async () => (JSON.parse(await cluster.admin('tctl audit ls --kind=session.logout -f json')) as unknown[]).length;
     const before = await ended();
     expect((await cluster.sh('tsh logout')).code).toBe(0);
-    expect(await daemon.exited).toBe(3);
+    expect(await Promise.all([daemon.exited, up.exited])).toEqual([3, 3]);
+    expect(up.log()).toContain('ERROR: everybody was logged out: run tsh login, then tsh up');
     expect(daemon.log()).toMatch(/ERROR: logged out of application "aws": run tsh login .*, then tsh apps login/);
     expect(await ended()).toBe(before + 1);
   }, 120_000);
