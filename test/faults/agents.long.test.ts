@@ -2,12 +2,12 @@ import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Aftermath } from '@postern/test-harness/aftermath.ts';
 import { PASSWORD } from '@postern/test-harness/cluster.ts';
-import { until } from '@postern/test-harness/processes.ts';
+import { must, until } from '@postern/test-harness/processes.ts';
 import { lacking } from '@postern/test-harness/programs.ts';
 import { SwarmStage } from '@postern/test-harness/swarm/swarm-stage.ts';
 import { loadOf } from '@postern/test-harness/process-load.ts';
 
-const cannot = lacking('openssl');
+const cannot = lacking('openssl', 'iptables');
 const AGENTS = 1_000;
 const LOGIN_MS = 2_000;
 /** Tunnels, on which people's requests wait. Who watches auth again besides comes after them (docs/decisions/0011). */
@@ -53,17 +53,30 @@ describe.skipIf(cannot !== undefined)('a thousand agents on one proxy', () => {
   });
 
   it('F-31 are given up within a minute when they vanish without a word, with what they held', async () => {
+    // Nothing of theirs arrives any more, and nothing reaches them: no FIN, no RST, no ACK.
+    const swallowing = ['--dport', '--sport'].map((at) => [
+      'INPUT',
+      '-i',
+      'lo',
+      '-p',
+      'tcp',
+      at,
+      `${stage.cluster.proxyPort}`,
+      '-j',
+      'DROP',
+    ]);
     const pid = stage.daemonOf('proxy').child.pid ?? 0;
     const before = loadOf(pid).descriptors;
     expect(before).toBeGreaterThan(2 * AGENTS);
-    stage.swarm.signal('SIGSTOP');
+    for (const rule of swallowing) await must(['iptables', '-A', ...rule]);
     try {
-      await until('every tunnel to be given up', 60_000, async () =>
-        (await stage.cluster.metrics('proxy')).get('postern_proxy_tunnels_attached') === 0 ? true : undefined,
+      await until('every tunnel and every descriptor to be given up', 60_000, async () =>
+        loadOf(pid).descriptors < 100 && (await stage.cluster.metrics('proxy')).get('postern_proxy_tunnels_attached') === 0
+          ? true
+          : undefined,
       );
-      await until('every descriptor to be given back', 30_000, () => (loadOf(pid).descriptors < 100 ? true : undefined));
     } finally {
-      stage.swarm.signal('SIGCONT');
+      for (const rule of swallowing) await must(['iptables', '-D', ...rule]);
     }
     await stage.swarm.allReady(60_000 * stage.busyness);
   });

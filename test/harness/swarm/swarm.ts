@@ -71,10 +71,6 @@ export class Swarm {
     return performance.now() - startedMs;
   }
 
-  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
-    for (const child of this.#processes) child.kill(signal);
-  }
-
   async stop(): Promise<void> {
     for (const child of this.#processes.splice(0)) child.kill('SIGKILL');
   }

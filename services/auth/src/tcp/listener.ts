@@ -33,6 +33,8 @@ const MAX_BEFORE_HANDSHAKE = 2000;
 /** A client with nothing to ask is closed; watches have heartbeats and stay. */
 const IDLE_MS = 10 * 60_000;
 const GRACE_MS = 2000;
+/** Connections of which each is asked as soon as it is silent. */
+const ASKED_OFTEN = 1_500;
 /** A watch or two that are withdrawn; anybody may call here. */
 const RESETS = { atOnce: 100, perSecond: 10 };
 
@@ -45,10 +47,11 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       'grpc.max_connection_idle_ms': IDLE_MS,
       'grpc.max_send_message_length': limits.grpcMessageBytes,
     },
-    // Hosts that watch have nothing to say for minutes; with thousands of them each PING is felt by the proxy in between as well. What they
-    // announce again and again then comes before they are asked.
+    // Hosts that watch have nothing to say for minutes. What one held that vanished is given back within a minute; with thousands of them each
+    // PING is felt by the proxy in between as well, and what they announce again and again then comes before they are asked.
     keepalive: {
-      everyMs: () => tunnelLimits.keepaliveOfWatchedMs + 6 * spreadMs(grpc.connectionCount, WATCH_MS),
+      everyMs: () =>
+        tunnelLimits.keepaliveOfWatchedMs + (grpc.connectionCount > ASKED_OFTEN ? 6 * spreadMs(grpc.connectionCount, WATCH_MS) : 0),
       timeoutMs: tunnelLimits.keepaliveTimeoutMs,
     },
     // Thousands of agents that come back at once come in turns; without, none of them and no person gets an answer for seconds.
