@@ -63,8 +63,8 @@ export function createTunnelDoor(options: TunnelDoorOptions): TunnelDoor {
       try {
         if (!connection.certificateDer) return refuse('no certificate');
         const { identity, notAfterMs } = verify(connection.certificateDer, certificate);
-        if (options.isLocked(identity.name)) return refuse('the host is locked');
-        if (!tunnels.admit(identity.name, connection)) return refuse('too many connections of one host');
+        if (options.isLocked(identity.name)) return refuse(`host ${identity.name} is locked`);
+        if (!tunnels.admit(identity.name, connection)) return refuse(`host ${identity.name} has too many connections`);
         // Streams end at expiry one by one; what is left of the connection ends here.
         const expiry = setTimeout(connection.destroy, Math.min(Math.max(notAfterMs - nowMs(), 0) + 1_000, MAX_TIMER_MS));
         expiry.unref();
