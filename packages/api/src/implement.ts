@@ -8,6 +8,7 @@ import type {
   UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { type Admitted, admit, type AdmitOptions, type CallContext, type Caller, type CallGate, gateOf } from '#admit.ts';
+import { bounded } from '#bounded-request.ts';
 import { type ErrorCode, PosternError } from '#errors.ts';
 import type { RawServerCall, StatusObject } from '#grpc-types.ts';
 import type { Rule } from '#rules.ts';
@@ -61,18 +62,20 @@ export function implement<S extends object>(
   const implementation: UntypedServiceImplementation = {};
   const rawCalls = new Map<string, (call: RawServerCall) => void>();
   const gates = new Map<string, CallGate>();
+  const definition: Record<string, unknown> = {};
   for (const name of Object.keys(service.definition) as (keyof S & string)[]) {
     const method = service.definition[name] as AnyMethod;
     const rule = service.rules[name];
     const handler = handlers[name];
     const spec = { method, rule, handler, options };
+    definition[name] = { ...method, requestDeserialize: bounded(method.requestDeserialize) };
     if (method.rawBytes) rawCalls.set(method.path, (call) => serveRaw(spec, call));
     else {
       implementation[name] = serve(spec);
       gates.set(method.path, gateOf(spec));
     }
   }
-  return { definition: service.definition as unknown as ServiceDefinition, implementation, rawCalls, gates };
+  return { definition: definition as unknown as ServiceDefinition, implementation, rawCalls, gates };
 }
 
 interface Spec {

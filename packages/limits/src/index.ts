@@ -86,6 +86,8 @@ export const limits = {
   /** gRPC, on every server. */
   grpcMetadataBytes: 16 * KIB,
   grpcMessageBytes: 4 * MIB,
+  /** Of one request, as protobuf sees it: auth takes ten thousand events at once. */
+  grpcFields: 16 * 1024,
   /** From the headers of a call whose request is one message to the end of it: 4 MiB at 280 kbit/s. */
   grpcRequestMs: 2 * MINUTE,
   /** Of one who has shown no certificate, who may sign in or join: his request, the time that it may take, his calls at a time on one connection. */
