@@ -1,60 +1,26 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ACCOUNT, Cluster, PASSWORD, ROLE } from '@postern/test-harness/cluster.ts';
+import { ROLE } from '@postern/test-harness/cluster.ts';
 import { type Daemon, until } from '@postern/test-harness/processes.ts';
+import { call } from '@postern/test-harness/load.ts';
 import { lacking } from '@postern/test-harness/programs.ts';
+import { DATABASE, Stage } from '@postern/test-harness/stage.ts';
 
 const cannot = lacking('openssl');
 
 /** What lies on either side of an open tunnel goes away: the agent for a moment, the login for good. */
 describe.skipIf(cannot !== undefined)('a tunnel that is open', () => {
-  const cluster = new Cluster();
+  const stage = new Stage();
+  const { cluster } = stage;
   let agent: Daemon;
   let tunnel: { readonly port: number; readonly daemon: Daemon };
-
-  const startAgent = (token: string) =>
-    cluster.startAgent(
-      'agent',
-      `version: v3
-teleport:
-  data_dir: ${join(cluster.dir, 'agent', 'data')}
-  proxy_server: ${cluster.proxy}
-  auth_token: ${token}
-db_service:
-  enabled: "yes"
-  databases:
-    - name: "example-dynamodb"
-      protocol: "dynamodb"
-      aws:
-        region: "us-east-1"
-        account_id: "${ACCOUNT}"
-`,
-    );
+  const listTables = () => call(tunnel.port, 'ListTables', {});
   const isListed = () =>
-    until('the database', 30_000, async () => ((await cluster.sh('tsh db ls')).stdout.includes('example-dynamodb') ? true : undefined));
-  const listTables = async () => {
-    const answer = await fetch(`http://localhost:${tunnel.port}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/x-amz-json-1.0', 'x-amz-target': 'DynamoDB_20120810.ListTables' },
-      body: '{}',
-    });
-    return { status: answer.status, body: await answer.text() };
-  };
-  let token = '';
+    until('the database', 30_000, async () => ((await cluster.sh('tsh db ls')).stdout.includes(DATABASE) ? true : undefined));
 
   beforeAll(async () => {
-    await cluster.startEmulator();
-    await cluster.start();
-    writeFileSync(
-      join(cluster.dir, 'access.yaml'),
-      `kind: role\nversion: v6\nmetadata:\n  name: dynamo\nspec:\n  allow:\n    db_labels:\n      '*': '*'\n    db_users: ['${ROLE}']\n`,
-    );
-    await cluster.admin('tctl create -f access.yaml');
-    await cluster.admin('tctl users add alice --roles=dynamo --password-stdin', { input: `${PASSWORD}\n` });
-    await cluster.signIn();
-    token = (await cluster.admin('tctl tokens add --type=db --db-name=example-dynamodb --db-protocol=dynamodb --format=text')).trim();
-    agent = startAgent(token);
+    await stage.open();
+    agent = stage.agent('agent');
+    await stage.attached(agent);
     await isListed();
     tunnel = await cluster.openTunnel();
     expect((await listTables()).status).toBe(200);
@@ -81,7 +47,7 @@ db_service:
       code: 5,
       stderr: expect.stringContaining('database "example-dynamodb" not found: tsh db ls') as unknown,
     });
-    agent = startAgent(token);
+    agent = stage.agent('agent');
     await isListed();
     expect((await listTables()).status).toBe(200);
   }, 120_000);
