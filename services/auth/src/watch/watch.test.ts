@@ -9,6 +9,7 @@ import {
   type Credential,
   joinAs,
   outcomeOf,
+  presence,
   resources,
   routeKeys,
   server,
@@ -111,6 +112,45 @@ describe('watching', () => {
     await announce(test, agent, [server('orders'), server('customers')]);
     const seen = await untilSynced(watch(await hostOf('proxy'), ['db_server']));
     expect(seen.map(({ resource }) => resource?.name)).toEqual([`orders/${agent.hostId}`]);
+  });
+
+  it('tells hosts nothing when others say again that they are there, and people until when they are', async () => {
+    test = await startTestAuth();
+    const proxy = await hostOf('proxy');
+    const agent = await hostOf('db', 'orders');
+    const version = { now: '1' };
+    const say = async (atMs = 0) => {
+      test.clock.now += atMs;
+      await announce(test, agent, [server('orders')]);
+      await callUnary(test.client(proxy), presence.definition.announceProxy, {
+        publicAddress: 'proxy.example.com:443',
+        ownAddress: '',
+        version: version.now,
+      });
+    };
+    await say();
+    const kinds = ['db_server', 'proxy'];
+    const [toHost, toPerson] = [watch(proxy, kinds), watch(test.admin, kinds)];
+    const shown = async (state: Promise<readonly ResourceEvent[]>) =>
+      (await state).map(({ resource }) => JSON.parse(resource?.json.toString() ?? '') as { metadata: { expires?: string } });
+    expect((await shown(untilSynced(toHost))).map(({ metadata }) => metadata.expires)).toEqual([undefined, undefined]);
+    const first = (await shown(untilSynced(toPerson))).map(({ metadata }) => Date.parse(metadata.expires ?? '') - test.clock.now);
+    expect(first).toEqual([600_000, 600_000]);
+    // Long enough that both are written again.
+    await say(300_000);
+    await say(300_000);
+    version.now = '2';
+    await say(1_000);
+    const nextOf = async (events: AsyncGenerator<ResourceEvent>) => ((await events.next()).value as ResourceEvent).resource;
+    const toldToHost = await nextOf(toHost);
+    expect(toldToHost).toMatchObject({ kind: 'proxy' });
+    expect(JSON.parse(toldToHost?.json.toString() ?? '')).toMatchObject({ spec: { version: '2' } });
+    expect([(await nextOf(toPerson))?.kind, (await nextOf(toPerson))?.kind].sort()).toEqual(['db_server', 'proxy']);
+    // What is over is told, and what comes after that as well.
+    await announce(test, agent, []);
+    await announce(test, agent, [server('orders')]);
+    expect((await toHost.next()).value).toMatchObject({ type: ResourceEvent_Type.DELETE, resource: { kind: 'db_server' } });
+    expect((await toHost.next()).value).toMatchObject({ type: ResourceEvent_Type.PUT, resource: { kind: 'db_server' } });
   });
 
   it('ends for a host that is locked in the middle, and is refused to it while the lock stands', async () => {
