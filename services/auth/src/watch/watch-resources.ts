@@ -1,9 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { guard } from '#watch/guard.ts';
+import { type Heartbeat, heartbeats } from '#watch/heartbeats.ts';
 import { mergeStreams } from '#watch/merge-streams.ts';
 import { type WatchEvent, type WatchKindDeps, watchKind } from '#watch/watch-kind.ts';
 
-export type WatchedEvent = WatchEvent | { readonly type: 'heartbeat' };
+export type WatchedEvent = WatchEvent | Heartbeat;
 
 export interface Watch {
   readonly kinds: readonly string[];
@@ -34,19 +34,4 @@ export function guardsOf(
   return watch.guardedPrefixes.map(
     (prefix) => (signal: AbortSignal) => guard({ store: deps.store, prefix, recheck: watch.recheck, signal }),
   );
-}
-
-/** Watchers are told in step: a proxy between them and auth passes a hundred of these on in one turn of its loop for less than two at two times. */
-const STEP_MS = 500;
-
-async function* heartbeats(everyMs: () => number, signal: AbortSignal): AsyncGenerator<WatchedEvent> {
-  try {
-    for (;;) {
-      const latestMs = performance.now() + everyMs();
-      await delay(latestMs - (latestMs % STEP_MS) - performance.now(), undefined, { signal, ref: false });
-      yield { type: 'heartbeat' };
-    }
-  } catch (error) {
-    if (!signal.aborted) throw error;
-  }
 }
