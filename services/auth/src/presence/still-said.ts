@@ -12,7 +12,7 @@ export interface Said {
 
 /**
  * True where the store says already what a host says now, and will go on for long enough. Agents repeat themselves each minute: to write
- * it each time would be two commits, and a change told to every proxy, for each agent and minute.
+ * it each time would be two commits, and a change to look at for each watcher, for each agent and minute.
  */
 export async function isStillSaid(store: Store, said: Said, untilMs: number): Promise<boolean> {
   const { host, settings, nodeName, version } = said;

@@ -151,6 +151,11 @@ describe('watching', () => {
     await announce(test, agent, [server('orders')]);
     expect((await toHost.next()).value).toMatchObject({ type: ResourceEvent_Type.DELETE, resource: { kind: 'db_server' } });
     expect((await toHost.next()).value).toMatchObject({ type: ResourceEvent_Type.PUT, resource: { kind: 'db_server' } });
+    // So is what nobody says any more, though it was never told until when it holds.
+    test.clock.now += 600_001;
+    const over = [await toHost.next(), await toHost.next()].map(({ value }) => value as ResourceEvent);
+    expect(over.map(({ type }) => type)).toEqual([ResourceEvent_Type.DELETE, ResourceEvent_Type.DELETE]);
+    expect(new Set(over.map(({ resource }) => resource?.kind))).toEqual(new Set(kinds));
   });
 
   it('ends for a host that is locked in the middle, and is refused to it while the lock stands', async () => {

@@ -3,7 +3,7 @@ import { resourceId } from '@postern/pki';
 /** The parts of a `db_server` or `app_server` that say which agent serves what. */
 export interface ServerResource {
   readonly kind: string;
-  readonly metadata: { readonly name: string; readonly expires?: string | undefined };
+  readonly metadata: { readonly name: string };
   readonly spec: {
     readonly host_id: string;
     readonly database?: { readonly status?: unknown };
@@ -33,8 +33,8 @@ export class AgentDirectory {
   }
 
   /**
-   * Replaces everything by the servers that auth lists now. Thousands of agents announce themselves each minute, and what they say
-   * is mostly what they said before: a resource that is listed already costs no hash.
+   * Replaces everything by the servers that auth lists now. Where one of thousands of agents comes or goes the others are what they
+   * were: a resource that is listed already costs no hash.
    */
   replace(servers: readonly ServerResource[]): void {
     const byResource = new Map<string, Set<string>>();
