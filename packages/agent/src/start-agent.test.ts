@@ -109,6 +109,7 @@ beforeEach(async () => {
     dialAfter: (proxyStands) => (reachable = proxyStands),
     reachable: () => reachable(),
     spreadMs: () => 0,
+    quietMs: () => 0,
     viewAgeMs: () => 0,
     patienceMs: () => 45_000,
     stop: () => Promise.resolve(),

@@ -128,7 +128,7 @@ export async function startAgent(options: StartAgentOptions): Promise<StartedAge
     onRefused: ({ name, reason }) =>
       logger.error({ resource: `${kind}/${name}`, reason }, 'auth refuses to let this agent serve a resource'),
     onFailed: (err) => logger.warn({ err }, 'auth did not take the announcement of what this agent serves'),
-    spreadMs: () => membership.spreadMs(),
+    quietMs: () => membership.quietMs(),
     backoff: (attempt) => waitMs(attempt),
   });
   const service = options.service({

@@ -39,6 +39,6 @@ export function fullJitterBackoff(options: { readonly baseMs: number; readonly c
  * In which time so many clients come back without keeping each other out, where each costs its server `eachMs`. A few thousand in the
  * same second are a queue in which everybody's patience ends before his turn does.
  */
-export function spreadMs(clients: number, eachMs: number): number {
-  return Math.min(Math.round(clients * eachMs), tunnelLimits.maxSpreadMs);
+export function spreadMs(clients: number, eachMs: number, atMostMs: number = tunnelLimits.maxSpreadMs): number {
+  return Math.min(Math.round(clients * eachMs), atMostMs);
 }

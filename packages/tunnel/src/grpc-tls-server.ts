@@ -148,6 +148,8 @@ export function createGrpcTlsServer(options: GrpcTlsServerOptions): GrpcTlsServe
     // What grpc-js reads for getPeer(). A socket out of a tunnel has no address of its own.
     Object.defineProperty(socket, 'remoteAddress', { value: remoteAddress });
     Object.defineProperty(socket, 'remotePort', { value: undefined });
+    // It asks for this with each call, and OpenSSL's answer takes longer than a whole small request.
+    Object.defineProperty(socket, 'getPeerCertificate', { value: () => ({ raw }) });
     // HTTP/2 knows no half-close, and Node's does not look for one: where the connection below allows it, as a peeked socket or a
     // stream out of a tunnel does, a killed peer would be missed for as long as keepalive takes.
     socket.once('end', () => socket.destroy());

@@ -44,8 +44,10 @@ export const tunnelLimits = {
   /** PINGs of an agent: what an idle proxy does is to answer them. A segment that is lost is sent again after 6 and 12.6 s, and still counts. */
   heartbeatMs: 15_000,
   silenceMs: 30_000,
-  /** What a server may ask of those that it loses, and what a proxy may have its agents add to `heartbeatMs`. */
+  /** What a proxy may ask of agents that it loses, and what they may be asked to add to `heartbeatMs`. */
   maxSpreadMs: 30_000,
+  /** What auth may ask of those that watch it: they come after the tunnels, and nobody waits for them. */
+  maxWatchSpreadMs: 45_000,
   /** What one agent that attaches takes of a proxy's processor, with room for the people who come meanwhile. */
   attachMs: 5,
   dialMs: 5_000,

@@ -102,6 +102,7 @@ function membershipOf(material: MemberMaterial, { proxy }: Place): Membership {
     dialAfter: (proxyStands) => void (reachable = proxyStands),
     reachable: () => reachable(),
     spreadMs: () => cache.spreadMs,
+    quietMs: () => cache.quietMs,
     viewAgeMs: () => cache.ageMs(),
     patienceMs: () => cache.patienceMs,
     async stop() {

@@ -31,8 +31,10 @@ export interface Membership {
   dialAfter(proxyStands: () => Promise<void>): void;
   /** Resolves when it makes sense to call auth. Never rejects. */
   reachable(): Promise<void>;
-  /** In what time auth wants all its watchers back, should it be lost: a measure of how many there are. */
+  /** In what time auth wants all its watchers back, should it be lost. */
   spreadMs(): number;
+  /** How much less often auth wants to be told the same again than by a few. */
+  quietMs(): number;
   /** Since auth was last heard on the watch. */
   viewAgeMs(): number;
   /** How old the view may be before the watch counts as lost. */

@@ -67,6 +67,7 @@ export async function openMembership(options: OpenMembershipOptions): Promise<Me
     },
     reachable: () => reachable(),
     spreadMs: () => cache.spreadMs,
+    quietMs: () => cache.quietMs,
     viewAgeMs: () => age.ageMs(),
     patienceMs: () => cache.patienceMs,
     async stop() {

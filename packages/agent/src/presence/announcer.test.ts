@@ -23,7 +23,7 @@ afterEach(() => {
 function make(
   answer: (request: AnnounceServersRequest) => Promise<AnnounceServersResponse>,
   wanted: () => readonly ServedResource[],
-  spreadMs = 0,
+  quietMs = 0,
 ) {
   const told = { admitted: 0, refused: [] as string[], failed: 0 };
   announcer = new Announcer({
@@ -34,7 +34,7 @@ function make(
     onAdmitted: () => (told.admitted += 1),
     onRefused: ({ name, reason }) => told.refused.push(`${name}: ${reason}`),
     onFailed: () => (told.failed += 1),
-    spreadMs: () => spreadMs,
+    quietMs: () => quietMs,
     backoff: () => 60_000,
   });
   return { announcer, told };
@@ -127,7 +127,7 @@ describe('an announcement', () => {
   it.each([
     [0, ANNOUNCE_EVERY_MS],
     [20_000, ANNOUNCE_EVERY_MS + 100_000],
-  ])('says the same again, the less often the longer auth wants its watchers to take for coming back: %i ms', async (spreadMs, everyMs) => {
+  ])('says the same again, the less often the quieter auth wants its watchers: %i ms', async (quietMs, everyMs) => {
     vi.useFakeTimers();
     try {
       let announced = 0;
@@ -137,7 +137,7 @@ describe('an announcement', () => {
           return Promise.resolve(answerOf({ one: {} }));
         },
         () => [db('one')],
-        spreadMs,
+        quietMs,
       );
       await made.announce();
       await vi.advanceTimersByTimeAsync(everyMs - 1);

@@ -12,16 +12,16 @@ export interface AnnouncerOptions {
   /** Once for each new reason, not once a minute. */
   readonly onRefused: (refusal: { readonly name: string; readonly reason: string }) => void;
   readonly onFailed: (error: unknown) => void;
-  /** In what time auth wants all who watch it back: what it is told again and again it is told less often by many. */
-  readonly spreadMs: () => number;
+  /** How much less often auth wants to be told the same again than by a few. */
+  readonly quietMs: () => number;
   /** Milliseconds before the nth try in a row, from 1. */
   readonly backoff: (attempt: number) => number;
 }
 
 /** Below a minute: what auth took for expired while its clock was wrong is back within one, and in a cluster of thousands within a few. */
 export const ANNOUNCE_EVERY_MS = 45_000;
-/** At the longest spread, every 195 s: auth writes what is said again after four minutes, and forgets it after ten. */
-const SPREADS_BETWEEN = 5;
+/** At the most, every 195 s: auth writes what is said again after four minutes, and forgets it after ten. */
+const QUIET_BETWEEN = 5;
 
 /**
  * Tells auth what this agent serves, again and again and at each change, and keeps its answer: which names auth refused
@@ -93,7 +93,7 @@ export class Announcer {
 
   #plan(): void {
     if (this.#stopped) return;
-    const everyMs = ANNOUNCE_EVERY_MS + SPREADS_BETWEEN * this.#options.spreadMs();
+    const everyMs = ANNOUNCE_EVERY_MS + QUIET_BETWEEN * this.#options.quietMs();
     const waitMs = this.#failures > 0 ? Math.min(this.#options.backoff(this.#failures), everyMs) : this.#again ? 0 : everyMs;
     this.#timer = setTimeout(() => void this.announce(), waitMs).unref();
   }

@@ -221,10 +221,11 @@ export function put(kind: string, name: string, revision: string, json: unknown 
     type: ResourceEvent_Type.PUT,
     resource: { kind, name, revision, json: Buffer.from(typeof json === 'string' ? json : JSON.stringify(json)) },
     spreadMs: 0,
+    quietMs: 0,
   };
 }
 export function remove(kind: string, name: string): ResourceEvent {
-  return { type: ResourceEvent_Type.DELETE, resource: { kind, name, revision: '', json: Buffer.alloc(0) }, spreadMs: 0 };
+  return { type: ResourceEvent_Type.DELETE, resource: { kind, name, revision: '', json: Buffer.alloc(0) }, spreadMs: 0, quietMs: 0 };
 }
-export const synced: ResourceEvent = { type: ResourceEvent_Type.SYNCED, resource: undefined, spreadMs: 0 };
-export const heartbeat: ResourceEvent = { type: ResourceEvent_Type.HEARTBEAT, resource: undefined, spreadMs: 0 };
+export const synced: ResourceEvent = { type: ResourceEvent_Type.SYNCED, resource: undefined, spreadMs: 0, quietMs: 0 };
+export const heartbeat: ResourceEvent = { type: ResourceEvent_Type.HEARTBEAT, resource: undefined, spreadMs: 0, quietMs: 0 };

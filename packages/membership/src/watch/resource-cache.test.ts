@@ -125,7 +125,7 @@ describe('the cache', () => {
   });
 
   it('waits longer for the word of an auth that has told thousands to take their time', async () => {
-    auth.state = [{ ...synced, spreadMs: 800 }];
+    auth.state = [{ ...synced, spreadMs: 800, quietMs: 800 }];
     const lost = Promise.withResolvers<number>();
     const { cache } = watch({ silenceMs: 200, onProblem: () => lost.resolve(performance.now()) });
     await cache.synced();
@@ -151,15 +151,27 @@ describe('the cache', () => {
   });
 
   it('comes back when its share of the time is over that auth wanted', async () => {
-    auth.state = [{ ...synced, spreadMs: 1_200 }];
+    auth.state = [{ ...synced, spreadMs: 1_200, quietMs: 300 }];
     const { cache, until } = watch({ random: () => 0.5 });
     await cache.synced();
     expect(cache.spreadMs).toBe(1_200);
+    expect(cache.quietMs).toBe(300);
     auth.state = [put('role', 'later', '1'), synced];
     const startedMs = performance.now();
     auth.cut();
     await until('put role/later@1');
     expect(performance.now() - startedMs).toBeGreaterThan(590);
+  });
+
+  it('takes no more time than there may be at most, whatever auth says', async () => {
+    auth.state = [{ ...synced, spreadMs: 2 ** 31 - 1, quietMs: 2 ** 31 - 1 }];
+    const { cache, until } = watch({ silenceMs: 1_000 });
+    await cache.synced();
+    expect([cache.spreadMs, cache.quietMs, cache.patienceMs]).toEqual([45_000, 30_000, 76_000]);
+    auth.state = [put('role', 'later', '1'), { ...synced, spreadMs: -1, quietMs: -(2 ** 31) }];
+    auth.cut();
+    await until('put role/later@1');
+    await expect.poll(() => [cache.spreadMs, cache.quietMs, cache.patienceMs]).toEqual([0, 0, 1_000]);
   });
 
   it('waits for the way to auth, at the least for its share of the time, and stops without either', async () => {

@@ -31,8 +31,6 @@ export interface ResourceCacheOptions {
 }
 
 const SILENCE_MS = 45_000;
-/** Auth takes a spread longer between two heartbeats: one that is missed is not yet silence. Nor is the turn of others after the loss of a proxy. */
-const SPREADS_OF_SILENCE = 2;
 /** A lock has to act within 5 s of the network's coming back. */
 const RETRY = { baseMs: 250, capMs: 4_000 };
 export const MAX_RESOURCES = 100_000;
@@ -52,6 +50,7 @@ export class ResourceCache {
   #syncedAtMs: number | undefined;
   #lastHeardMs: number | undefined;
   #spreadMs = 0;
+  #quietMs = 0;
 
   /** Begins to watch at once. */
   constructor(options: ResourceCacheOptions) {
@@ -91,9 +90,17 @@ export class ResourceCache {
     return this.#spreadMs;
   }
 
-  /** After so long without a word of auth the watch counts as lost. */
+  /** How much less often auth wants to be told the same again than by a few watchers. */
+  get quietMs(): number {
+    return this.#quietMs;
+  }
+
+  /**
+   * After so long without a word of auth the watch counts as lost. So much longer auth takes between two heartbeats, of which one that is
+   * missed is not yet silence. Nor is the turn of others after the loss of a proxy.
+   */
   get patienceMs(): number {
-    return (this.#options.silenceMs ?? SILENCE_MS) + SPREADS_OF_SILENCE * this.#spreadMs;
+    return (this.#options.silenceMs ?? SILENCE_MS) + this.#quietMs + this.#spreadMs;
   }
 
   /** Infinity before the first state is complete. */
@@ -126,7 +133,8 @@ export class ResourceCache {
         if (event.type === ResourceEvent_Type.SYNCED) backoff.reset();
         if (event.type !== ResourceEvent_Type.SYNCED && event.type !== ResourceEvent_Type.HEARTBEAT) return;
         wasThere = true;
-        this.#spreadMs = Math.min(Math.max(event.spreadMs, 0), tunnelLimits.maxSpreadMs);
+        this.#spreadMs = Math.min(Math.max(event.spreadMs, 0), tunnelLimits.maxWatchSpreadMs);
+        this.#quietMs = Math.min(Math.max(event.quietMs, 0), tunnelLimits.maxSpreadMs);
       };
       try {
         await this.#watchOnce(heard);

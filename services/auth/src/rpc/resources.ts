@@ -4,10 +4,10 @@ import {
   Identity_Kind,
   PosternError,
   type Resource,
+  type ResourceEvent,
   ResourceEvent_Type,
   type ResourcesService,
 } from '@postern/api';
-import { spreadMs } from '@postern/tunnel';
 import { type Person, personOf, requireMay } from '#administration/person.ts';
 import { requireHost } from '#hosts/host-record.ts';
 import { requireUnlocked } from '#locks/locks.ts';
@@ -20,7 +20,7 @@ import { type WriteDeps, writeResource } from '#resources/write-resource.ts';
 import { identified } from '#rpc/identified.ts';
 import type { Sealer } from '#seal/sealer.ts';
 import { mayHostWatch } from '#watch/visibility.ts';
-import { WATCH_MS } from '#watch/watch-cost.ts';
+import { comeBackMs, quietMs } from '#watch/watch-cost.ts';
 import { type Watch, type WatchedEvent, watchResources } from '#watch/watch-resources.ts';
 
 export interface ResourcesRpcDeps extends ReadDeps, WriteDeps {
@@ -37,8 +37,8 @@ export function resourcesHandlers(deps: ResourcesRpcDeps): Handlers<typeof Resou
     return { resource: toWire(request.kind, shown), created };
   };
   let watchers = 0;
-  const spread = () => spreadMs(watchers, WATCH_MS);
-  const heartbeatMs = () => deps.heartbeatMs + spread();
+  const shared = () => ({ spreadMs: comeBackMs(watchers), quietMs: quietMs(watchers) });
+  const heartbeatMs = () => deps.heartbeatMs + quietMs(watchers);
   return {
     getResource: async (request, context) => {
       const person = await personOf(deps, identified(context));
@@ -74,7 +74,7 @@ export function resourcesHandlers(deps: ResourcesRpcDeps): Handlers<typeof Resou
       const watch = await watchFor(deps, caller, [...new Set(request.kinds)]);
       watchers += 1;
       try {
-        for await (const event of watchResources(deps, { ...watch, heartbeatMs, signal: context.signal })) yield toEvent(event, spread());
+        for await (const event of watchResources(deps, { ...watch, heartbeatMs, signal: context.signal })) yield toEvent(event, shared());
       } finally {
         watchers -= 1;
       }
@@ -115,12 +115,14 @@ function toWire(kind: string, { name, revision, resource }: ShownResource): Reso
   return { kind, name, revision, json: Buffer.from(JSON.stringify(json)) };
 }
 
-function toEvent(event: WatchedEvent, spread: number) {
-  if (event.type === 'put') return { type: ResourceEvent_Type.PUT, resource: toWire(event.kind, event.shown), spreadMs: 0 };
+const NOTHING_SHARED = { spreadMs: 0, quietMs: 0 };
+
+function toEvent(event: WatchedEvent, shared: Pick<ResourceEvent, 'spreadMs' | 'quietMs'>): ResourceEvent {
+  if (event.type === 'put') return { type: ResourceEvent_Type.PUT, resource: toWire(event.kind, event.shown), ...NOTHING_SHARED };
   if (event.type === 'delete') {
     const resource = { kind: event.kind, name: event.name, revision: '', json: Buffer.alloc(0) };
-    return { type: ResourceEvent_Type.DELETE, resource, spreadMs: 0 };
+    return { type: ResourceEvent_Type.DELETE, resource, ...NOTHING_SHARED };
   }
   const type = event.type === 'synced' ? ResourceEvent_Type.SYNCED : ResourceEvent_Type.HEARTBEAT;
-  return { type, resource: undefined, spreadMs: spread };
+  return { type, resource: undefined, ...shared };
 }

@@ -3,12 +3,12 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import type { ServedService } from '@postern/api';
 import { limits } from '@postern/limits';
 import { type HostIdentityMaterial, serverTlsOptions } from '@postern/pki';
-import { createGrpcTlsServer, type GrpcConnection, type GrpcTlsServer, spreadMs, tunnelLimits } from '@postern/tunnel';
-import { WATCH_MS } from '#watch/watch-cost.ts';
+import { createGrpcTlsServer, type GrpcConnection, type GrpcTlsServer, tunnelLimits } from '@postern/tunnel';
 import type { Authorities } from '#authorities/authorities.ts';
 import { anonymousLimit } from '#tcp/anonymous-limit.ts';
 import type { Callers } from '#tcp/callers.ts';
 import { readClientAddress } from '#tcp/read-client-address.ts';
+import { quietMs } from '#watch/watch-cost.ts';
 
 export interface ListenerOptions {
   readonly listen: { readonly host: string; readonly port: number };
@@ -50,8 +50,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     // Hosts that watch have nothing to say for minutes. What one held that vanished is given back within a minute; with thousands of them each
     // PING is felt by the proxy in between as well, and what they announce again and again then comes before they are asked.
     keepalive: {
-      everyMs: () =>
-        tunnelLimits.keepaliveOfWatchedMs + (grpc.connectionCount > ASKED_OFTEN ? 6 * spreadMs(grpc.connectionCount, WATCH_MS) : 0),
+      everyMs: () => tunnelLimits.keepaliveOfWatchedMs + (grpc.connectionCount > ASKED_OFTEN ? 6 * quietMs(grpc.connectionCount) : 0),
       timeoutMs: tunnelLimits.keepaliveTimeoutMs,
     },
     // Thousands of agents that come back at once come in turns; without, none of them and no person gets an answer for seconds.

@@ -70,14 +70,15 @@ describe('watching', () => {
     test = await startTestAuth();
     const agent = await hostOf('db');
     const syncedOf = async () => {
-      for await (const event of watch(agent, ['lock'])) if (event.type === ResourceEvent_Type.SYNCED) return event.spreadMs;
+      for await (const event of watch(agent, ['lock'])) if (event.type === ResourceEvent_Type.SYNCED) return event;
       return expect.fail('the watch has ended');
     };
     const first = watch(agent, ['lock']);
     await untilSynced(first);
     const withOne = await syncedOf();
     await Promise.all(Array.from({ length: 3 }, () => untilSynced(watch(agent, ['lock']))));
-    await expect.poll(syncedOf).toBeGreaterThan(withOne);
+    await expect.poll(async () => (await syncedOf()).spreadMs).toBeGreaterThan(withOne.spreadMs);
+    expect((await syncedOf()).quietMs).toBeGreaterThan(withOne.quietMs);
   });
 
   it('shows hosts of a user no more than name, generation and roles', async () => {

@@ -121,10 +121,10 @@ async function* watch(kinds: readonly string[], signal: AbortSignal, options: Te
   for (const kind of kinds) {
     for (const [i, resource] of options.resources(kind).entries()) {
       const json = Buffer.from(JSON.stringify(resource));
-      yield { type: ResourceEvent_Type.PUT, resource: { kind, name: String(i), revision: randomUUID(), json }, spreadMs: 0 };
+      yield { type: ResourceEvent_Type.PUT, resource: { kind, name: String(i), revision: randomUUID(), json }, spreadMs: 0, quietMs: 0 };
     }
   }
-  yield { type: ResourceEvent_Type.SYNCED, resource: undefined, spreadMs: 0 };
+  yield { type: ResourceEvent_Type.SYNCED, resource: undefined, spreadMs: 0, quietMs: 0 };
   await new Promise<void>((resolve) => {
     options.onChange(resolve);
     signal.addEventListener('abort', () => resolve(), { once: true });

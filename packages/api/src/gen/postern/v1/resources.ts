@@ -72,6 +72,8 @@ export interface ResourceEvent {
     | undefined;
   /** With SYNCED and HEARTBEAT: what watchers share when auth is lost. Each comes back at a moment of its own within so many milliseconds. */
   spreadMs: number;
+  /** With the same: by how much less often than a few would, many say and are told what is said again and again. */
+  quietMs: number;
 }
 
 export const ResourceEvent_Type = {
@@ -871,7 +873,7 @@ export const WatchResourcesRequest: MessageFns<WatchResourcesRequest> = {
 };
 
 function createBaseResourceEvent(): ResourceEvent {
-  return { type: 0, resource: undefined, spreadMs: 0 };
+  return { type: 0, resource: undefined, spreadMs: 0, quietMs: 0 };
 }
 
 export const ResourceEvent: MessageFns<ResourceEvent> = {
@@ -884,6 +886,9 @@ export const ResourceEvent: MessageFns<ResourceEvent> = {
     }
     if (message.spreadMs !== 0) {
       writer.uint32(24).int32(message.spreadMs);
+    }
+    if (message.quietMs !== 0) {
+      writer.uint32(32).int32(message.quietMs);
     }
     return writer;
   },
@@ -925,6 +930,14 @@ export const ResourceEvent: MessageFns<ResourceEvent> = {
             message.spreadMs = reader.int32();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.quietMs = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -946,6 +959,11 @@ export const ResourceEvent: MessageFns<ResourceEvent> = {
         : isSet(object.spread_ms)
         ? globalThis.Number(object.spread_ms)
         : 0,
+      quietMs: isSet(object.quietMs)
+        ? globalThis.Number(object.quietMs)
+        : isSet(object.quiet_ms)
+        ? globalThis.Number(object.quiet_ms)
+        : 0,
     };
   },
 
@@ -960,6 +978,9 @@ export const ResourceEvent: MessageFns<ResourceEvent> = {
     if (message.spreadMs !== 0) {
       obj.spreadMs = Math.round(message.spreadMs);
     }
+    if (message.quietMs !== 0) {
+      obj.quietMs = Math.round(message.quietMs);
+    }
     return obj;
   },
 
@@ -973,6 +994,7 @@ export const ResourceEvent: MessageFns<ResourceEvent> = {
       ? Resource.fromPartial(object.resource)
       : undefined;
     message.spreadMs = object.spreadMs ?? 0;
+    message.quietMs = object.quietMs ?? 0;
     return message;
   },
 };
