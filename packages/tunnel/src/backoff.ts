@@ -13,6 +13,12 @@ export interface Backoff {
 }
 
 /**
+ * A server that has just begun takes each of its clients more slowly than later, when its code is compiled: in the first fifth of the time
+ * 13 % of them come, and in the last 24.
+ */
+const RAMP = 0.8;
+
+/**
  * Full jitter: a delay drawn evenly from 0 to the doubled cap of this attempt, so that a thousand agents that lost
  * one proxy in the same instant do not come back in the same instant.
  * Source: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
@@ -27,7 +33,7 @@ export function fullJitterBackoff(options: { readonly baseMs: number; readonly c
       const spread = Math.min(ms, tunnelLimits.maxSpreadMs);
       // The same moment of the next such time. All whose moment was missed would otherwise come as soon as the server is there.
       if (missed && spread > ceiling) return spread;
-      return Math.floor(random() * Math.max(ceiling, spread));
+      return Math.floor(spread > ceiling ? random() ** RAMP * spread : random() * ceiling);
     },
     reset() {
       attempt = 0;

@@ -49,13 +49,23 @@ describe('full-jitter backoff', () => {
 
   it('draws from the time that a lost server wanted, where that is longer, and never from more than half a minute', () => {
     const backoff = fullJitterBackoff({ baseMs: 100, capMs: 1000, random: () => 0.999 });
-    expect(backoff.nextMs({ ms: 20_000, missed: false })).toBe(19_980);
+    expect(backoff.nextMs({ ms: 20_000, missed: false })).toBe(19_983);
     expect(backoff.nextMs({ ms: 50, missed: false })).toBe(199);
-    expect(backoff.nextMs({ ms: tunnelLimits.maxSpreadMs, missed: false })).toBe(29_970);
-    expect(backoff.nextMs({ ms: tunnelLimits.maxSpreadMs + 1_000_000, missed: false })).toBe(29_970);
+    expect(backoff.nextMs({ ms: tunnelLimits.maxSpreadMs, missed: false })).toBe(29_975);
+    expect(backoff.nextMs({ ms: tunnelLimits.maxSpreadMs + 1_000_000, missed: false })).toBe(29_975);
     // Who missed his moment takes the same one of the next such time, and no shorter waits between.
     expect(backoff.nextMs({ ms: 20_000, missed: true })).toBe(20_000);
     expect(backoff.nextMs({ ms: 50, missed: true })).toBe(999);
     expect([spreadMs(0, 4), spreadMs(5_000, 4), spreadMs(7_500, 4), spreadMs(7_501, 4)]).toEqual([0, 20_000, 30_000, 30_000]);
+  });
+
+  it('has fewer come in the beginning of that time than in its end, and nobody after it', () => {
+    const DRAWN = 5_000;
+    let drawn = 0;
+    const backoff = fullJitterBackoff({ baseMs: 100, capMs: 1000, random: () => drawn++ / DRAWN });
+    const moments = Array.from({ length: DRAWN }, () => backoff.nextMs({ ms: 25_000, missed: false }));
+    const cameIn = (fifth: number) => moments.filter((ms) => Math.floor(ms / 5_000) === fifth).length;
+    expect(Math.max(...moments)).toBeLessThan(25_000);
+    expect([0, 1, 2, 3, 4].map((fifth) => Math.round((cameIn(fifth) / DRAWN) * 100))).toEqual([13, 18, 21, 23, 24]);
   });
 });

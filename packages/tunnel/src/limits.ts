@@ -49,7 +49,7 @@ export const tunnelLimits = {
   /** What auth may ask of those that watch it: they come after the tunnels, and nobody waits for them. */
   maxWatchSpreadMs: 45_000,
   /** What one agent that attaches takes of a proxy's processor, with room for the people who come meanwhile. */
-  attachMs: 5,
+  attachMs: 4.5,
   dialMs: 5_000,
   /** A stream whose peer takes nothing for so long while bytes wait is reset. */
   stallMs: limits.stallMs,

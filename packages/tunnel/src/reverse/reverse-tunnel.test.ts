@@ -212,7 +212,7 @@ describe('a reverse tunnel', () => {
 
   it('has agents share a time for coming back: each that attaches, and all of them when they have become twice as many', async () => {
     const p = await proxy({ limits: { attachMs: 20 } });
-    // Half of 64 × 20 ms is what one waits that knows of no others; half of 128 × 20 ms what it was told later.
+    // Over half of 64 × 20 ms is what one waits that knows of no others; over half of 128 × 20 ms what it was told later.
     const waitsMs = { alone: 640, told: 1_280 };
     const backAfterMs = async (from: TestProxy) => {
       await from.stop();

@@ -1,8 +1,7 @@
 import type { Http2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type AgentFrame, type CallContext, type Handlers, Identity_Kind, PosternError, ReverseTunnel, type Spread } from '@postern/api';
-import { spreadMs } from '#backoff.ts';
+import { type AgentFrame, type CallContext, type Handlers, Identity_Kind, PosternError, ReverseTunnel } from '@postern/api';
 import type { GrpcConnection } from '#grpc-tls-server.ts';
 import { type TunnelLimits, tunnelLimits } from '#limits.ts';
 import { receiveMessages } from '#raw-call/raw-call.ts';
@@ -14,6 +13,7 @@ import { dialAgent } from '#reverse/dial-agent.ts';
 import { LineTokens } from '#reverse/line-tokens.ts';
 import { AGENT_ID_KEY, PeerDoor } from '#reverse/peer-door.ts';
 import { Silence } from '#reverse/silence.ts';
+import { SpreadTeller } from '#reverse/spread-teller.ts';
 
 export interface ReverseTunnelServerOptions {
   readonly proxyId: string;
@@ -46,9 +46,6 @@ export interface TunnelCounts {
   readonly peerCarries: number;
 }
 
-/** Twice as many, and the jitter of a first try is not enough. */
-const SPREAD_FROM_AGENTS = 64;
-
 /** The proxy's end of reverse tunnels: which agents are attached, and streams to them. Who an agent is comes from its certificate alone. */
 export class ReverseTunnelServer {
   /** For `implement(services.reverseTunnel, …)` of @postern/api. */
@@ -63,12 +60,12 @@ export class ReverseTunnelServer {
   /** Streams that are somebody's connection: who hangs up ends them, and not the host that opened them. */
   readonly #taken = new WeakSet<Http2Stream>();
   #draining = false;
-  /** So many agents know how long to take for coming back; fewer than this need not be told. */
-  #spreadOver = SPREAD_FROM_AGENTS;
+  readonly #spread: SpreadTeller;
 
   constructor(options: ReverseTunnelServerOptions) {
     this.#options = options;
     this.#limits = { ...tunnelLimits, ...options.limits };
+    this.#spread = new SpreadTeller({ agents: this.#agents, attachMs: this.#limits.attachMs });
     this.#peers = new PeerDoor({
       proxyId: options.proxyId,
       limits: this.#limits,
@@ -111,7 +108,7 @@ export class ReverseTunnelServer {
 
   /** So much longer than by itself an agent may have been told to take between two PINGs. */
   get quietMs(): number {
-    return this.#spreadOf(Math.max(this.#agents.size, this.#spreadOver)).quietMs;
+    return this.#spread.now.quietMs;
   }
 
   /** A connection that came under the name of a token. False where it is not one that an agent was told lately. */
@@ -147,6 +144,7 @@ export class ReverseTunnelServer {
 
   stop(): void {
     this.#draining = true;
+    this.#spread.stop();
     const error = new PosternError('unavailable', 'the proxy is stopping');
     this.#peers.endAll(error);
     for (const agent of this.#agents.values()) agent.end(error);
@@ -184,7 +182,7 @@ export class ReverseTunnelServer {
       // The session answers it before anybody here hears of it: thousands of idle agents wake this process once a beat each, for a moment.
       call.onPing(() => silence.heard());
       const { proxyId, version } = this.#options;
-      const spread = this.#spread();
+      const spread = this.#spread.attached();
       silence.allow(spread.quietMs);
       tell(call, { frame: { $case: 'hello', value: { proxyId, version, spread } } });
       if (agent.attachCount === 1) this.#options.onChange?.({ agentId, state: 'attached', reason: 'hello' });
@@ -208,22 +206,6 @@ export class ReverseTunnelServer {
       return true;
     };
     return new AttachedLines({ tokens: this.#lineTokens, ask });
-  }
-
-  /** What an agent that attaches now is told. Those that attached long before hear of it where they have become twice as many. */
-  #spread(): Spread {
-    const agents = this.#agents.size;
-    if (agents >= 2 * this.#spreadOver) {
-      this.#spreadOver = agents;
-      for (const agent of this.#agents.values()) agent.spread(this.#spreadOf(agents));
-    }
-    return this.#spreadOf(Math.max(agents, this.#spreadOver));
-  }
-
-  /** PINGs of thousands come every 40 to 45 s: a balancer in between may forget what is quiet for 50. A host that vanished is noticed by the kernel. */
-  #spreadOf(agents: number): Spread {
-    const ms = spreadMs(agents, this.#limits.attachMs);
-    return { ms, quietMs: ms };
   }
 
   #carry(call: CarryCall, context: CallContext): void {
