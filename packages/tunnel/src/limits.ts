@@ -44,7 +44,7 @@ export const tunnelLimits = {
   /** PINGs of an agent: what an idle proxy does is to answer them. A segment that is lost is sent again after 6 and 12.6 s, and still counts. */
   heartbeatMs: 15_000,
   silenceMs: 30_000,
-  /** What a proxy may ask of agents that it loses, and what they may be asked to add to `heartbeatMs`. */
+  /** What a proxy may ask of agents that it loses, and what many may be asked to add to the time between two of what they say again and again. */
   maxSpreadMs: 30_000,
   /** What auth may ask of those that watch it: they come after the tunnels, and nobody waits for them. */
   maxWatchSpreadMs: 45_000,

@@ -96,8 +96,8 @@ export class ResourceCache {
   }
 
   /**
-   * After so long without a word of auth the watch counts as lost. So much longer auth takes between two heartbeats, of which one that is
-   * missed is not yet silence. Nor is the turn of others after the loss of a proxy.
+   * After so long without a word of auth the watch counts as lost: one heartbeat of an auth of thousands may be missed, and most of those
+   * that lost a proxy are back in that time.
    */
   get patienceMs(): number {
     return (this.#options.silenceMs ?? SILENCE_MS) + this.#quietMs + this.#spreadMs;

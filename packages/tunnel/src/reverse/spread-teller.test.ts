@@ -10,10 +10,12 @@ interface Agent {
 const TURNS_MS = 100;
 
 let agents: Map<string, Agent>;
+let joined = 0;
 let teller: SpreadTeller;
 beforeEach(() => {
   vi.useFakeTimers();
   agents = new Map();
+  joined = 0;
   teller = new SpreadTeller({ agents, attachMs: 4 });
 });
 afterEach(() => {
@@ -24,7 +26,7 @@ afterEach(() => {
 function attach(count: number): void {
   for (let i = 0; i < count; i += 1) {
     const agent: Agent = { ms: 0, spread: ({ ms }) => void (agent.ms = ms) };
-    agents.set(`a${agents.size}`, agent);
+    agents.set(`a${joined++}`, agent);
     agent.spread(teller.attached());
   }
 }
@@ -72,6 +74,7 @@ it('tells a few in each turn, and neither those that have left nor anybody once 
   expect([of('a64'), of('a499'), of('a501'), of('a999')]).toEqual([4_000, 4_000, 4_000, 4_000]);
   expect(left?.ms).toBe(leftKnows);
   attach(500);
+  expect(agents.size).toBe(1_499);
   teller.stop();
   await vi.advanceTimersByTimeAsync(10_000);
   expect(of('a0')).toBe(4_000);
@@ -84,4 +87,15 @@ it('says nothing more to those that stay when others leave', async () => {
   attach(1);
   await vi.advanceTimersByTimeAsync(10_000);
   expect(told()).toEqual([4_000]);
+});
+
+it('says nothing anew where the longest time is known', async () => {
+  attach(10_000);
+  await vi.advanceTimersByTimeAsync(6_000);
+  expect(told()).toEqual([30_000]);
+  for (const agent of agents.values()) agent.ms = 0;
+  attach(15_000);
+  await vi.advanceTimersByTimeAsync(6_000);
+  expect(told()).toEqual([0, 30_000]);
+  expect([...agents.values()].filter(({ ms }) => ms === 0)).toHaveLength(10_000);
 });

@@ -21,7 +21,7 @@ interface Told {
 export class SpreadTeller {
   readonly #agents: ReadonlyMap<string, Told>;
   readonly #attachMs: number;
-  /** So many agents count in what the others know. */
+  /** So many agents count in what the others know. It never falls: those that left may come back. */
   #over = FROM_AGENTS;
   #look: NodeJS.Timeout | undefined;
   #turn: NodeJS.Immediate | undefined;
@@ -31,7 +31,7 @@ export class SpreadTeller {
     this.#attachMs = options.attachMs;
   }
 
-  /** PINGs of thousands come every 40 to 45 s: a balancer in between may forget what is quiet for 50. A host that vanished is noticed by the kernel. */
+  /** PINGs of thousands come every 45 s at most: a balancer in between may forget what is quiet for 50. A host that vanished is noticed by the kernel. */
   get now(): Spread {
     const ms = spreadMs(Math.max(this.#agents.size, this.#over), this.#attachMs);
     return { ms, quietMs: ms };
@@ -53,15 +53,16 @@ export class SpreadTeller {
   }
 
   #tellAll(): void {
+    const isSame = this.now.ms === spreadMs(this.#over, this.#attachMs);
     this.#over = this.#agents.size;
-    const spread = this.now;
-    // Those that leave meanwhile are passed over, and those that come know it.
+    // There is a longest time, and whoever knows it need not hear it again.
+    if (isSame) return;
     const agents = this.#agents.values();
     const tellSome = () => {
       for (let told = 0; told < IN_A_TURN; told += 1) {
         const next = agents.next();
         if (next.done === true) return;
-        next.value.spread(spread);
+        next.value.spread(this.now);
       }
       this.#turn = setImmediate(tellSome);
     };

@@ -20,8 +20,8 @@ import { type WriteDeps, writeResource } from '#resources/write-resource.ts';
 import { identified } from '#rpc/identified.ts';
 import type { Sealer } from '#seal/sealer.ts';
 import { mayHostWatch } from '#watch/visibility.ts';
-import { comeBackMs, quietMs } from '#watch/watch-cost.ts';
 import { type Watch, type WatchedEvent, watchResources } from '#watch/watch-resources.ts';
+import { isPerson, WatchingHosts } from '#watch/watching-hosts.ts';
 
 export interface ResourcesRpcDeps extends ReadDeps, WriteDeps {
   readonly sealer: Sealer;
@@ -36,9 +36,8 @@ export function resourcesHandlers(deps: ResourcesRpcDeps): Handlers<typeof Resou
     const { shown, created } = await writeResource(deps, { person, mode, kind: request.kind, json: request.json });
     return { resource: toWire(request.kind, shown), created };
   };
-  let watchers = 0;
-  const shared = () => ({ spreadMs: comeBackMs(watchers), quietMs: quietMs(watchers) });
-  const heartbeatMs = () => deps.heartbeatMs + quietMs(watchers);
+  const watching = new WatchingHosts();
+  const heartbeatMs = () => deps.heartbeatMs + watching.quietMs;
   return {
     getResource: async (request, context) => {
       const person = await personOf(deps, identified(context));
@@ -70,13 +69,15 @@ export function resourcesHandlers(deps: ResourcesRpcDeps): Handlers<typeof Resou
     },
     watchResources: async function* (request, context) {
       const caller = identified(context);
+      if (request.kinds.length === 0) throw new PosternError('bad_request', 'a watch names the kinds of resources that it is for');
       if (request.kinds.length > MAX_KINDS) throw new PosternError('bad_request', `at most ${MAX_KINDS} kinds in one watch`);
       const watch = await watchFor(deps, caller, [...new Set(request.kinds)]);
-      watchers += 1;
+      const leave = watching.enter(caller.identity);
       try {
-        for await (const event of watchResources(deps, { ...watch, heartbeatMs, signal: context.signal })) yield toEvent(event, shared());
+        for await (const event of watchResources(deps, { ...watch, heartbeatMs, signal: context.signal }))
+          yield toEvent(event, watching.toldTo(caller.identity.kind));
       } finally {
-        watchers -= 1;
+        leave();
       }
     },
   };
@@ -89,14 +90,14 @@ async function watchFor(
   kinds: readonly string[],
 ): Promise<Omit<Watch, 'heartbeatMs' | 'signal'>> {
   const { kind, name } = caller.identity;
-  const isPerson = kind === Identity_Kind.USER || kind === Identity_Kind.ADMIN;
+  const ofPerson = isPerson(kind);
   for (const watched of kinds) {
     const isKnown = watched === 'cert_authority' || deps.shelves.has(watched);
     if (!isKnown) throw new PosternError('bad_request', `${JSON.stringify(watched.slice(0, 40))} is not a kind of resource`);
-    if (!isPerson && !mayHostWatch(kind, watched))
+    if (!ofPerson && !mayHostWatch(kind, watched))
       throw new PosternError('denied', `a host of this kind may not watch resources of kind ${watched}`);
   }
-  const recheck = isPerson
+  const recheck = ofPerson
     ? async () => {
         const person = await personOf(deps, caller);
         for (const watched of kinds) for (const verb of ['list', 'readnosecrets'] as const) requireMay(person, watched, verb);
@@ -106,8 +107,8 @@ async function watchFor(
         await requireUnlocked(deps, { hostId: host.id, tokenId: host.tokenId });
       };
   await recheck();
-  const guardedPrefixes = kind === Identity_Kind.ADMIN ? [] : isPerson ? ['locks/', 'users/', 'roles/'] : ['locks/'];
-  return { kinds, forHost: !isPerson, recheck, guardedPrefixes };
+  const guardedPrefixes = kind === Identity_Kind.ADMIN ? [] : ofPerson ? ['locks/', 'users/', 'roles/'] : ['locks/'];
+  return { kinds, forHost: !ofPerson, recheck, guardedPrefixes };
 }
 
 function toWire(kind: string, { name, revision, resource }: ShownResource): Resource {

@@ -69,16 +69,42 @@ describe('watching', () => {
   it('tells in what time all who watch are wanted back: the more of them there are, the longer', async () => {
     test = await startTestAuth();
     const agent = await hostOf('db');
-    const syncedOf = async () => {
-      for await (const event of watch(agent, ['lock'])) if (event.type === ResourceEvent_Type.SYNCED) return event;
+    const syncedOf = async (who = agent) => {
+      for await (const event of watch(who, ['lock'])) if (event.type === ResourceEvent_Type.SYNCED) return event;
       return expect.fail('the watch has ended');
     };
     const first = watch(agent, ['lock']);
     await untilSynced(first);
     const withOne = await syncedOf();
-    await Promise.all(Array.from({ length: 3 }, () => untilSynced(watch(agent, ['lock']))));
-    await expect.poll(async () => (await syncedOf()).spreadMs).toBeGreaterThan(withOne.spreadMs);
-    expect((await syncedOf()).quietMs).toBeGreaterThan(withOne.quietMs);
+    const others = await Promise.all(Array.from({ length: 3 }, () => hostOf('db')));
+    await Promise.all(others.map((other) => untilSynced(watch(other, ['lock']))));
+    await expect.poll(async () => (await syncedOf()).spreadMs).toBe(4 * withOne.spreadMs);
+    expect((await syncedOf()).quietMs).toBe(4 * withOne.quietMs);
+    expect(withOne.spreadMs).toBeGreaterThan(0);
+  });
+
+  it('has nobody make the others wait: a host counts once with all its watches, and a person never', async () => {
+    test = await startTestAuth();
+    await addUser(test, { name: 'alice', roles: ['editor'] });
+    const [agent, alice] = [await hostOf('db'), await signInAs(test, 'alice')];
+    const toldMs: number[] = [];
+    for (let i = 0; i < 10; i += 1) {
+      for (const who of [agent, alice]) {
+        const events = watch(who, ['lock']);
+        for (let event: ResourceEvent | undefined; event?.type !== ResourceEvent_Type.SYNCED; ) {
+          event = (await events.next()).value as ResourceEvent;
+          if (event.type === ResourceEvent_Type.SYNCED) toldMs.push(event.spreadMs);
+        }
+      }
+    }
+    expect(toldMs).toHaveLength(20);
+    expect(new Set(toldMs).size).toBe(1);
+  });
+
+  it('refuses a watch of nothing', async () => {
+    test = await startTestAuth();
+    const nothing = watch(await hostOf('db'), []);
+    await expect(nothing.next()).rejects.toMatchObject({ code: 'bad_request' });
   });
 
   it('shows hosts of a user no more than name, generation and roles', async () => {

@@ -72,7 +72,7 @@ export interface ResourceEvent {
     | undefined;
   /** With SYNCED and HEARTBEAT: what watchers share when auth is lost. Each comes back at a moment of its own within so many milliseconds. */
   spreadMs: number;
-  /** With the same: by how much less often than a few would, many say and are told what is said again and again. */
+  /** With the same: what many add to the time between two heartbeats, and five times between two announcements. */
   quietMs: number;
 }
 
