@@ -21,7 +21,7 @@ import { identified } from '#rpc/identified.ts';
 import type { Sealer } from '#seal/sealer.ts';
 import { mayHostWatch } from '#watch/visibility.ts';
 import { type Watch, type WatchedEvent, watchResources } from '#watch/watch-resources.ts';
-import { isPerson, WatchingHosts } from '#watch/watching-hosts.ts';
+import { WatchingHosts } from '#watch/watching-hosts.ts';
 
 export interface ResourcesRpcDeps extends ReadDeps, WriteDeps {
   readonly sealer: Sealer;
@@ -72,12 +72,13 @@ export function resourcesHandlers(deps: ResourcesRpcDeps): Handlers<typeof Resou
       if (request.kinds.length === 0) throw new PosternError('bad_request', 'a watch names the kinds of resources that it is for');
       if (request.kinds.length > MAX_KINDS) throw new PosternError('bad_request', `at most ${MAX_KINDS} kinds in one watch`);
       const watch = await watchFor(deps, caller, [...new Set(request.kinds)]);
-      const leave = watching.enter(caller.identity);
+      const { kind, name } = caller.identity;
+      const leave = watch.forHost ? watching.enter(name) : undefined;
+      const shared = () => watching.toldTo(kind);
       try {
-        for await (const event of watchResources(deps, { ...watch, heartbeatMs, signal: context.signal }))
-          yield toEvent(event, watching.toldTo(caller.identity.kind));
+        for await (const event of watchResources(deps, { ...watch, heartbeatMs, signal: context.signal })) yield toEvent(event, shared);
       } finally {
-        leave();
+        leave?.();
       }
     },
   };
@@ -90,14 +91,14 @@ async function watchFor(
   kinds: readonly string[],
 ): Promise<Omit<Watch, 'heartbeatMs' | 'signal'>> {
   const { kind, name } = caller.identity;
-  const ofPerson = isPerson(kind);
+  const isPerson = kind === Identity_Kind.USER || kind === Identity_Kind.ADMIN;
   for (const watched of kinds) {
     const isKnown = watched === 'cert_authority' || deps.shelves.has(watched);
     if (!isKnown) throw new PosternError('bad_request', `${JSON.stringify(watched.slice(0, 40))} is not a kind of resource`);
-    if (!ofPerson && !mayHostWatch(kind, watched))
+    if (!isPerson && !mayHostWatch(kind, watched))
       throw new PosternError('denied', `a host of this kind may not watch resources of kind ${watched}`);
   }
-  const recheck = ofPerson
+  const recheck = isPerson
     ? async () => {
         const person = await personOf(deps, caller);
         for (const watched of kinds) for (const verb of ['list', 'readnosecrets'] as const) requireMay(person, watched, verb);
@@ -107,8 +108,8 @@ async function watchFor(
         await requireUnlocked(deps, { hostId: host.id, tokenId: host.tokenId });
       };
   await recheck();
-  const guardedPrefixes = kind === Identity_Kind.ADMIN ? [] : ofPerson ? ['locks/', 'users/', 'roles/'] : ['locks/'];
-  return { kinds, forHost: !ofPerson, recheck, guardedPrefixes };
+  const guardedPrefixes = kind === Identity_Kind.ADMIN ? [] : isPerson ? ['locks/', 'users/', 'roles/'] : ['locks/'];
+  return { kinds, forHost: !isPerson, recheck, guardedPrefixes };
 }
 
 function toWire(kind: string, { name, revision, resource }: ShownResource): Resource {
@@ -118,12 +119,12 @@ function toWire(kind: string, { name, revision, resource }: ShownResource): Reso
 
 const NOTHING_SHARED = { spreadMs: 0, quietMs: 0 };
 
-function toEvent(event: WatchedEvent, shared: Pick<ResourceEvent, 'spreadMs' | 'quietMs'>): ResourceEvent {
+function toEvent(event: WatchedEvent, shared: () => Pick<ResourceEvent, 'spreadMs' | 'quietMs'>): ResourceEvent {
   if (event.type === 'put') return { type: ResourceEvent_Type.PUT, resource: toWire(event.kind, event.shown), ...NOTHING_SHARED };
   if (event.type === 'delete') {
     const resource = { kind: event.kind, name: event.name, revision: '', json: Buffer.alloc(0) };
     return { type: ResourceEvent_Type.DELETE, resource, ...NOTHING_SHARED };
   }
   const type = event.type === 'synced' ? ResourceEvent_Type.SYNCED : ResourceEvent_Type.HEARTBEAT;
-  return { type, resource: undefined, ...shared };
+  return { type, resource: undefined, ...shared() };
 }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { comeBackMs, quietMs } from '#watch/watch-cost.ts';
+import { comeBackMs, proxiesComeBackMs, quietMs } from '#watch/watch-cost.ts';
 
 it.each([
   [0, 0, 0, 0],
@@ -11,6 +11,6 @@ it.each([
 ])(
   '%i watchers come back within %i ms, proxies within %i, and hear what is said again %i ms later',
   (watchers, agents, proxies, laterMs) => {
-    expect([comeBackMs(watchers), quietMs(watchers)]).toEqual([{ agents, proxies }, laterMs]);
+    expect([comeBackMs(watchers), proxiesComeBackMs(watchers), quietMs(watchers)]).toEqual([agents, proxies, laterMs]);
   },
 );

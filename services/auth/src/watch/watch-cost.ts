@@ -6,11 +6,12 @@ const WATCH_MS = 9;
 const PROXIES_AT_MOST_MS = 5_000;
 
 /** In what time so many watchers are wanted back when they have lost auth. */
-export function comeBackMs(watchers: number): { readonly agents: number; readonly proxies: number } {
-  return {
-    agents: spreadMs(watchers, WATCH_MS, tunnelLimits.maxWatchSpreadMs),
-    proxies: spreadMs(watchers, WATCH_MS, PROXIES_AT_MOST_MS),
-  };
+export function comeBackMs(watchers: number): number {
+  return spreadMs(watchers, WATCH_MS, tunnelLimits.maxWatchSpreadMs);
+}
+
+export function proxiesComeBackMs(watchers: number): number {
+  return spreadMs(watchers, WATCH_MS, PROXIES_AT_MOST_MS);
 }
 
 /** What many add to the time between two of what a few say, and are told, again and again. */

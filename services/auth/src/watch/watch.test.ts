@@ -69,8 +69,8 @@ describe('watching', () => {
   it('tells in what time all who watch are wanted back: the more of them there are, the longer', async () => {
     test = await startTestAuth();
     const agent = await hostOf('db');
-    const syncedOf = async (who = agent) => {
-      for await (const event of watch(who, ['lock'])) if (event.type === ResourceEvent_Type.SYNCED) return event;
+    const syncedOf = async () => {
+      for await (const event of watch(agent, ['lock'])) if (event.type === ResourceEvent_Type.SYNCED) return event;
       return expect.fail('the watch has ended');
     };
     const first = watch(agent, ['lock']);

@@ -1,18 +1,17 @@
-import { Identity_Kind, type Identity, type ResourceEvent } from '@postern/api';
-import { comeBackMs, quietMs } from '#watch/watch-cost.ts';
+import { Identity_Kind, type ResourceEvent } from '@postern/api';
+import { comeBackMs, proxiesComeBackMs, quietMs } from '#watch/watch-cost.ts';
 
-/** How many hosts watch, and what follows for each. A host with many watches counts once and a person never: nobody makes the others wait. */
+/** How many hosts watch, and what follows for each. One with many watches counts once, so that nobody makes the others wait. */
 export class WatchingHosts {
   readonly #watches = new Map<string, number>();
 
-  /** Counts a watch until what is returned is called. */
-  enter({ kind, name }: Pick<Identity, 'kind' | 'name'>): () => void {
-    if (isPerson(kind)) return () => undefined;
-    this.#watches.set(name, (this.#watches.get(name) ?? 0) + 1);
+  /** Counts a watch of a host until what is returned is called. */
+  enter(hostId: string): () => void {
+    this.#watches.set(hostId, (this.#watches.get(hostId) ?? 0) + 1);
     return () => {
-      const left = (this.#watches.get(name) ?? 0) - 1;
-      if (left > 0) this.#watches.set(name, left);
-      else this.#watches.delete(name);
+      const left = (this.#watches.get(hostId) ?? 0) - 1;
+      if (left > 0) this.#watches.set(hostId, left);
+      else this.#watches.delete(hostId);
     };
   }
 
@@ -21,11 +20,7 @@ export class WatchingHosts {
   }
 
   toldTo(kind: Identity_Kind): Pick<ResourceEvent, 'spreadMs' | 'quietMs'> {
-    const { agents, proxies } = comeBackMs(this.#watches.size);
-    return { spreadMs: kind === Identity_Kind.PROXY ? proxies : agents, quietMs: this.quietMs };
+    const backMs = kind === Identity_Kind.PROXY ? proxiesComeBackMs : comeBackMs;
+    return { spreadMs: backMs(this.#watches.size), quietMs: this.quietMs };
   }
-}
-
-export function isPerson(kind: Identity_Kind): boolean {
-  return kind === Identity_Kind.USER || kind === Identity_Kind.ADMIN;
 }
